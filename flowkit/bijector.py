@@ -1,0 +1,174 @@
+"""The contract that every bijection keeps."""
+
+from abc import ABC, abstractmethod
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Bijector", "BoundBijector", "Shape", "sum_event"]
+
+X = TypeVar("X")
+Z = TypeVar("Z")
+
+# The shape of one event: a tuple of sizes, or a tuple of those where a value is a tuple of tensors.
+Shape = Any
+
+
+class Bijector(nn.Module, ABC, Generic[X, Z]):
+    r"""An invertible map :math:`z = f(x \mid c)` with the log-determinant of its Jacobian, both ways.
+
+    ``forward`` normalises (data to latent), ``inverse`` generates (latent to data). Each returns the result and
+    the log-determinant *of that direction*, one number per sample:
+
+    .. math:: \log\left|\det \partial f / \partial x\right|, \qquad
+              \log\left|\det \partial f^{-1} / \partial z\right|.
+
+    A subclass writes :meth:`_forward` and :meth:`_inverse`; :meth:`prepare` where something depends on the
+    context alone; :meth:`output_shape` and :meth:`input_shape` where the shape changes or is restricted.
+
+    Attributes:
+        event_dims: how many trailing dimensions make one event (1 for vectors, 3 for images ``C x H x W``).
+        batch_dims: how many leading dimensions are allowed before them; ``None`` stands for any number.
+
+    Examples:
+        >>> class Double(Bijector[Tensor, Tensor]):
+        ...     def _forward(self, x, prepared):
+        ...         return 2 * x, sum_event(torch.full_like(x, 2.0).log(), self.event_dims)
+        ...     def _inverse(self, z, prepared):
+        ...         return z / 2, -sum_event(torch.full_like(z, 2.0).log(), self.event_dims)
+        >>> z, log_det = Double()(torch.ones(5, 3))
+        >>> z.shape, log_det.shape
+        (torch.Size([5, 3]), torch.Size([5]))
+    """
+
+    event_dims: int = 1
+    batch_dims: int | None = None
+
+    def forward(self, x: X, context: Any = None) -> tuple[Z, Tensor]:
+        """Normalise: data to latent.
+
+        Args:
+            x: the data, a floating-point tensor ``batch x event`` (or a tuple of such).
+            context: what the map depends on besides ``x``; ``None`` for an unconditional bijector.
+
+        Returns:
+            The latent ``z`` and log|det dz/dx| (shape: the batch shape; at least float32).
+
+        Raises:
+            TypeError: ``x`` is not a floating-point tensor.
+            ValueError: its shape is not one that this bijector takes.
+        """
+        self.output_shape(self._event_shape(x))
+        return self._forward(x, self.prepare(context))
+
+    def inverse(self, z: Z, context: Any = None) -> tuple[X, Tensor]:
+        """Generate: latent to data; log|det dx/dz| is returned beside it. Arguments and errors as in ``forward``."""
+        self.input_shape(self._event_shape(z))
+        return self._inverse(z, self.prepare(context))
+
+    def bind(self, context: Any) -> "BoundBijector[X, Z]":
+        """The same bijection with everything that depends on the context alone computed once.
+
+        Args:
+            context: what would be passed to ``forward``. A context of batch size one serves a batch of any size.
+
+        Returns:
+            A bijector without context: ``b.bind(c)(x)`` equals ``b(x, c)``. It holds results, not a cache: bind
+            again after the parameters change.
+        """
+        return BoundBijector(self, self.prepare(context))
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Event shape of ``forward``'s result for an input of event shape ``shape``; ValueError if not accepted."""
+        return shape
+
+    def input_shape(self, shape: Shape) -> Shape:
+        """Event shape of ``inverse``'s result for a latent of event shape ``shape``; ValueError if not accepted."""
+        return shape
+
+    def prepare(self, context: Any) -> Any:
+        """Everything that depends on the context alone; handed to ``_forward`` and ``_inverse``."""
+        return context
+
+    @abstractmethod
+    def _forward(self, x: X, prepared: Any) -> tuple[Z, Tensor]:
+        """``forward`` on checked input, given what :meth:`prepare` returned."""
+
+    @abstractmethod
+    def _inverse(self, z: Z, prepared: Any) -> tuple[X, Tensor]:
+        """``inverse`` on checked input, given what :meth:`prepare` returned."""
+
+    def _event_shape(self, value: Any) -> Shape:
+        if isinstance(value, tuple):
+            return tuple(self._event_shape(part) for part in value)
+        name = type(self).__name__
+        if not isinstance(value, Tensor) or not value.is_floating_point():
+            got = f"{value.dtype} tensor" if isinstance(value, Tensor) else type(value).__name__
+            raise TypeError(f"{name} takes floating-point tensors, got a {got}; convert it first")
+        batch = value.ndim - self.event_dims
+        if batch < 0 or (self.batch_dims is not None and batch != self.batch_dims):
+            before = "any number of" if self.batch_dims is None else str(self.batch_dims)
+            raise ValueError(
+                f"{name} takes {self.event_dims} event dimensions after {before} batch dimensions, "
+                f"got a tensor of shape {tuple(value.shape)}"
+            )
+        return tuple(value.shape[batch:])
+
+
+class BoundBijector(Bijector[X, Z]):
+    """A bijector whose context is already worked in; made by :meth:`Bijector.bind`.
+
+    Args:
+        bijector: the bijector that was bound.
+        prepared: what its ``prepare(context)`` returned.
+    """
+
+    def __init__(self, bijector: Bijector[X, Z], prepared: Any) -> None:
+        super().__init__()
+        self.bijector = bijector
+        self.prepared = prepared
+        self.event_dims = bijector.event_dims
+        self.batch_dims = bijector.batch_dims
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """As the bijector that was bound."""
+        return self.bijector.output_shape(shape)
+
+    def input_shape(self, shape: Shape) -> Shape:
+        """As the bijector that was bound."""
+        return self.bijector.input_shape(shape)
+
+    def prepare(self, context: Any) -> Any:
+        """What was prepared when binding.
+
+        Raises:
+            ValueError: another context is given: bind that one instead.
+        """
+        if context is not None:
+            raise ValueError("a bound bijector has its context already: call it without one, or bind again")
+        return self.prepared
+
+    def _forward(self, x: X, prepared: Any) -> tuple[Z, Tensor]:
+        return self.bijector._forward(x, prepared)
+
+    def _inverse(self, z: Z, prepared: Any) -> tuple[X, Tensor]:
+        return self.bijector._inverse(z, prepared)
+
+
+def sum_event(values: Tensor, event_dims: int) -> Tensor:
+    """Sum over the event dimensions, in float32 at least.
+
+    Args:
+        values: one number per element, ``batch x event``.
+        event_dims: how many trailing dimensions to sum over.
+
+    Returns:
+        One number per sample, of the batch shape; float64 for float64, float32 for anything smaller.
+
+    Examples:
+        >>> sum_event(torch.ones(2, 3, 4, 4, dtype=torch.bfloat16), 3)
+        tensor([48., 48.])
+    """
+    dtype = torch.promote_types(values.dtype, torch.float32)
+    return values.flatten(values.ndim - event_dims).sum(-1, dtype=dtype)

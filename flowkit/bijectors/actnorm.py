@@ -1,0 +1,138 @@
+"""Activation normalisation with a data-dependent start."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from flowkit.bijector import Bijector, Shape, sum_event
+from flowkit.transforms import Affine
+
+__all__ = ["ActNorm", "initialize"]
+
+
+class ActNorm(Bijector[Tensor, Tensor]):
+    r"""One shift and one scale per channel: :math:`z = (x + b)\, e^{s}` (Glow, Kingma and Dhariwal 2018, sec. 3.1).
+
+    The start depends on data: :func:`initialize` sets the parameters so that the first batch leaves with mean 0 and
+    variance 1 in every channel. Until that has run, or a state dict was loaded, both directions refuse.
+
+    Args:
+        channels: size of the channel dimension, the first event dimension.
+        event_dims: 3 for images, 1 for vectors.
+
+    Raises:
+        RuntimeError: called before it was initialised.
+        ValueError: the input has another number of channels.
+
+    Examples:
+        >>> norm = ActNorm(3)
+        >>> x = 5 + 2 * torch.randn(8, 3, 4, 4)
+        >>> initialize(norm, x)
+        >>> z, _ = norm(x)
+        >>> bool(z.mean().abs() < 1e-5)
+        True
+    """
+
+    initialized: Tensor
+
+    def __init__(self, channels: int, event_dims: int = 3) -> None:
+        super().__init__()
+        self.channels = channels
+        self.event_dims = event_dims
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.log_scale = nn.Parameter(torch.zeros(channels))
+        self.transform = Affine()
+        self.register_buffer("initialized", torch.tensor(False))
+        # The buffer's value as a Python bool: reading the buffer itself would wait for the device at every call
+        # and break compiled graphs. Whatever sets the one sets the other.
+        self._ready = False
+        self._collecting = False
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """The same shape; ValueError for another number of channels."""
+        if shape[0] != self.channels:
+            raise ValueError(f"ActNorm({self.channels}) got the event shape {tuple(shape)}: {shape[0]} channels")
+        return shape
+
+    def input_shape(self, shape: Shape) -> Shape:
+        """The same shape; ValueError for another number of channels."""
+        return self.output_shape(shape)
+
+    def mark_initialized(self) -> None:
+        """Declare the present parameters a valid start (after setting them by hand)."""
+        self.initialized.fill_(True)
+        self._ready = True
+
+    def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
+        if self._collecting:
+            mean, std = self._moments(x)
+            self._start(bias=-mean, log_scale=-std.log())
+        z, log_dzdx = self.transform(x, self._parameters_like(x))
+        return z, sum_event(log_dzdx.expand_as(x), self.event_dims)
+
+    def _inverse(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
+        if self._collecting:
+            # Run backwards, it is the result of the inverse that is to have mean 0 and variance 1.
+            mean, std = self._moments(z)
+            self._start(bias=mean / std, log_scale=std.log())
+        x, log_dxdz = self.transform.inverse(z, self._parameters_like(z))
+        return x, sum_event(log_dxdz.expand_as(z), self.event_dims)
+
+    def _parameters_like(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        if not self._ready:
+            raise RuntimeError(
+                f"ActNorm({self.channels}) is not initialised: call flowkit.initialize(bijector, batch, context) "
+                "with a batch of data first, or load a state dict"
+            )
+        shape = (self.channels,) + (1,) * (self.event_dims - 1)
+        return self.bias.view(shape), self.log_scale.view(shape)
+
+    def _moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        per_channel = x.movedim(x.ndim - self.event_dims, 0).reshape(self.channels, -1)
+        # A channel that is constant in the first batch would get an infinite scale.
+        return per_channel.mean(1), per_channel.std(1, correction=0).clamp_min(1e-6)
+
+    def _start(self, bias: Tensor, log_scale: Tensor) -> None:
+        with torch.no_grad():
+            self.bias.copy_(bias)
+            self.log_scale.copy_(log_scale)
+        self.mark_initialized()
+        self._collecting = False
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *args)
+        self._ready = bool(self.initialized)
+
+
+def initialize(bijector: nn.Module, x: Any, context: Any = None) -> None:
+    """Run a batch of data forwards through a bijector so that every new :class:`ActNorm` in it starts from data.
+
+    Layers that are initialised already keep their parameters.
+
+    Args:
+        bijector: the bijector, or any module that is called as ``module(x, context)``.
+        x: a batch of data, as for ``forward``; use one that represents the data (of both domains, for DeFlow).
+        context: its context.
+
+    Raises:
+        RuntimeError: a layer was not reached by the data.
+
+    Examples:
+        >>> from flowkit import Chain, LUConv1x1
+        >>> flow = Chain([ActNorm(3), LUConv1x1(3)])
+        >>> initialize(flow, torch.rand(4, 3, 8, 8))
+    """
+    waiting = {name: m for name, m in bijector.named_modules() if isinstance(m, ActNorm) and not m._ready}
+    for norm in waiting.values():
+        norm._collecting = True
+    try:
+        with torch.no_grad():
+            bijector(x, context)
+    finally:
+        for norm in waiting.values():
+            norm._collecting = False
+    missed = [name for name, norm in waiting.items() if not norm._ready]
+    if missed:
+        raise RuntimeError(f"no data reached these ActNorm layers, which stay uninitialised: {', '.join(missed)}")

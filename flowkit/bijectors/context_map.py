@@ -1,0 +1,59 @@
+"""A bijector that sees a function of the context."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
+from flowkit.bijector import Bijector, Shape
+
+__all__ = ["ContextMap"]
+
+
+class ContextMap(Bijector[Any, Any]):
+    """A bijector given ``function(context)`` in place of the context: an encoder before a flow, a level's own map.
+
+    Args:
+        bijector: the bijector within.
+        function: any callable; an ``nn.Module`` (an encoder) is registered, so that it trains with the flow.
+
+    Examples:
+        >>> import operator, torch
+        >>> from flowkit import ConvConditioner, Injector, initialize
+        >>> injector = ContextMap(Injector(3, ConvConditioner(5, 6, hidden_channels=4)), operator.itemgetter("fine"))
+        >>> x, context = torch.rand(2, 3, 4, 4), {"fine": torch.rand(2, 5, 4, 4)}
+        >>> initialize(injector, x, context)
+        >>> injector(x, context)[0].shape
+        torch.Size([2, 3, 4, 4])
+    """
+
+    def __init__(self, bijector: Bijector[Any, Any], function: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self.bijector = bijector
+        self.function = function
+        self.event_dims = bijector.event_dims
+        self.batch_dims = bijector.batch_dims
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """As the bijector within."""
+        return self.bijector.output_shape(shape)
+
+    def input_shape(self, shape: Shape) -> Shape:
+        """As the bijector within."""
+        return self.bijector.input_shape(shape)
+
+    def prepare(self, context: Any) -> Any:
+        """The function runs here, once per context.
+
+        Raises:
+            ValueError: there is no context.
+        """
+        if context is None:
+            raise ValueError("this bijector is conditional: pass context=, or bind(context) first")
+        return self.bijector.prepare(self.function(context))
+
+    def _forward(self, x: Any, prepared: Any) -> tuple[Any, Tensor]:
+        return self.bijector._forward(x, prepared)
+
+    def _inverse(self, z: Any, prepared: Any) -> tuple[Any, Tensor]:
+        return self.bijector._inverse(z, prepared)

@@ -1,0 +1,76 @@
+"""Factoring out: half of the channels become latents, normalised given the other half."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from flowkit.bijector import Bijector, Shape, sum_event
+from flowkit.transforms import Affine, split_parameters
+
+__all__ = ["FactorOut"]
+
+
+class FactorOut(Bijector[Tensor, tuple[Tensor, Tensor]]):
+    r"""Cut the channels in two and normalise the second part by a Gaussian that depends on the first.
+
+    .. math:: x = [x_1, x_2] \mapsto (x_1, z), \qquad z = (x_2 - \mu(x_1))\, e^{-s(x_1)}.
+
+    The learned prior of Glow, written as a bijection: the latents leave standardised, and a base distribution
+    scores them together with those of the other levels.
+
+    Args:
+        channels: channels of ``x``, at least 2; the first ``channels // 2`` go on.
+        conditioner: a module from ``x_1`` to ``2 * (channels - channels // 2)`` channels, alternating mean and
+            log-standard-deviation; it depends on nothing else.
+
+    Raises:
+        ValueError: fewer than 2 channels, or an input of another number.
+
+    Examples:
+        >>> from flowkit import ZeroConv2d
+        >>> cut = FactorOut(5, ZeroConv2d(2, 6))
+        >>> (kept, latent), log_det = cut(torch.rand(1, 5, 4, 4))
+        >>> kept.shape, latent.shape
+        (torch.Size([1, 2, 4, 4]), torch.Size([1, 3, 4, 4]))
+    """
+
+    event_dims = 3
+
+    def __init__(self, channels: int, conditioner: nn.Module) -> None:
+        super().__init__()
+        if channels < 2:
+            raise ValueError(f"channels is {channels}; factoring out needs at least 2, one to keep and one to cut off")
+        self.channels = channels
+        self.conditioner = conditioner
+        self.transform = Affine()
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """``C x H x W`` to the shapes of the part that goes on and of the latents."""
+        if shape[0] != self.channels:
+            raise ValueError(f"FactorOut({self.channels}) got the event shape {tuple(shape)}: {shape[0]} channels")
+        kept = self.channels // 2
+        return (kept, *shape[1:]), (self.channels - kept, *shape[1:])
+
+    def input_shape(self, shape: Shape) -> Shape:
+        """The shapes of the two parts to ``C x H x W``."""
+        kept, latent = shape
+        if self.output_shape((self.channels, *kept[1:])) != (tuple(kept), tuple(latent)):
+            raise ValueError(f"FactorOut({self.channels}) cannot join parts of the event shapes {kept} and {latent}")
+        return self.channels, *kept[1:]
+
+    def _forward(self, x: Tensor, prepared: Any) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        kept, dropped = x.split([self.channels // 2, self.channels - self.channels // 2], dim=-3)
+        z, log_derivative = self.transform(dropped, self._parameters_from(kept))
+        return (kept, z), sum_event(log_derivative.expand_as(z), 3)
+
+    def _inverse(self, z: tuple[Tensor, Tensor], prepared: Any) -> tuple[Tensor, Tensor]:
+        kept, latent = z
+        dropped, log_derivative = self.transform.inverse(latent, self._parameters_from(kept))
+        return torch.cat([kept, dropped], dim=-3), sum_event(log_derivative.expand_as(dropped), 3)
+
+    def _parameters_from(self, kept: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_std = split_parameters(self.conditioner(kept), 2, 3)
+        dtype = torch.promote_types(mean.dtype, torch.float32)
+        # The affine transform shifts and then scales: minus the mean, minus the log-standard-deviation.
+        return -mean.to(dtype), -log_std.to(dtype)

@@ -1,0 +1,67 @@
+"""Injector: the context alone transforms every channel."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from flowkit.bijector import Bijector, Shape, sum_event
+from flowkit.transforms import Affine, Transform, split_parameters
+
+__all__ = ["Injector"]
+
+
+class Injector(Bijector[Tensor, Tensor]):
+    r"""An elementwise transform whose parameters come from the context: :math:`z = T(x;\, \theta(c))`.
+
+    The affine injector of SRFlow (Lugmayr et al. 2020, sec. 3.4).
+
+    Args:
+        channels: number of channels, the first event dimension.
+        conditioner: a module from the context to ``parameters_per_element * channels`` channels, interleaved.
+        transform: the elementwise transform; :class:`~flowkit.transforms.Affine` by default.
+        event_dims: 3 for images, 1 for vectors.
+
+    Raises:
+        ValueError: there is no context, or the input has another number of channels.
+
+    Examples:
+        >>> import torch
+        >>> layer = Injector(4, nn.Linear(2, 8), event_dims=1)
+        >>> z, log_det = layer(torch.rand(7, 4), torch.rand(7, 2))
+        >>> log_det.shape
+        torch.Size([7])
+    """
+
+    def __init__(
+        self, channels: int, conditioner: nn.Module, transform: Transform | None = None, event_dims: int = 3
+    ) -> None:
+        super().__init__()
+        self.channels = channels
+        self.conditioner = conditioner
+        self.transform = Affine() if transform is None else transform
+        self.event_dims = event_dims
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """The same shape; ValueError for another number of channels."""
+        if shape[0] != self.channels:
+            raise ValueError(f"Injector({self.channels}) got the event shape {tuple(shape)}: {shape[0]} channels")
+        return shape
+
+    def input_shape(self, shape: Shape) -> Shape:
+        """The same shape; ValueError for another number of channels."""
+        return self.output_shape(shape)
+
+    def prepare(self, context: Any) -> Any:
+        """The transform's parameters: they depend on the context alone."""
+        if context is None:
+            raise ValueError("an Injector is conditional: pass context=, or bind(context) first")
+        raw = self.conditioner(context)
+        return self.transform.constrain(split_parameters(raw, self.transform.parameters_per_element, self.event_dims))
+
+    def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
+        z, log_derivative = self.transform(x, prepared)
+        return z, sum_event(log_derivative.expand_as(z), self.event_dims)
+
+    def _inverse(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
+        x, log_derivative = self.transform.inverse(z, prepared)
+        return x, sum_event(log_derivative.expand_as(x), self.event_dims)

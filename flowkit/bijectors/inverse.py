@@ -1,0 +1,46 @@
+"""A bijector turned round."""
+
+from typing import Any
+
+from torch import Tensor
+
+from flowkit.bijector import Bijector, Shape
+
+__all__ = ["Inverse"]
+
+
+class Inverse(Bijector[Any, Any]):
+    """A bijector with its two directions exchanged: forward of the one is inverse of the other.
+
+    Args:
+        bijector: the bijector to turn round.
+
+    Examples:
+        >>> from flowkit import Squeeze
+        >>> Inverse(Squeeze()).output_shape((12, 4, 4))
+        (3, 8, 8)
+    """
+
+    def __init__(self, bijector: Bijector[Any, Any]) -> None:
+        super().__init__()
+        self.bijector = bijector
+        self.event_dims = bijector.event_dims
+        self.batch_dims = bijector.batch_dims
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """The input shape of the bijector within."""
+        return self.bijector.input_shape(shape)
+
+    def input_shape(self, shape: Shape) -> Shape:
+        """The output shape of the bijector within."""
+        return self.bijector.output_shape(shape)
+
+    def prepare(self, context: Any) -> Any:
+        """What the bijector within prepares."""
+        return self.bijector.prepare(context)
+
+    def _forward(self, x: Any, prepared: Any) -> tuple[Any, Tensor]:
+        return self.bijector._inverse(x, prepared)
+
+    def _inverse(self, z: Any, prepared: Any) -> tuple[Any, Tensor]:
+        return self.bijector._forward(z, prepared)

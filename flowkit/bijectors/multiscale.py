@@ -1,0 +1,108 @@
+"""Multi-scale architecture: levels with latents factored out between them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from flowkit.bijector import Bijector, Shape
+from flowkit.bijectors.factor_out import FactorOut
+
+__all__ = ["MultiScale"]
+
+
+class MultiScale(Bijector[Tensor, tuple[Tensor, ...]]):
+    """Levels of bijectors, a part of the channels leaving as latents after every level but the last.
+
+    An image maps to the tuple of its levels' latents, finest first, and back (RealNVP, sec. 3.6; Glow, fig. 2b).
+    Any number of levels, any image size that the levels divide.
+
+    Args:
+        levels: the bijectors of the levels (each with its squeeze), finest first; at least one.
+        factor_outs: what cuts the latents off between them, one fewer than there are levels.
+
+    Raises:
+        ValueError: the numbers of levels and cuts do not fit, or (when called) an image does not fit the levels.
+
+    Examples:
+        >>> import torch
+        >>> from flowkit import Squeeze, ZeroConv2d
+        >>> flow = MultiScale([Squeeze(), Squeeze()], [FactorOut(12, ZeroConv2d(6, 12))])
+        >>> flow.output_shape((3, 8, 12))
+        ((6, 4, 6), (24, 2, 3))
+        >>> latents, log_det = flow(torch.rand(2, 3, 8, 12))
+        >>> [tuple(z.shape) for z in latents]
+        [(2, 6, 4, 6), (2, 24, 2, 3)]
+    """
+
+    event_dims = 3
+
+    def __init__(self, levels: Sequence[Bijector[Tensor, Tensor]], factor_outs: Sequence[FactorOut] = ()) -> None:
+        super().__init__()
+        if not levels or len(factor_outs) != len(levels) - 1:
+            raise ValueError(
+                f"MultiScale got {len(levels)} levels and {len(factor_outs)} factor_outs; "
+                "it needs at least one level and one factor_out between each two"
+            )
+        self._levels = nn.ModuleList(levels)
+        self._factor_outs = nn.ModuleList(factor_outs)
+        self.batch_dims = min((b.batch_dims for b in levels if b.batch_dims is not None), default=None)
+
+    @property
+    def levels(self) -> list[Bijector[Tensor, Tensor]]:
+        """The levels' bijectors, finest first."""
+        return list(self._levels)  # type: ignore[arg-type]
+
+    @property
+    def factor_outs(self) -> list[FactorOut]:
+        """What cuts the latents off after each level but the last."""
+        return list(self._factor_outs)  # type: ignore[arg-type]
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """``C x H x W`` to the tuple of the latents' shapes, finest first."""
+        latents = []
+        for level, cut in zip(self.levels, self.factor_outs, strict=False):
+            shape, latent = cut.output_shape(level.output_shape(shape))
+            latents.append(latent)
+        return *latents, self.levels[-1].output_shape(shape)
+
+    def input_shape(self, shape: Shape) -> Shape:
+        """The tuple of the latents' shapes to ``C x H x W``."""
+        if len(shape) != len(self.levels):
+            raise ValueError(f"MultiScale of {len(self.levels)} levels got {len(shape)} latents: {shape}")
+        *latents, current = shape
+        current = self.levels[-1].input_shape(current)
+        for level, cut, latent in zip(
+            reversed(self.levels[:-1]), reversed(self.factor_outs), reversed(latents), strict=True
+        ):
+            current = level.input_shape(cut.input_shape((current, latent)))
+        return current
+
+    def prepare(self, context: Any) -> Any:
+        """What each level prepares; factoring out does not depend on the context."""
+        return [level.prepare(context) for level in self.levels]
+
+    def _forward(self, x: Tensor, prepared: Any) -> tuple[tuple[Tensor, ...], Tensor]:
+        x, total = self.levels[0]._forward(x, prepared[0])
+        latents = []
+        for cut, level, its_own in zip(self.factor_outs, self.levels[1:], prepared[1:], strict=True):
+            (x, latent), log_det_cut = cut._forward(x, None)
+            x, log_det = level._forward(x, its_own)
+            latents.append(latent)
+            total = total + log_det_cut + log_det
+        return (*latents, x), total
+
+    def _inverse(self, z: tuple[Tensor, ...], prepared: Any) -> tuple[Tensor, Tensor]:
+        *latents, x = z
+        x, total = self.levels[-1]._inverse(x, prepared[-1])
+        for cut, level, its_own, latent in zip(
+            reversed(self.factor_outs),
+            reversed(self.levels[:-1]),
+            reversed(prepared[:-1]),
+            reversed(latents),
+            strict=True,
+        ):
+            x, log_det_cut = cut._inverse((x, latent), None)
+            x, log_det = level._inverse(x, its_own)
+            total = total + log_det_cut + log_det
+        return x, total

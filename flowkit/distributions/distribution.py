@@ -1,0 +1,72 @@
+"""What a base distribution is."""
+
+from abc import ABC, abstractmethod
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from flowkit.bijector import Shape
+
+__all__ = ["Distribution", "normal_like"]
+
+Z = TypeVar("Z")
+
+
+class Distribution(nn.Module, ABC, Generic[Z]):
+    """A distribution over latents: a tensor, or the whole tuple of a multi-scale flow's levels.
+
+    Examples:
+        >>> from flowkit import StandardNormal
+        >>> base = StandardNormal(event_dims=1)
+        >>> base.log_prob(torch.zeros(2, 3)).shape
+        torch.Size([2])
+    """
+
+    @abstractmethod
+    def log_prob(self, z: Z, label: Any = None) -> Tensor:
+        """Log-density, one number per sample (natural log, at least float32).
+
+        Args:
+            z: the latents, ``batch x event`` each.
+            label: what the distribution is conditioned on, if it is (a class, a domain).
+        """
+
+    @abstractmethod
+    def sample(
+        self,
+        batch: int,
+        shape: Shape,
+        label: Any = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> Z:
+        """Draw latents.
+
+        Args:
+            batch: how many.
+            shape: the event shape, or the tuple of the levels' event shapes.
+            label: as for ``log_prob``.
+            temperature: factor on the deviation from the mean, >= 0.
+            generator: source of randomness; PyTorch's global one if ``None``. A CPU generator serves any device
+                and gives the same numbers on each.
+        """
+
+
+def normal_like(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Standard normal numbers of the dtype and device of ``like``, drawn on the generator's own device.
+
+    Args:
+        shape: shape of the result.
+        like: a tensor whose dtype and device are taken.
+        generator: source of randomness; ``None`` for PyTorch's global one.
+
+    Returns:
+        A tensor of that shape.
+
+    Examples:
+        >>> normal_like((2, 3), torch.zeros(1, dtype=torch.float64)).dtype
+        torch.float64
+    """
+    device = like.device if generator is None else generator.device
+    return torch.randn(shape, dtype=like.dtype, device=device, generator=generator).to(like.device)

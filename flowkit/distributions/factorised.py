@@ -1,0 +1,59 @@
+"""One base distribution for each level."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from flowkit.bijector import Shape
+from flowkit.distributions.distribution import Distribution
+
+__all__ = ["Factorised"]
+
+
+class Factorised(Distribution[tuple[Tensor, ...]]):
+    """Independent distributions of a tuple of latents, one for each.
+
+    Args:
+        distributions: one for each latent, in order.
+
+    Raises:
+        ValueError: (when called) the number of latents is another.
+
+    Examples:
+        >>> from flowkit import Gaussian
+        >>> base = Factorised([Gaussian(6), Gaussian(24)])
+        >>> base.log_prob((torch.zeros(2, 6, 4, 4), torch.zeros(2, 24, 2, 2))).shape
+        torch.Size([2])
+    """
+
+    def __init__(self, distributions: Iterable[Distribution[Tensor]]) -> None:
+        super().__init__()
+        self._distributions = nn.ModuleList(distributions)
+
+    @property
+    def distributions(self) -> list[Distribution[Tensor]]:
+        """The parts, in order."""
+        return list(self._distributions)  # type: ignore[arg-type]
+
+    def log_prob(self, z: tuple[Tensor, ...], label: Any = None) -> Tensor:
+        """The sum of the parts' log-densities, one number per sample."""
+        if len(z) != len(self.distributions):
+            raise ValueError(f"{len(z)} latents for {len(self.distributions)} distributions")
+        parts = [d.log_prob(part, label) for d, part in zip(self.distributions, z, strict=True)]
+        return torch.stack(parts).sum(0)
+
+    def sample(
+        self,
+        batch: int,
+        shape: Shape,
+        label: Any = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, ...]:
+        """A tuple of samples, one for each shape."""
+        return tuple(
+            d.sample(batch, part, label, temperature, generator)
+            for d, part in zip(self.distributions, shape, strict=True)
+        )

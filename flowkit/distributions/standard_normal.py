@@ -1,0 +1,52 @@
+"""The standard normal base distribution."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from flowkit.bijector import Shape, sum_event
+from flowkit.distributions.distribution import Distribution, normal_like
+
+__all__ = ["StandardNormal"]
+
+
+class StandardNormal(Distribution[Any]):
+    r"""Independent standard normals: :math:`\log p(z) = -\tfrac12 \sum (z^2 + \log 2\pi)`.
+
+    Args:
+        event_dims: trailing dimensions of one event: 1 for vectors, 3 for images.
+
+    Examples:
+        >>> StandardNormal(event_dims=3).log_prob((torch.zeros(1, 1, 1, 2), torch.zeros(1, 4, 1, 1)))
+        tensor([-5.5136])
+    """
+
+    _device: Tensor
+
+    def __init__(self, event_dims: int = 1) -> None:
+        super().__init__()
+        self.event_dims = event_dims
+        # Samples go where the module went.
+        self.register_buffer("_device", torch.zeros(()), persistent=False)
+
+    def log_prob(self, z: Any, label: Any = None) -> Tensor:
+        """Log-density of a tensor or of a tuple of them, one number per sample."""
+        if isinstance(z, tuple):
+            return torch.stack([self.log_prob(part) for part in z]).sum(0)
+        z = z.to(torch.promote_types(z.dtype, torch.float32))
+        return sum_event(-0.5 * (z.square() + math.log(2 * math.pi)), self.event_dims)
+
+    def sample(
+        self,
+        batch: int,
+        shape: Shape,
+        label: Any = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> Any:
+        """A tensor ``batch x shape``, or a tuple of them for a tuple of shapes."""
+        if shape and isinstance(shape[0], tuple):
+            return tuple(self.sample(batch, part, None, temperature, generator) for part in shape)
+        return temperature * normal_like((batch, *shape), self._device, generator)

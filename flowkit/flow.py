@@ -1,0 +1,97 @@
+"""A bijection joined with a base distribution."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from flowkit.bijector import Bijector, Shape
+from flowkit.distributions import Distribution
+
+__all__ = ["Flow", "bits_per_dim"]
+
+
+class Flow(nn.Module):
+    r"""A density by change of variables: :math:`\log p(x|c) = \log p_Z(f(x|c)) + \log|\det \partial f/\partial x|`.
+
+    Args:
+        bijector: ``f``, data to latents.
+        base: the distribution of the latents, all levels together.
+
+    Examples:
+        >>> from flowkit import FactorOut, MultiScale, Squeeze, StandardNormal, ZeroConv2d
+        >>> bijector = MultiScale([Squeeze(), Squeeze()], [FactorOut(12, ZeroConv2d(6, 12))])
+        >>> flow = Flow(bijector, StandardNormal(event_dims=3))
+        >>> flow.log_prob(torch.rand(2, 3, 8, 8)).shape
+        torch.Size([2])
+        >>> flow.sample(2, (3, 8, 8)).shape
+        torch.Size([2, 3, 8, 8])
+    """
+
+    def __init__(self, bijector: Bijector[Any, Any], base: Distribution[Any]) -> None:
+        super().__init__()
+        self.bijector = bijector
+        self.base = base
+
+    def log_prob(self, x: Tensor, context: Any = None, label: Any = None) -> Tensor:
+        """Log-density, natural log, one number per sample.
+
+        Args:
+            x: data, ``batch x event``.
+            context: what the bijector is conditioned on.
+            label: what the base distribution is conditioned on.
+
+        Returns:
+            A tensor of the batch shape.
+        """
+        z, log_det = self.bijector(x, context)
+        return self.base.log_prob(z, label) + log_det
+
+    def sample(
+        self,
+        batch: int,
+        shape: Shape,
+        context: Any = None,
+        label: Any = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Draw data.
+
+        Args:
+            batch: how many.
+            shape: event shape of the data, for images ``(C, H, W)``.
+            context: what the bijector is conditioned on; of batch size ``batch`` or one.
+            label: what the base distribution is conditioned on.
+            temperature: factor on the latents' deviation from their mean, >= 0.
+            generator: source of randomness; ``None`` for PyTorch's global one.
+
+        Returns:
+            ``batch x shape``.
+        """
+        latents = self.base.sample(batch, self.bijector.output_shape(shape), label, temperature, generator)
+        return self.bijector.inverse(latents, context)[0]
+
+    def bits_per_dim(self, x: Tensor, context: Any = None, label: Any = None, bins: int = 1) -> Tensor:
+        """Code length of ``x`` in bits per dimension, one number per sample; see :func:`bits_per_dim`."""
+        log_prob = self.log_prob(x, context, label)
+        return bits_per_dim(log_prob, x[0].numel(), bins)
+
+
+def bits_per_dim(log_prob: Tensor, dimensions: int, bins: int = 1) -> Tensor:
+    r"""Bits per dimension: :math:`-\log p(x) / (D \log 2) + \log_2 n`.
+
+    Args:
+        log_prob: log-density of data in [0, 1], natural log.
+        dimensions: ``D``, the number of values in one sample.
+        bins: ``n``, the number of levels that the data was dequantised from; 1 leaves the density as it is.
+
+    Returns:
+        A tensor of the shape of ``log_prob``.
+
+    Examples:
+        >>> bits_per_dim(torch.tensor([0.0]), dimensions=12, bins=256)
+        tensor([8.])
+    """
+    return -log_prob / (dimensions * math.log(2)) + math.log2(bins)

@@ -1,0 +1,33 @@
+"""The additive transform of one number."""
+
+import torch
+from torch import Tensor
+
+from flowkit.transforms.transform import Transform
+
+__all__ = ["Additive"]
+
+
+class Additive(Transform):
+    """Shift alone, as in NICE (Dinh et al., 2015): ``y = x + b``, log-derivative 0.
+
+    Examples:
+        >>> Additive()(torch.tensor([1.0]), (torch.tensor([2.0]),))
+        (tensor([3.]), tensor([0.]))
+    """
+
+    parameters_per_element = 1
+
+    def constrain(self, raw: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """The shift as it is, in float32 at least."""
+        return tuple(part.to(torch.promote_types(part.dtype, torch.float32)) for part in raw)
+
+    def forward(self, x: Tensor, parameters: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """``x + shift`` and zeros."""
+        (shift,) = parameters
+        return x + shift, torch.zeros_like(shift)
+
+    def inverse(self, y: Tensor, parameters: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """``y - shift`` and zeros."""
+        (shift,) = parameters
+        return y - shift, torch.zeros_like(shift)

@@ -1,0 +1,54 @@
+"""What an elementwise transform is: parameters in, values and log-derivatives out."""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+__all__ = ["Transform", "split_parameters"]
+
+
+class Transform(nn.Module, ABC):
+    """An invertible function of one number, applied to each element with parameters of its own.
+
+    Actnorm, coupling, injector and factoring-out differ only in where the parameters come from: the transform is
+    written once. ``constrain`` turns a network's unbounded outputs into valid parameters; it is apart from
+    ``forward`` so that parameters that depend on the context alone are constrained once.
+
+    Attributes:
+        parameters_per_element: how many raw numbers one element needs.
+    """
+
+    parameters_per_element: int
+
+    @abstractmethod
+    def constrain(self, raw: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Valid parameters from unbounded ones, ``parameters_per_element`` tensors of the element's shape."""
+
+    @abstractmethod
+    def forward(self, x: Tensor, parameters: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """The transformed values and log|dy/dx|, elementwise (the latter broadcastable to ``x``)."""
+
+    @abstractmethod
+    def inverse(self, y: Tensor, parameters: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """The values before the transform and log|dx/dy|, elementwise."""
+
+
+def split_parameters(raw: Tensor, count: int, event_dims: int) -> tuple[Tensor, ...]:
+    """Split a network's output into ``count`` parameters, interleaved along the channels.
+
+    Args:
+        raw: ``batch x (channels * count) x ...``; channel ``c * count + p`` is parameter ``p`` of channel ``c``.
+        count: parameters per element.
+        event_dims: the channel dimension is the first of the last ``event_dims`` ones.
+
+    Returns:
+        ``count`` tensors ``batch x channels x ...``.
+
+    Examples:
+        >>> import torch
+        >>> shift, scale = split_parameters(torch.arange(4.0).reshape(1, 4), count=2, event_dims=1)
+        >>> shift, scale
+        (tensor([[0., 2.]]), tensor([[1., 3.]]))
+    """
+    dim = raw.ndim - event_dims
+    return raw.unflatten(dim, (-1, count)).unbind(dim + 1)
