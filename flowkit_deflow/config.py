@@ -1,0 +1,393 @@
+"""Settings: typed, checked once where they come in, YAML in and out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
+
+import yaml
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from flowkit_deflow.errors import UserError
+
+__all__ = [
+    "Architecture",
+    "ChannelStatistics",
+    "Data",
+    "Normalization",
+    "Run",
+    "Training",
+    "from_dict",
+    "override",
+    "read_yaml",
+    "to_dict",
+    "to_yaml",
+]
+
+T = TypeVar("T")
+
+_STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True)
+class ChannelStatistics:
+    """Mean and standard deviation of the colour channels, of values in [0, 1]."""
+
+    __pydantic_config__ = _STRICT
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """Statistics of both domains, of the images and of their h: they bring domain X to the colours of Y."""
+
+    __pydantic_config__ = _STRICT
+
+    clean: ChannelStatistics
+    degraded: ChannelStatistics
+    clean_h: ChannelStatistics
+    degraded_h: ChannelStatistics
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What the network is; saved with the weights.
+
+    Attributes:
+        factor: h is the image downsampled by this, 4, 8 or 16; ``None``: no conditioning.
+        h_noise: standard deviation of the noise that is added to h, for values in [0, 1].
+        levels: levels L of the flow, each at half the resolution of the one before.
+        steps: flow steps K of each level.
+        plain_steps: steps of actnorm and 1x1 convolution alone before them.
+        hidden_channels: width of the couplings' and injectors' networks.
+        split_after: levels after which half of the channels are factored out.
+        scale: scale function of couplings and injectors: ``sigmoid`` as published, ``bounded`` the safer one.
+        scale_eps: smallest scale of ``sigmoid``.
+        shift: the latent model: ``correlated``, ``uncorrelated`` or ``none``.
+        shift_start: M starts as this times the identity.
+        encoder_features: channels of the RRDB encoder.
+        encoder_growth: channels that each of its dense layers adds.
+        encoder_blocks: number of its blocks.
+        stack_blocks: blocks whose outputs are stacked onto the feature maps.
+        bins: levels of the dequantisation noise (32: 5 bits).
+        normalization: channel statistics that bring the domains together; ``None``: images as they are.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    factor: Literal[4, 8, 16] | None = 4
+    h_noise: float = 0.03
+    levels: int = 3
+    steps: int = 16
+    plain_steps: int = 2
+    hidden_channels: int = 64
+    split_after: tuple[int, ...] = (1,)
+    scale: Literal["sigmoid", "bounded"] = "sigmoid"
+    scale_eps: float = 1e-3
+    shift: Literal["correlated", "uncorrelated", "none"] = "correlated"
+    shift_start: float = 0.01
+    encoder_features: int = 64
+    encoder_growth: int = 32
+    encoder_blocks: int = 23
+    stack_blocks: tuple[int, ...] = (1, 8, 15, 22)
+    bins: int = 32
+    normalization: Normalization | None = None
+
+    def __post_init__(self) -> None:
+        positive = (
+            "levels",
+            "steps",
+            "hidden_channels",
+            "encoder_features",
+            "encoder_growth",
+            "encoder_blocks",
+            "bins",
+        )
+        for name in positive:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1")
+        if self.h_noise < 0:
+            raise ValueError(f"h_noise is {self.h_noise}; a standard deviation is not negative")
+        if sorted(set(self.split_after)) != list(self.split_after) or not all(
+            1 <= level < self.levels for level in self.split_after
+        ):
+            raise ValueError(
+                f"split_after is {self.split_after}; expected rising numbers of levels before the last, "
+                f"from 1 to {self.levels - 1}"
+            )
+        if self.factor is not None and not all(0 <= block < self.encoder_blocks for block in self.stack_blocks):
+            raise ValueError(
+                f"stack_blocks is {self.stack_blocks}; expected numbers from 0 to {self.encoder_blocks - 1}"
+            )
+        if self.shift_start <= 0:
+            raise ValueError(f"shift_start is {self.shift_start}; at 0 the covariance never trains: expected e.g. 0.01")
+
+    @property
+    def alignment(self) -> int:
+        """Image sides, and the corners of crops and tiles, are multiples of this (pixels)."""
+        return max(2**self.levels, self.factor or 1)
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is trained on.
+
+    Attributes:
+        clean: folder of clean images (domain X); ``None`` where X is made of the degraded images, downsampled.
+        degraded: folder of degraded images (domain Y).
+        clean_downsample: factors by which images of ``clean`` are downsampled first, one drawn for each crop;
+            (1,) takes them as they are.
+        crop: side of the square training crops (pixels).
+        flip: mirror crops at random.
+        kernels: folder of blur kernels, one of which is applied to each clean image; ``None``: no blur.
+        normalize: measure channel statistics of both domains before training and bring X to the colours of Y.
+        strict: stop at the first unreadable image, instead of going on without it.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    clean: str | None = None
+    degraded: str | None = None
+    clean_downsample: tuple[int, ...] = (1,)
+    crop: int = 160
+    flip: bool = True
+    kernels: str | None = None
+    normalize: bool = False
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        if self.crop < 8:
+            raise ValueError(f"crop is {self.crop}; expected at least 8 pixels")
+        if not self.clean_downsample or min(self.clean_downsample) < 1:
+            raise ValueError(f"clean_downsample is {self.clean_downsample}; expected factors of at least 1, like [4]")
+
+
+@dataclass(frozen=True)
+class Training:
+    """How it is trained.
+
+    Attributes:
+        steps: optimiser steps in all.
+        batch: crops in a step, half of each domain.
+        learning_rate: of Adam, at the start.
+        halve_at: fractions of ``steps`` after which the learning rate is halved.
+        warmup: steps over which the learning rate rises from 0.
+        betas: of Adam.
+        clip_norm: gradients are scaled to at most this norm; 0: not at all.
+        shift_rate_factor: factor on the learning rate of the latent shift's parameters.
+        encoder_delay: fraction of ``steps`` before which the encoder stays as it is.
+        encoder_weights: file of RRDB weights to start the encoder from; ``None``: a random start.
+        seed: of weights, crops and noise.
+        checkpoint_every: steps between checkpoints.
+        image_every: steps between sample images in the log; 0: none.
+        log_every: steps between logged scalars.
+        max_skipped: non-finite steps in a row after which training stops.
+        workers: data-loader processes.
+        accelerator: Lightning's: ``auto``, ``cpu``, ``gpu``, ...
+        devices: Lightning's: number of devices.
+        strategy: Lightning's: ``auto``, ``ddp``, ...
+        precision: Lightning's: ``32-true``, ``bf16-mixed``, ``16-mixed``, ...
+    """
+
+    __pydantic_config__ = _STRICT
+
+    steps: int = 100_000
+    batch: int = 8
+    learning_rate: float = 1e-4
+    halve_at: tuple[float, ...] = (0.5, 0.75, 0.9, 0.95)
+    warmup: int = 0
+    betas: tuple[float, float] = (0.9, 0.99)
+    clip_norm: float = 0.0
+    shift_rate_factor: float = 1.0
+    encoder_delay: float = 0.0
+    encoder_weights: str | None = None
+    seed: int = 0
+    checkpoint_every: int = 500
+    image_every: int = 1000
+    log_every: int = 10
+    max_skipped: int = 20
+    workers: int = 2
+    accelerator: str = "auto"
+    devices: int = 1
+    strategy: str = "auto"
+    precision: str = "32-true"
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "checkpoint_every", "log_every", "max_skipped", "devices"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1")
+        for name in ("workers", "warmup", "clip_norm", "image_every", "seed"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected 0 or more")
+        if self.batch < 2 or self.batch % (2 * self.devices):
+            raise ValueError(
+                f"batch is {self.batch} on {self.devices} device(s); expected a multiple of {2 * self.devices}: "
+                "each device gets as many clean as degraded crops"
+            )
+        if self.learning_rate <= 0:
+            raise ValueError(f"learning_rate is {self.learning_rate}; expected a positive number")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A whole training run."""
+
+    __pydantic_config__ = _STRICT
+
+    architecture: Architecture = field(default_factory=Architecture)
+    data: Data = field(default_factory=Data)
+    training: Training = field(default_factory=Training)
+
+
+def to_dict(settings: Any) -> dict[str, Any]:
+    """Settings as plain dicts, lists, strings and numbers.
+
+    Examples:
+        >>> to_dict(Data())["clean_downsample"]
+        [1]
+    """
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: plain(part) for key, part in value.items()}
+        return [plain(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+    return plain(asdict(settings))
+
+
+def from_dict(cls: type[T], values: Mapping[str, Any], source: str) -> T:
+    """Check plain values and make settings of them.
+
+    Args:
+        cls: :class:`Run` or one of its parts.
+        values: nested dicts, as read from YAML or JSON; what is left out keeps its default.
+        source: where they come from, for messages.
+
+    Returns:
+        The settings.
+
+    Raises:
+        UserError: an unknown setting (the nearest name is proposed), or a value of the wrong type or range.
+
+    Examples:
+        >>> from_dict(Data, {"crop": 64}, "run.yaml").crop
+        64
+        >>> from_dict(Data, {"corp": 64}, "run.yaml")
+        Traceback (most recent call last):
+        ...
+        flowkit_deflow.errors.UserError: run.yaml: unknown setting 'corp'; did you mean 'crop'?
+    """
+    try:
+        return TypeAdapter(cls).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = [str(part) for part in first["loc"]]
+        if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+            raise UserError(f"{source}: unknown setting {'.'.join(path)!r}; {_nearest(cls, path)}") from None
+        problem = first["msg"].removeprefix("Value error, ")
+        where = f"setting {'.'.join(path)!r}: " if path else ""
+        given = f" (got {first['input']!r})" if first["type"] != "value_error" else ""
+        raise UserError(f"{source}: {where}{problem}{given}; correct it and try again") from None
+
+
+def _nearest(cls: type, path: Sequence[str]) -> str:
+    names = _names(cls)
+    *_, last = path
+    near = get_close_matches(".".join(path), names, 1) or [n for n in names if n.split(".")[-1] == last]
+    near = near or get_close_matches(last, [n.split(".")[-1] for n in names], 1)
+    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
+
+
+def _names(cls: type, prefix: str = "") -> list[str]:
+    names = []
+    hints = get_type_hints(cls)
+    for item in fields(cls):
+        inner = next((t for t in (hints[item.name], *get_args(hints[item.name])) if is_dataclass(t)), None)
+        name = prefix + item.name
+        names.extend(_names(inner, f"{name}.") if isinstance(inner, type) else [name])
+    return names
+
+
+def override(settings: Run, assignments: Sequence[str]) -> Run:
+    """Change settings by ``section.name=value``, or ``name=value`` where the name is unique.
+
+    Args:
+        settings: the run to start from.
+        assignments: the changes; values are read as YAML (``[0.5, 0.75]``, ``null``, ``1e-4``).
+
+    Returns:
+        The changed run.
+
+    Raises:
+        UserError: no ``=``, an unknown name (the nearest one is proposed), or a value that does not fit.
+
+    Examples:
+        >>> override(Run(), ["training.steps=500", "crop=64"]).data.crop
+        64
+    """
+    values = to_dict(settings)
+    names = _names(Run)
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        matches = [known for known in names if known == name or known.split(".")[-1] == name]
+        if not equals:
+            raise UserError(f"--set {assignment!r} has no value; write it as name=value, like training.steps=1000")
+        if len(matches) != 1:
+            section = name.split(".")
+            if len(section) > 1 or not matches:
+                raise UserError(f"--set {assignment!r}: unknown setting {name!r}; {_nearest(Run, section)}")
+            raise UserError(
+                f"--set {assignment!r}: {name!r} stands for several settings: {', '.join(matches)}; name one"
+            )
+        *sections, last = matches[0].split(".")
+        target = values
+        for part in sections:
+            if target[part] is None:
+                raise UserError(f"--set {assignment!r}: {part!r} is not set; give all of it in a file with --config")
+            target = target[part]
+        target[last] = _value(text)
+    return from_dict(Run, values, "--set " + " ".join(assignments) if assignments else "settings")
+
+
+def _value(text: str) -> Any:
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    # YAML takes 1e-4 for a string: it wants a dot.
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file's mapping.
+
+    Raises:
+        UserError: the file is missing, is no YAML, or holds something else than settings.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); give a YAML file of settings") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: is not valid YAML ({' '.join(str(error).split())}); correct it") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: holds no settings; expected sections like 'training:' with names and values")
+    return values
+
+
+def to_yaml(settings: Any) -> str:
+    """Settings as YAML text.
+
+    Examples:
+        >>> print(to_yaml(Data(crop=64)).splitlines()[3])
+        crop: 64
+    """
+    return yaml.safe_dump(to_dict(settings), sort_keys=False)
