@@ -1,0 +1,55 @@
+"""DeFlow: realistic image degradations learned from unpaired photographs (Wolf et al., CVPR 2021), on flowkit."""
+
+from flowkit_deflow.closed_form import ClosedForm, closed_form_1d
+from flowkit_deflow.config import Architecture, Data, Run, Training
+from flowkit_deflow.degradation import DeFlowDegradation
+from flowkit_deflow.errors import UserError
+from flowkit_deflow.latents import (
+    CorrelatedShift,
+    Domain,
+    DomainShift,
+    InferredShift,
+    LatentModel,
+    Posterior,
+    UncorrelatedShift,
+)
+from flowkit_deflow.model import DeFlow
+from flowkit_deflow.noise import GeneratorNoise, NoiseSource, SeededNoise
+from flowkit_deflow.presets import PRESETS, preset
+from flowkit_deflow.published import from_published, published_shapes, to_published
+from flowkit_deflow.resize import bicubic_downsample, pad_to_multiple
+from flowkit_deflow.rrdb import RRDBEncoder
+from flowkit_deflow.rrdb_weights import load_rrdb
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "PRESETS",
+    "Architecture",
+    "ClosedForm",
+    "CorrelatedShift",
+    "Data",
+    "DeFlow",
+    "DeFlowDegradation",
+    "Domain",
+    "DomainShift",
+    "GeneratorNoise",
+    "InferredShift",
+    "LatentModel",
+    "NoiseSource",
+    "Posterior",
+    "RRDBEncoder",
+    "Run",
+    "SeededNoise",
+    "Training",
+    "UncorrelatedShift",
+    "UserError",
+    "bicubic_downsample",
+    "closed_form_1d",
+    "from_published",
+    "load_rrdb",
+    "pad_to_multiple",
+    "preset",
+    "published_shapes",
+    "to_published",
+]

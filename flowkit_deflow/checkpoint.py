@@ -1,0 +1,92 @@
+"""Files of weights, read without running anything that is in them."""
+
+import io
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from safetensors.torch import save as serialize
+from torch import Tensor
+
+from flowkit_deflow.errors import UserError
+from flowkit_deflow.files import atomic_path
+
+__all__ = ["pickled", "read_state", "write_state"]
+
+# Under these keys, training code of other projects wraps the state dict.
+WRAPPERS = ("params_ema", "params", "state_dict")
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """A state dict from ``.safetensors``, or from a pickle (``.pth``, ``.pt``) by PyTorch's restricted unpickler.
+
+    Args:
+        path: the file. A dict under ``params_ema``, ``params`` or ``state_dict`` is unwrapped.
+
+    Returns:
+        Key to tensor, on the CPU.
+
+    Raises:
+        UserError: the file is missing or damaged, or holds anything but tensors by name; nothing of it is run.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; give a .safetensors, .pth or .pt file of weights")
+    if path.suffix == ".safetensors":
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            raise UserError(f"{path}: is no valid safetensors file ({error}); get it again") from None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise UserError(
+            f"{path}: holds more than plain weights, and was refused: nothing in it was run; "
+            "save its state dict alone, best as .safetensors"
+        ) from None
+    except (RuntimeError, EOFError, ValueError, OSError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{path}: cannot be read as PyTorch weights ({str(error).splitlines()[0]}); get it again"
+        ) from None
+    for wrapper in WRAPPERS:
+        if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
+            state = state[wrapper]
+            break
+    if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
+        raise UserError(f"{path}: is not a plain state dict (names and tensors); save model.state_dict() alone")
+    return dict(state)
+
+
+def write_state(path: Path, state: dict[str, Tensor]) -> None:
+    """Write a state dict as ``.safetensors``, or as a pickle for ``.pth`` and ``.pt``; atomically.
+
+    Raises:
+        UserError: another suffix, or the file cannot be written.
+    """
+    path = Path(path)
+    state = {key: value.detach().cpu().contiguous() for key, value in state.items()}
+    if path.suffix == ".safetensors":
+        data = serialize(state)
+    elif path.suffix in (".pth", ".pt"):
+        data = pickled(state)
+    else:
+        raise UserError(f"{path}: unknown suffix {path.suffix!r} for weights; use .safetensors or .pth")
+    # Written as bytes: the libraries' own writers report a full disk each in its own way.
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def pickled(value: Any) -> bytes:
+    """What ``torch.save`` would write.
+
+    Examples:
+        >>> len(pickled({"a": torch.zeros(1)})) > 0
+        True
+    """
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    return buffer.getvalue()

@@ -1,0 +1,404 @@
+"""The ``deflow`` command."""
+
+import json
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flowkit_deflow.errors import UserError
+
+if TYPE_CHECKING:  # heavy imports wait until a command runs: --help answers at once
+    from torch import Tensor
+
+    from flowkit_deflow.apply import Outcome
+    from flowkit_deflow.model import DeFlow
+    from flowkit_deflow.noise import NoiseSource
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="deflow",
+    help="Learn realistic image degradations from unpaired photographs, and apply them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder, as written by deflow train.")]
+Source = Annotated[Path, typer.Argument(metavar="IN", help="An image, or a folder tree of images.")]
+Target = Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write to; for one image, also a file.")]
+Temperature = Annotated[float, typer.Option(min=0.0, help="Strength: 0 none, 1 as learned.")]
+Samples = Annotated[
+    int | None, typer.Option(min=1, help="Versions of each image, NAME_s0, NAME_s1, ... [default: one]")
+]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same images.")]
+Format = Annotated[str, typer.Option("--format", help="Image format of the results: png, jpg, webp, tif, ...")]
+TileSide = Annotated[int, typer.Option(min=8, help="Work in overlapping tiles of this many pixels.")]
+Workers = Annotated[int, typer.Option(min=1, help="Threads that read and write images.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps, ...")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Make results anew that are there already.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first unreadable image.")]
+
+
+@app.command()
+def train(
+    out: Annotated[Path, typer.Option(metavar="RUN", help="Folder of the run; given again, the run goes on.")],
+    clean: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of clean images.")] = None,
+    degraded: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of degraded images.")] = None,
+    preset: Annotated[str | None, typer.Option(help="aim, ntire, dped, small or tiny. [default: small]")] = None,
+    config: Annotated[Path | None, typer.Option(metavar="RUN.yaml", help="Settings; instead of a preset.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change any setting, like training.steps=2000; repeatable."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Short for --set training.seed=...")] = None,
+    steps: Annotated[int | None, typer.Option(help="Short for --set training.steps=...")] = None,
+    strict: Strict = False,
+) -> None:
+    """Train a model from two unrelated folders of images."""
+    from flowkit_deflow import config as settings
+    from flowkit_deflow.presets import preset as named
+    from flowkit_deflow.training import train as run_training
+
+    if config is not None and preset is not None:
+        raise UserError(f"--config {config} and --preset {preset} were both given; choose one of them")
+    run = (
+        named(preset or "small")
+        if config is None
+        else settings.from_dict(settings.Run, settings.read_yaml(config), str(config))
+    )
+    short = {"data.clean": clean, "data.degraded": degraded, "training.seed": seed, "training.steps": steps}
+    changes = [
+        f"{name}={json.dumps(str(value))}" if isinstance(value, Path) else f"{name}={value}"
+        for name, value in short.items()
+        if value is not None
+    ]
+    if strict:
+        changes.append("data.strict=true")
+    run = settings.override(run, [*changes, *(set_ or [])])
+    _, problems = run_training(run, out)
+    typer.echo(f"The model is in {out / 'model'}; scalars and sample images: tensorboard --logdir {out / 'log'}")
+    _report_problems(problems)
+
+
+@app.command()
+def degrade(
+    model: ModelFolder,
+    source: Source,
+    target: Target,
+    temperature: Temperature = 1.0,
+    samples: Samples = None,
+    seed: Seed = 0,
+    format_: Format = "png",
+    tile: TileSide = 512,
+    workers: Workers = 2,
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+    strict: Strict = False,
+) -> None:
+    """Make degraded versions of clean images."""
+    network = _load(model, device)
+
+    def function(images: "Tensor", noise: "NoiseSource") -> "Tensor":
+        return network.degrade(images, temperature, samples=samples or 1, noise=noise, tile=tile)
+
+    _apply(network, function, source, target, samples, seed, format_, workers, overwrite, strict)
+
+
+@app.command()
+def restore(
+    model: ModelFolder,
+    source: Source,
+    target: Target,
+    temperature: Temperature = 1.0,
+    samples: Samples = None,
+    mean: Annotated[bool, typer.Option("--mean", help="Also write the mean of the samples, NAME_mean.")] = False,
+    seed: Seed = 0,
+    format_: Format = "png",
+    tile: TileSide = 512,
+    workers: Workers = 2,
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+    strict: Strict = False,
+) -> None:
+    """Make clean versions of degraded images; temperature 0 decodes the posterior's mean."""
+    network = _load(model, device)
+
+    def function(images: "Tensor", noise: "NoiseSource") -> "Tensor":
+        import torch
+
+        versions = network.restore(images, temperature, samples=samples or 1, noise=noise, tile=tile)
+        return torch.cat([versions, versions.mean(0, keepdim=True)]) if mean else versions
+
+    endings = ["_mean"] if mean else []
+    _apply(network, function, source, target, samples, seed, format_, workers, overwrite, strict, endings)
+
+
+@app.command()
+def sample(
+    model: ModelFolder,
+    source: Source,
+    target: Target,
+    domain: Annotated[str, typer.Option(help="clean or degraded.")] = "degraded",
+    temperature: Temperature = 1.0,
+    samples: Samples = None,
+    seed: Seed = 0,
+    format_: Format = "png",
+    tile: TileSide = 512,
+    workers: Workers = 2,
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+    strict: Strict = False,
+) -> None:
+    """Draw images of a domain that share nothing with the given ones but their downsampled copy."""
+    from flowkit_deflow.latents import Domain
+
+    names = {member.name.lower(): member for member in Domain}
+    if domain not in names:
+        raise UserError(f"--domain {domain!r} is unknown; there are: {', '.join(names)}")
+    network = _load(model, device)
+
+    def function(images: "Tensor", noise: "NoiseSource") -> "Tensor":
+        return network.sample(images, names[domain], temperature, samples=samples or 1, noise=noise, tile=tile)
+
+    _apply(network, function, source, target, samples, seed, format_, workers, overwrite, strict)
+
+
+@app.command()
+def evaluate(
+    generated: Annotated[Path, typer.Argument(metavar="GENERATED", help="Folder of generated degraded images.")],
+    real: Annotated[Path, typer.Argument(metavar="REAL", help="Folder of really degraded images.")],
+    clean: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Clean images that GENERATED was made from, by the same names.")
+    ] = None,
+    real_clean: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Clean partners of REAL, where they lie elsewhere than in --clean."),
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for evaluation.json and the plots.")] = Path(
+        "evaluation"
+    ),
+    strict: Strict = False,
+) -> None:
+    """Compare generated degraded images with real ones: noise level, correlation, spectrum, histogram."""
+    from tqdm import tqdm
+
+    from flowkit_deflow import evaluation
+    from flowkit_deflow.files import atomic_path
+    from flowkit_deflow.plots import plot_evaluation
+
+    with tqdm(desc="evaluate", unit=" image", disable=None) as bar:
+        result = evaluation.evaluate(generated, real, clean, real_clean, strict=strict, progress=lambda _: bar.update())
+    typer.echo(evaluation.table(result))
+    with atomic_path(out / "evaluation.json") as temporary:
+        temporary.write_text(json.dumps(evaluation.to_json(result), indent=2) + "\n", encoding="utf-8")
+    plots = plot_evaluation(result, out)
+    typer.echo(f"Written to {out}: evaluation.json, {', '.join(path.name for path in plots)}")
+    _report_problems(result.warnings)
+
+
+@app.command()
+def convert(
+    source: Annotated[
+        Path, typer.Argument(metavar="FROM", help="Published checkpoint (.pth, .safetensors) or model folder.")
+    ],
+    target: Annotated[
+        Path, typer.Argument(metavar="TO", help="Model folder, or checkpoint file under published names.")
+    ],
+    preset: Annotated[str | None, typer.Option(help="The checkpoint's architecture: aim, ntire or dped.")] = None,
+    config: Annotated[Path | None, typer.Option(metavar="RUN.yaml", help="Its architecture, as settings.")] = None,
+) -> None:
+    """Convert between published DeFlow checkpoints and model folders."""
+    from dataclasses import replace
+
+    from flowkit_deflow import config as settings
+    from flowkit_deflow.checkpoint import read_state, write_state
+    from flowkit_deflow.model import DeFlow
+    from flowkit_deflow.presets import AIM_NORMALIZATION
+    from flowkit_deflow.presets import preset as named
+    from flowkit_deflow.published import from_published, to_published
+
+    if source.is_dir():
+        network = DeFlow.from_pretrained(source)
+        write_state(target, to_published(network.bijector, network.latents))
+    else:
+        state = read_state(source)
+        if (preset is None) == (config is None):
+            raise UserError(
+                f"{source}: say which architecture it has with either --preset (aim, ntire, dped) or --config"
+            )
+        if preset is not None:
+            architecture = named(preset).architecture
+            if preset == "aim":
+                architecture = replace(architecture, normalization=AIM_NORMALIZATION)
+        else:
+            assert config is not None
+            architecture = settings.from_dict(settings.Run, settings.read_yaml(config), str(config)).architecture
+        network = DeFlow(architecture)
+        from_published(network.bijector, network.latents, state)
+        network.save_pretrained(target)
+    typer.echo(f"Written to {target}")
+
+
+@app.command()
+def info(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Model folder, run folder or file of weights.")],
+) -> None:
+    """Say what a model folder, run folder or checkpoint holds."""
+    from flowkit_deflow.checkpoint import read_state
+    from flowkit_deflow.config import to_yaml
+    from flowkit_deflow.model import DeFlow
+
+    if path.is_file():
+        state = read_state(path)
+        typer.echo(f"{path}: {len(state)} tensors, {sum(v.numel() for v in state.values()):,} numbers")
+        for key, value in list(state.items())[:5]:
+            typer.echo(f"  {key}  {tuple(value.shape)}  {str(value.dtype).removeprefix('torch.')}")
+        typer.echo("  ...")
+        return
+    folder = path / "model" if (path / "run.yaml").exists() else path
+    network = DeFlow.from_pretrained(folder)
+    typer.echo(f"{folder}: DeFlow, {sum(p.numel() for p in network.parameters()):,} parameters")
+    typer.echo(f"image sides are padded to multiples of {network.config.alignment} pixels")
+    for i, shift in enumerate(network.latents.shifts):
+        std = (shift.factor @ shift.factor.T).diagonal().sqrt()
+        typer.echo(
+            f"latents {i}: {shift.channels} channels, |mean shift| {shift.mean.norm():.3f}, mean std {std.mean():.3f}"
+        )
+    typer.echo(to_yaml(network.config).rstrip())
+
+
+@app.command()
+def downsample(
+    source: Source,
+    target: Target,
+    factor: Annotated[list[int], typer.Option(min=2, help="By how much; several write to 4x/, 8x/, ...")],
+    format_: Format = "png",
+    workers: Workers = 2,
+    overwrite: Overwrite = False,
+    strict: Strict = False,
+) -> None:
+    """Downsample images by antialiased bicubic interpolation, to prepare data."""
+    from flowkit_deflow.resize import bicubic_downsample
+
+    for number in factor:
+        folder = target / f"{number}x" if len(factor) > 1 else target
+        _run_jobs(
+            source,
+            folder,
+            None,
+            format_,
+            (),
+            lambda image, noise: [bicubic_downsample(image, number).clamp(0, 1)],  # noqa: B023
+            f"downsample {number}x",
+            0,
+            workers,
+            overwrite,
+            strict,
+        )
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write to.")] = Path("demo"),
+    seed: Seed = 0,
+    minutes: Annotated[float, typer.Option(min=0.05, help="Time for training.")] = 4.0,
+) -> None:
+    """Show the whole method on photographs that come with scikit-image, in a few minutes."""
+    from flowkit_deflow.demo import run_demo
+
+    report = run_demo(out, seed=seed, minutes=minutes)
+    typer.echo(f"Open {report} in a browser.")
+
+
+def main() -> None:
+    """Run the command; a mistake in what was asked for becomes one line and exit status 2."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    # Deprecations inside Lightning and advice about worker counts are not the user's concern.
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
+    try:
+        app()
+    except UserError as error:
+        sys.stderr.write(f"deflow: {' '.join(str(error).split())}\n")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.stderr.write("deflow: stopped; the same command goes on from here\n")
+        sys.exit(130)
+
+
+def _load(folder: Path, device: str) -> "DeFlow":
+    import torch
+
+    from flowkit_deflow.model import DeFlow
+
+    network = DeFlow.from_pretrained(folder)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return network.to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(
+            f"--device {device!r} cannot be used here ({str(error).splitlines()[0]}); try --device cpu"
+        ) from None
+
+
+def _apply(
+    network: "DeFlow",
+    function: "Callable[[Tensor, NoiseSource], Tensor]",
+    source: Path,
+    target: Path,
+    samples: int | None,
+    seed: int,
+    format_: str,
+    workers: int,
+    overwrite: bool,
+    strict: bool,
+    endings: Iterable[str] = (),
+) -> None:
+    device = next(network.parameters()).device
+
+    def on_one(image: "Tensor", noise: "NoiseSource") -> "list[Tensor]":
+        return [version[0].cpu() for version in function(image[None].to(device), noise)]
+
+    _run_jobs(source, target, samples, format_, endings, on_one, "images", seed, workers, overwrite, strict)
+
+
+def _run_jobs(
+    source: Path,
+    target: Path,
+    samples: int | None,
+    format_: str,
+    endings: Iterable[str],
+    function: Any,
+    title: str,
+    seed: int,
+    workers: int,
+    overwrite: bool,
+    strict: bool,
+) -> None:
+    from tqdm import tqdm
+
+    from flowkit_deflow.apply import apply_to_images, plan
+
+    jobs = plan(source, target, samples, f".{format_.lower().removeprefix('.')}", endings)
+    with tqdm(total=len(jobs), desc=title, unit=" image", disable=None) as bar:
+        outcome: Outcome = apply_to_images(
+            jobs, function, seed=seed, workers=workers, overwrite=overwrite, strict=strict, progress=bar.update
+        )
+    there = f", {outcome.skipped} were there already" if outcome.skipped else ""
+    typer.echo(f"{outcome.written} images done{there}; results in {target}")
+    _report_problems(outcome.problems)
+
+
+def _report_problems(problems: Sequence[str]) -> None:
+    if problems:
+        sys.stderr.write(f"{len(problems)} images were left out:\n")
+        for problem in problems:
+            sys.stderr.write(f"  {problem}\n")

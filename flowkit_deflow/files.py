@@ -1,0 +1,185 @@
+"""Files and folders that appear whole or not at all."""
+
+import contextlib
+import errno
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from flowkit_deflow.errors import UserError
+
+__all__ = ["atomic_folder", "atomic_path", "require_folder"]
+
+_ADVICE = {
+    errno.ENOSPC: "free some space there, or write to another disk",
+    errno.EDQUOT: "free some of your quota, or write to another disk",
+    errno.EFBIG: "raise the limit on file sizes, or write to another disk",
+    errno.EACCES: "choose a folder that you may write to",
+    errno.EPERM: "choose a folder that you may write to",
+    errno.EROFS: "choose a folder that you may write to",
+    errno.EEXIST: "a file stands where a folder is needed: move it away, or choose another path",
+    errno.ENOTDIR: "a file stands where a folder is needed: move it away, or choose another path",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EBUSY: "it is in use as a mount point or by another program: choose another path",
+}
+_OTHER_ADVICE = "check the path and its disk, or write elsewhere"
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that is renamed over it when the block ends well, and removed otherwise.
+
+    A reader, or a run that continues after a crash of the process, sees the old file or the new one, never half
+    of one. (Nothing is flushed to the medium: a power failure is outside the promise.) A symbolic link is
+    followed: the file that it points at is replaced. Only `OSError` is translated; a library that reports a full
+    disk by an exception of its own is better given an open file than a path.
+
+    Args:
+        path: The file to write; missing parent folders are created.
+
+    Yields:
+        A path in the same folder, with the same suffix and a hidden, unique name; the block creates the file.
+
+    Raises:
+        UserError: If the folder cannot be made, or the file cannot be written or renamed (disk full,
+            read-only folder, a folder of that name), in one line with the operating system's reason.
+        ValueError: If the block ends without writing the file.
+
+    Examples:
+        >>> import tempfile
+        >>> target = Path(tempfile.mkdtemp()) / "runs" / "note.txt"
+        >>> with atomic_path(target) as temporary:
+        ...     _ = temporary.write_text("whole")
+        ...     target.exists()
+        False
+        >>> target.read_text()
+        'whole'
+    """
+    with _told_plainly(path) as own_paths:
+        target = Path(os.path.realpath(path))
+        # Renaming over a device such as /dev/null would replace it for everyone.
+        if target.exists() and not target.is_file():
+            kind = "folder" if target.is_dir() else "device, not a regular file"
+            raise UserError(f"cannot write '{path}': it is a {kind}; give the name of a file")
+        temporary = _sibling(target, target.suffix)
+        own_paths.append(temporary)
+        own_paths.append(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            if not temporary.exists():
+                raise ValueError(f"nothing was written to the temporary path of '{path}'")
+            temporary.replace(target)
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder beside `path` that takes its place when the block ends well, else is removed.
+
+    An existing folder at `path` is **replaced as a whole**: what it held is deleted, so ask before you call.
+    No portable system call exchanges two folders, so the swap is two renames: the old folder is set aside
+    under a hidden name, the new one takes its name, then the old one is deleted. A process killed between the
+    two renames leaves no folder at `path`, the old one as `.NAME.*.old` and the new one as `.NAME.*`, both
+    complete; if the second rename fails, the first is undone. A symbolic link is followed.
+
+    Args:
+        path: The folder to write; missing parent folders are created.
+
+    Yields:
+        An empty folder with a hidden, unique name in the same parent folder.
+
+    Raises:
+        UserError: If the folder cannot be made, written or renamed, or `path` is a file.
+
+    Examples:
+        >>> import tempfile
+        >>> target = Path(tempfile.mkdtemp()) / "model"
+        >>> with atomic_folder(target) as temporary:
+        ...     _ = (temporary / "config.json").write_text("{}")
+        >>> [file.name for file in target.iterdir()]
+        ['config.json']
+    """
+    with _told_plainly(path) as own_paths:
+        target = Path(os.path.realpath(path))
+        if target.exists() and not target.is_dir():
+            raise UserError(f"cannot write the folder '{path}': a file has that name; move it, or choose another name")
+        temporary = _sibling(target)
+        own_paths.append(temporary)
+        own_paths.append(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.mkdir()
+            yield temporary
+            _swap_in(temporary, target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def require_folder(path: Path, purpose: str) -> None:
+    """Check that a folder exists before work starts that will need it.
+
+    Args:
+        path: The folder.
+        purpose: What it is for, as the message's subject: "the folder of photographs".
+
+    Raises:
+        UserError: If `path` is missing, is not a folder, or may not be looked at.
+
+    Examples:
+        >>> require_folder(Path("no/such"), "the photographs' folder")
+        Traceback (most recent call last):
+        ...
+        flowkit_deflow.errors.UserError: the photographs' folder 'no/such' does not exist; check the spelling, ...
+    """
+    try:
+        if path.is_dir():
+            return
+        exists = path.exists()
+    except OSError as error:
+        raise UserError(f"{purpose} '{path}' cannot be opened: {error.strerror}; check its permissions") from error
+    if exists:
+        raise UserError(f"{purpose} '{path}' is a file, not a folder; give the folder that holds it: '{path.parent}'")
+    raise UserError(f"{purpose} '{path}' does not exist; check the spelling, or create the folder first")
+
+
+def _sibling(target: Path, ending: str = "") -> Path:
+    # The name is cut so that the token never pushes a long name over the file system's limit.
+    return target.with_name(f".{target.stem[:32]}.{uuid.uuid4().hex[:12]}{ending}")
+
+
+def _swap_in(temporary: Path, target: Path) -> None:
+    if not target.exists():
+        temporary.rename(target)
+        return
+    old = target.with_name(f"{temporary.name}.old")
+    target.rename(old)
+    try:
+        temporary.rename(target)
+    except BaseException:
+        old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _told_plainly(path: Path) -> Iterator[list[Path]]:
+    # The list is filled by the caller with the paths that are written: an error about another file that the
+    # block reads must not be reported as a failure to write.
+    own_paths: list[Path] = []
+    try:
+        yield own_paths
+    except OSError as error:
+        if own_paths and isinstance(error.filename, str | os.PathLike):
+            about = Path(error.filename)
+            related = any(about.is_relative_to(own) or own.is_relative_to(about) for own in own_paths)
+            if not related:
+                raise
+        # Libraries raise OSErrors of their own without a number: their text is then all that is known.
+        reason = " ".join((error.strerror or str(error) or type(error).__name__).split())
+        advice = _ADVICE.get(error.errno or 0, _OTHER_ADVICE)
+        raise UserError(f"cannot write '{path}': {reason}; {advice}") from error
