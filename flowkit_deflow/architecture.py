@@ -128,4 +128,4 @@ def _conditional_part(config: Architecture, channels: int) -> Bijector[Any, Any]
 
 
 def _affine(config: Architecture) -> Affine:
-    return Affine(SigmoidScale(config.scale_eps) if config.scale == "sigmoid" else BoundedLogScale())
+    return Affine(SigmoidScale(config.scale_eps) if config.scale == "sigmoid" else BoundedLogScale(config.scale_bound))

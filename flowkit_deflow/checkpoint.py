@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import struct
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,21 @@ from torch import Tensor
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import atomic_path
 
-__all__ = ["pickled", "read_state", "write_state"]
+__all__ = ["pickled", "read_state", "unpickled", "write_state"]
+
+# What PyTorch's unpickler raises on a damaged file, as random damage to real files shows; UnpicklingError apart.
+_DAMAGED = (
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zipfile.BadZipFile,
+)
 
 # Under these keys, training code of other projects wraps the state dict.
 WRAPPERS = ("params_ema", "params", "state_dict")
@@ -41,24 +56,38 @@ def read_state(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         except SafetensorError as error:
             raise UserError(f"{path}: is no valid safetensors file ({error}); get it again") from None
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise UserError(
-            f"{path}: holds more than plain weights, and was refused: nothing in it was run; "
-            "save its state dict alone, best as .safetensors"
-        ) from None
-    except (RuntimeError, EOFError, ValueError, OSError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"{path}: cannot be read as PyTorch weights ({str(error).splitlines()[0]}); get it again"
-        ) from None
+    state = unpickled(path, "save its state dict alone, best as .safetensors", "get it again")
     for wrapper in WRAPPERS:
         if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
             state = state[wrapper]
             break
-    if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
+    plain = isinstance(state, dict) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items())
+    if not plain or not state:
         raise UserError(f"{path}: is not a plain state dict (names and tensors); save model.state_dict() alone")
     return dict(state)
+
+
+def unpickled(path: Path, if_refused: str, if_damaged: str) -> Any:
+    """What PyTorch's restricted unpickler reads from a file: tensors, numbers, texts and containers, on the CPU.
+
+    Args:
+        path: the file.
+        if_refused: what to do, for the message, if it holds anything else.
+        if_damaged: what to do if it cannot be read.
+
+    Raises:
+        UserError: one of the two; nothing of it is run.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise UserError(
+            f"{path}: holds more than plain weights, or is damaged, and was refused: nothing in it was run; "
+            f"{if_refused}"
+        ) from None
+    except _DAMAGED as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{path}: cannot be read as PyTorch weights ({reason}); {if_damaged}") from None
 
 
 def write_state(path: Path, state: dict[str, Tensor]) -> None:

@@ -194,7 +194,11 @@ def evaluate(
     from flowkit_deflow.plots import plot_evaluation
 
     with tqdm(desc="evaluate", unit=" image", disable=None) as bar:
-        result = evaluation.evaluate(generated, real, clean, real_clean, strict=strict, progress=lambda _: bar.update())
+
+        def one_done(_: Path) -> None:
+            bar.update()
+
+        result = evaluation.evaluate(generated, real, clean, real_clean, strict=strict, progress=one_done)
     typer.echo(evaluation.table(result))
     with atomic_path(out / "evaluation.json") as temporary:
         temporary.write_text(json.dumps(evaluation.to_json(result), indent=2) + "\n", encoding="utf-8")
@@ -319,7 +323,9 @@ def demo(
 
 def main() -> None:
     """Run the command; a mistake in what was asked for becomes one line and exit status 2."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    # Importing Lightning sets the level of its own logger, but not of these below it.
+    for package in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(f"{package}.utilities.rank_zero").setLevel(logging.WARNING)
     # Deprecations inside Lightning and advice about worker counts are not the user's concern.
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
@@ -392,6 +398,8 @@ def _run_jobs(
         outcome: Outcome = apply_to_images(
             jobs, function, seed=seed, workers=workers, overwrite=overwrite, strict=strict, progress=bar.update
         )
+    if outcome.problems and not outcome.written and not outcome.skipped:
+        raise UserError(f"{source}: no image could be read, {len(jobs)} tried; the first: {outcome.problems[0]}")
     there = f", {outcome.skipped} were there already" if outcome.skipped else ""
     typer.echo(f"{outcome.written} images done{there}; results in {target}")
     _report_problems(outcome.problems)

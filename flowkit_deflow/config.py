@@ -27,7 +27,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-_STRICT = ConfigDict(extra="forbid")
+_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,10 @@ class ChannelStatistics:
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        if min(self.std) <= 0:
+            raise ValueError(f"std is {self.std}; expected positive numbers")
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class Architecture:
         split_after: levels after which half of the channels are factored out.
         scale: scale function of couplings and injectors: ``sigmoid`` as published, ``bounded`` the safer one.
         scale_eps: smallest scale of ``sigmoid``.
+        scale_bound: largest absolute log-scale of ``bounded``.
         shift: the latent model: ``correlated``, ``uncorrelated`` or ``none``.
         shift_start: M starts as this times the identity.
         encoder_features: channels of the RRDB encoder.
@@ -87,6 +92,7 @@ class Architecture:
     split_after: tuple[int, ...] = (1,)
     scale: Literal["sigmoid", "bounded"] = "sigmoid"
     scale_eps: float = 1e-3
+    scale_bound: float = 2.0
     shift: Literal["correlated", "uncorrelated", "none"] = "correlated"
     shift_start: float = 0.01
     encoder_features: int = 64
@@ -109,8 +115,12 @@ class Architecture:
         for name in positive:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1")
+        if self.plain_steps < 0:
+            raise ValueError(f"plain_steps is {self.plain_steps}; expected 0 or more")
         if self.h_noise < 0:
             raise ValueError(f"h_noise is {self.h_noise}; a standard deviation is not negative")
+        if self.scale_eps < 0:
+            raise ValueError(f"scale_eps is {self.scale_eps}; the smallest scale is not negative")
         if sorted(set(self.split_after)) != list(self.split_after) or not all(
             1 <= level < self.levels for level in self.split_after
         ):
@@ -121,6 +131,10 @@ class Architecture:
         if self.factor is not None and not all(0 <= block < self.encoder_blocks for block in self.stack_blocks):
             raise ValueError(
                 f"stack_blocks is {self.stack_blocks}; expected numbers from 0 to {self.encoder_blocks - 1}"
+            )
+        if self.scale_bound <= 0 or self.scale_eps < 0:
+            raise ValueError(
+                f"scale_bound is {self.scale_bound}, scale_eps is {self.scale_eps}; expected a positive bound and eps >= 0"
             )
         if self.shift_start <= 0:
             raise ValueError(f"shift_start is {self.shift_start}; at 0 the covariance never trains: expected e.g. 0.01")
@@ -219,7 +233,7 @@ class Training:
         for name in ("steps", "checkpoint_every", "log_every", "max_skipped", "devices"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1")
-        for name in ("workers", "warmup", "clip_norm", "image_every", "seed"):
+        for name in ("workers", "warmup", "clip_norm", "image_every", "seed", "shift_rate_factor", "encoder_delay"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected 0 or more")
         if self.batch < 2 or self.batch % (2 * self.devices):
@@ -229,6 +243,10 @@ class Training:
             )
         if self.learning_rate <= 0:
             raise ValueError(f"learning_rate is {self.learning_rate}; expected a positive number")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas is {self.betas}; expected two numbers from 0 to below 1, like [0.9, 0.99]")
+        if self.seed >= 2**32:
+            raise ValueError(f"seed is {self.seed}; expected less than 2**32")
 
 
 @dataclass(frozen=True)
@@ -355,7 +373,8 @@ def override(settings: Run, assignments: Sequence[str]) -> Run:
 def _value(text: str) -> Any:
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError:
+    # A text that only looks like a date is a ValueError.
+    except (yaml.YAMLError, ValueError):
         return text
     # YAML takes 1e-4 for a string: it wants a dot.
     if isinstance(value, str):
@@ -376,7 +395,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); give a YAML file of settings") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    # A number that only looks like a date is a ValueError, as is text in another encoding.
+    except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"{path}: is not valid YAML ({' '.join(str(error).split())}); correct it") from None
     if not isinstance(values, dict):
         raise UserError(f"{path}: holds no settings; expected sections like 'training:' with names and values")

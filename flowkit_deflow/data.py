@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import NamedTuple, TypedDict
 
 import torch
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from flowkit_deflow.config import Architecture, ChannelStatistics, Data, Normalization
 from flowkit_deflow.errors import UserError
-from flowkit_deflow.images import ImageError, list_images, read_image, to_uint8
+from flowkit_deflow.images import ImageError, image_size, list_images, read_image, to_uint8
 from flowkit_deflow.kernels import apply_kernel, read_kernels
 from flowkit_deflow.latents import Domain
 from flowkit_deflow.noise import seeded_generator
@@ -108,8 +107,8 @@ class UnpairedCrops(Dataset[Batch]):
         # Without a folder of its own, domain X is made of the degraded images (sec. 5.4, DPED).
         clean = data.degraded if data.clean is None else data.clean
         self.files = {
-            Domain.CLEAN: self._usable(Path(clean), min(data.clean_downsample)),
-            Domain.DEGRADED: self._usable(Path(data.degraded), 1),
+            Domain.CLEAN: self._usable(Path(clean), data.clean_downsample),
+            Domain.DEGRADED: self._usable(Path(data.degraded), (1,)),
         }
         self._cache = _Cache(CACHE_BYTES)
 
@@ -169,26 +168,32 @@ class UnpairedCrops(Dataset[Batch]):
         image = bicubic_downsample(read_image(file), factor).clamp(0, 1)
         return image if kernel is None else apply_kernel(image, self.kernels[kernel]).clamp(0, 1)
 
-    def _usable(self, folder: Path, factor: int) -> list[Path]:
-        """The images that are large enough, by their headers; the others are named."""
+    def _usable(self, folder: Path, factors: Sequence[int]) -> list[Path]:
+        """The images that are large enough for one of the factors, by their headers; the others are named."""
         usable = []
+        largest = 0
         for file in list_images(folder):
             try:
-                with Image.open(file) as image:
-                    smallest = -(-min(image.size) // factor)
-            except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-                self._leave_out(f"{file}: cannot be read as an image ({error}); replace or remove it")
+                height, width = image_size(file)
+            except ImageError as error:
+                self._leave_out(str(error))
                 continue
-            if smallest < self.data.crop:
-                size = "x".join(str(side) for side in image.size)
+            smallest = min(height, width)
+            largest = max(largest, smallest)
+            if -(-smallest // min(factors)) < self.data.crop:
                 self._leave_out(
-                    f"{file}: {size} pixels (downsampled by {factor}) are too few for crops of {self.data.crop}; "
-                    "set data.crop lower or remove it"
+                    f"{file}: {width} x {height} pixels (downsampled by {min(factors)}) are too few for crops of "
+                    f"{self.data.crop}; set data.crop lower or remove it"
                 )
             else:
                 usable.append(file)
         if not usable:
             raise UserError(f"{folder}: no image in it can be used; the last problem was: {self.problems[-1]}")
+        if -(-largest // max(factors)) < self.data.crop:
+            raise UserError(
+                f"setting 'data.clean_downsample' holds {max(factors)}, but no image in {folder} is large enough for "
+                f"crops of {self.data.crop} after that; leave it out, or set data.crop lower"
+            )
         return usable
 
     def _leave_out(self, message: str) -> None:

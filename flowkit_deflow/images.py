@@ -1,9 +1,11 @@
 """Image files to tensors and back."""
 
+import contextlib
 import io
 import os
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from torch import Tensor
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import atomic_path, require_folder
 
-__all__ = ["IMAGE_SUFFIXES", "ImageError", "list_images", "read_image", "to_uint8", "write_image"]
+__all__ = ["IMAGE_SUFFIXES", "ImageError", "image_size", "list_images", "read_image", "to_uint8", "write_image"]
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
 """The endings of the files that count as images, in lower case; they are matched in any case."""
@@ -99,30 +101,34 @@ def read_image(path: Path) -> Tensor:
         >>> image.shape, image.dtype, round(image[0, 0, 0].item(), 6)
         (torch.Size([3, 2, 4]), torch.float32, 0.2)
     """
-    try:
-        if path.is_file() and path.stat().st_size == 0:
-            raise ImageError(f"cannot read the image '{path}': the file is empty; copy it again, or remove it")
-        with Image.open(path, formats=_READ_FORMATS) as image:
-            # The pixels first: some formats store their EXIF data behind them.
-            image.load()
-            turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1))
-            return _to_tensor(image if turn is None else image.transpose(turn))
-    except FileNotFoundError as error:
-        raise ImageError(f"cannot read the image '{path}': there is no such file; check the path") from error
-    except UnidentifiedImageError as error:
-        known = ", ".join(_READ_FORMATS)
-        raise ImageError(
-            f"cannot read the image '{path}': its content is not an image in a known format ({known}); "
-            "convert it to PNG, or remove it"
-        ) from error
-    except Image.DecompressionBombError as error:
-        raise ImageError(f"cannot read the image '{path}': {error}; cut it into smaller images") from error
-    except _DECODING_ERRORS as error:
-        told = error.strerror if isinstance(error, OSError) else None
-        reason = " ".join((told or str(error) or type(error).__name__).split())
-        raise ImageError(
-            f"cannot read the image '{path}': {reason}; copy it again, convert it to 8-bit PNG, or remove it"
-        ) from error
+    with _opened(path) as image:
+        # The pixels first: some formats store their EXIF data behind them.
+        image.load()
+        turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1))
+        return _to_tensor(image if turn is None else image.transpose(turn))
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Height and width of an image file as stored, from its header alone: its pixels may still be damaged.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Height and width in pixels, before the EXIF orientation is applied.
+
+    Raises:
+        ImageError: As for `read_image`, as far as the header shows it.
+
+    Examples:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "a.png"
+        >>> write_image(path, torch.zeros(3, 2, 4))
+        >>> image_size(path)
+        (2, 4)
+    """
+    with _opened(path) as image:
+        return image.height, image.width
 
 
 def to_uint8(image: Tensor) -> Tensor:
@@ -232,6 +238,32 @@ def list_images(folder: Path) -> list[Path]:
     if not found:
         raise UserError(f"the folder '{folder}' holds no images; expected files that end in {suffixes}")
     return sorted(found, key=lambda file: file.relative_to(folder).as_posix())
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """A file as Pillow opens it; whatever goes wrong with it is told plainly."""
+    try:
+        if path.is_file() and path.stat().st_size == 0:
+            raise ImageError(f"cannot read the image '{path}': the file is empty; copy it again, or remove it")
+        with Image.open(path, formats=_READ_FORMATS) as image:
+            yield image
+    except FileNotFoundError as error:
+        raise ImageError(f"cannot read the image '{path}': there is no such file; check the path") from error
+    except UnidentifiedImageError as error:
+        known = ", ".join(_READ_FORMATS)
+        raise ImageError(
+            f"cannot read the image '{path}': its content is not an image in a known format ({known}); "
+            "convert it to PNG, or remove it"
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"cannot read the image '{path}': {error}; cut it into smaller images") from error
+    except _DECODING_ERRORS as error:
+        told = error.strerror if isinstance(error, OSError) else None
+        reason = " ".join((told or str(error) or type(error).__name__).split())
+        raise ImageError(
+            f"cannot read the image '{path}': {reason}; copy it again, convert it to 8-bit PNG, or remove it"
+        ) from error
 
 
 def _walk(folder: Path, above: tuple[str, ...]) -> list[Path]:

@@ -103,7 +103,9 @@ class DomainShift(nn.Module, ABC):
 
 def _cholesky_of_sum(factor: Tensor) -> Tensor:
     eye = torch.eye(len(factor), dtype=factor.dtype, device=factor.device)
-    return torch.linalg.cholesky(eye + factor @ factor.T)
+    # The density stays out of autocast, which would take the product in half precision.
+    with torch.autocast(factor.device.type, enabled=False):
+        return torch.linalg.cholesky(eye + factor @ factor.T)
 
 
 class CorrelatedShift(DomainShift):

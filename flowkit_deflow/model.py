@@ -368,7 +368,7 @@ class DeFlow(nn.Module):
             ) from None
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise UserError(f"{path}: is not valid JSON ({error}); get the model again") from None
-        if not isinstance(values, dict) or values.get("format") != FORMAT:
+        if not isinstance(values, dict) or values.get("format") != FORMAT or "architecture" not in values:
             raise UserError(f"{path}: is not of the format {FORMAT!r}; convert other checkpoints with deflow convert")
         model = cls(from_dict(Architecture, values["architecture"], str(path)))
         model._load_exactly(read_state(folder / "model.safetensors"), str(folder / "model.safetensors"))

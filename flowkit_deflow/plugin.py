@@ -7,7 +7,7 @@ from torch import Tensor
 
 from flowkit import Bijector, Plugin, initialize
 from flowkit_deflow.architecture import build_bijector
-from flowkit_deflow.config import Run, override
+from flowkit_deflow.config import Architecture, from_dict, to_dict
 from flowkit_deflow.model import DeFlow
 from flowkit_deflow.presets import PRESETS, preset
 
@@ -17,8 +17,8 @@ __all__ = ["PLUGIN"]
 def _model(name: str) -> Any:
     def build(**settings: Any) -> DeFlow:
         """Build the preset's network; keyword arguments change settings of its architecture."""
-        run: Run = override(preset(name), [f"architecture.{key}={value}" for key, value in settings.items()])
-        return DeFlow(run.architecture)
+        values = to_dict(preset(name).architecture) | settings
+        return DeFlow(from_dict(Architecture, values, f"model 'deflow-{name}'"))
 
     return build
 

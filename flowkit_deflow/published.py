@@ -7,7 +7,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from flowkit import ActNorm, Chain, ContextMap, ConvConditioner, FactorOut, LUConv1x1, MultiScale, Squeeze, ZeroConv2d
+from flowkit import (
+    ActNorm,
+    Chain,
+    ContextMap,
+    ConvConditioner,
+    FactorOut,
+    LUConv1x1,
+    MultiScale,
+    SigmoidScale,
+    Squeeze,
+    ZeroConv2d,
+)
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.latents import CorrelatedShift, LatentModel
 from flowkit_deflow.rrdb import RRDBEncoder
@@ -161,6 +172,11 @@ def _step(prefix: str, step: list[Any]) -> Iterator[tuple[str, _Entry]]:
     yield from _lu_conv(f"{prefix}.invconv", conv)
     for inverse in conditional:
         injector, coupling = inverse.bijector.parts
+        if not isinstance(coupling.transform.scale, SigmoidScale):
+            raise UserError(
+                "the published format knows the scale function 'sigmoid' only: its program would read other scales "
+                "out of these weights; save this model as a folder instead"
+            )
         yield from _conditioner(f"{prefix}.affine.fFeatures", injector.conditioner)
         yield from _conditioner(f"{prefix}.affine.fAffine", coupling.conditioner)
 

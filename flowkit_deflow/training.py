@@ -1,7 +1,7 @@
 """Training: what DeFlow adds to Lightning's loop."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,15 +9,16 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from flowkit import bits_per_dim
-from flowkit_deflow.checkpoint import pickled, read_state
-from flowkit_deflow.config import Architecture, Run, from_dict, read_yaml, to_dict, to_yaml
+from flowkit_deflow.checkpoint import pickled, read_state, unpickled
+from flowkit_deflow.config import Run, from_dict, read_yaml, to_dict, to_yaml
 from flowkit_deflow.data import Batch, StepSampler, UnpairedCrops, measure_normalization
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import atomic_path
@@ -31,6 +32,19 @@ __all__ = ["DeFlowTraining", "train"]
 
 INITIALIZATION_BATCHES = 4
 INFERENCE_BATCHES = 32
+
+
+class _ToldPlainly(Dataset[Batch | UserError]):
+    """Batches for data-loader processes, which would bury an error's one line in a traceback: it is handed over."""
+
+    def __init__(self, crops: UnpairedCrops) -> None:
+        self.crops = crops
+
+    def __getitem__(self, step: int) -> Batch | UserError:
+        try:
+            return self.crops[step]
+        except UserError as error:
+            return error
 
 
 class DeFlowTraining(pl.LightningModule):
@@ -61,11 +75,11 @@ class DeFlowTraining(pl.LightningModule):
             self.trainer.world_size,
         )
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> DataLoader[Batch | UserError]:
         """Batches from the step that the run has come to."""
         workers = self.run.training.workers
         return DataLoader(
-            self.crops(),
+            _ToldPlainly(self.crops()),
             batch_size=None,
             sampler=StepSampler(self.trainer.global_step, self.run.training.steps),
             num_workers=workers,
@@ -76,16 +90,16 @@ class DeFlowTraining(pl.LightningModule):
         """Start the actnorms from crops of both domains, the same in every process."""
         if all(bool(value) for key, value in self.model.state_dict().items() if key.endswith("initialized")):
             return
-        training = self.run.training
-        crops = UnpairedCrops(self.run.data, self.model.config, training.batch, training.seed)
-        batches = [crops[step] for step in range(INITIALIZATION_BATCHES)]
+        batches = list(self._whole_batches(INITIALIZATION_BATCHES))
         inputs = [self._inputs(batch) for batch in batches]
         images, domain = torch.cat([i[0] for i in inputs]), torch.cat([batch["domain"] for batch in batches])
         h = None if inputs[0][1] is None else torch.cat([i[1] for i in inputs if i[1] is not None])
         self.model.initialize(images, domain, h)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch | UserError, batch_idx: int) -> Tensor:
         """Mean code length of the batch in bits per dimension."""
+        if isinstance(batch, UserError):
+            raise batch
         for problem in batch["problems"]:
             self.leave_out(problem)
         images, h = self._inputs(batch)
@@ -116,12 +130,18 @@ class DeFlowTraining(pl.LightningModule):
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Stop once too many steps in a row were skipped."""
         if self.skipped_in_a_row >= self.run.training.max_skipped:
-            path = Path(self.trainer.default_root_dir) / "checkpoints" / "last.ckpt"
+            path = self.last_checkpoint
             self.trainer.save_checkpoint(path)
             raise UserError(
                 f"{self.skipped_in_a_row} steps in a row had a non-finite loss or gradient: training stopped at step "
-                f"{self.trainer.global_step}; the last good weights are in {path}; try a lower training.learning_rate"
+                f"{self.trainer.global_step}; the last good weights are in {path}; try a lower training.learning_rate, "
+                "with another --out"
             )
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """Where the run goes on from."""
+        return _last_checkpoint(Path(self.trainer.default_root_dir))
 
     def leave_out(self, problem: str) -> None:
         """Remember an image that could not be used, once."""
@@ -134,9 +154,17 @@ class DeFlowTraining(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Counters come back with the weights."""
+        own, stored = self.state_dict(), checkpoint["state_dict"]
+        for key in sorted(own.keys() | stored.keys()):
+            if key not in own or key not in stored or own[key].shape != stored[key].shape:
+                raise UserError(
+                    f"{self.last_checkpoint}: is of another architecture (key {key!r} does not fit); "
+                    "remove it to start anew, or choose another --out"
+                )
         counters = checkpoint["deflow"]
         self.skipped, self.skipped_in_a_row = counters["skipped"], counters["in_a_row"]
-        self.problems = counters["problems"]
+        for problem in counters["problems"]:
+            self.leave_out(problem)
 
     def configure_optimizers(self) -> Any:
         """Adam; the learning rate rises, then is halved at given fractions; the encoder may start later."""
@@ -170,12 +198,9 @@ class DeFlowTraining(pl.LightningModule):
         shifts = [shift for shift in self.model.latents.shifts if isinstance(shift, InferredShift)]
         if not shifts:
             return
-        training = self.run.training
-        crops = UnpairedCrops(self.run.data, self.model.config, training.batch, training.seed)
         encoded: dict[Domain, list[tuple[Tensor, ...]]] = {Domain.CLEAN: [], Domain.DEGRADED: []}
         with torch.no_grad():
-            for step in range(INFERENCE_BATCHES):
-                batch = crops[step]
+            for batch in self._whole_batches(INFERENCE_BATCHES):
                 images, h = self._inputs(batch)
                 shared = self.model.normalization.to_shared(images, batch["domain"])
                 z, _ = self.model.bijector(shared, h)
@@ -184,6 +209,16 @@ class DeFlowTraining(pl.LightningModule):
         for i, shift in enumerate(shifts):
             clean, degraded = (torch.cat([parts[i] for parts in encoded[domain]]) for domain in Domain)
             shift.infer(clean, degraded)
+
+    def _whole_batches(self, number: int) -> Iterator[Batch]:
+        """The first batches, of all processes together."""
+        training = self.run.training
+        crops = UnpairedCrops(self.run.data, self.model.config, training.batch, training.seed)
+        for step in range(number):
+            batch = crops[step]
+            for problem in batch["problems"]:
+                self.leave_out(problem)
+            yield batch
 
     def _inputs(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Dequantised images, and h with its noise."""
@@ -205,7 +240,11 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = True) -> dict[str, Any]:
         """Read with PyTorch's restricted unpickler."""
-        return torch.load(path, map_location=map_location or "cpu", weights_only=True)
+        advice = "remove it to start the run anew"
+        checkpoint = unpickled(Path(path), advice, advice)
+        if not isinstance(checkpoint, dict) or not {"deflow", "state_dict", "loops"} <= checkpoint.keys():
+            raise UserError(f"{path}: is no checkpoint of a run of deflow train; {advice}")
+        return checkpoint
 
 
 class SampleImages(Callback):
@@ -249,46 +288,20 @@ def train(
         UserError: a folder or setting does not fit, or too many steps in a row were not finite.
     """
     training = run.training
-    if training.accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
-        raise UserError(
-            f"setting 'training.accelerator' is {training.accelerator!r}, but PyTorch sees no GPU here; "
-            "set it to 'cpu' or 'auto'"
-        )
     pl.seed_everything(training.seed, verbose=False)
+    # Whatever can be wrong with the settings is found out before anything is written.
+    trainer = _trainer(run, out, progress, callbacks)
     crops = UnpairedCrops(run.data, run.architecture, training.batch, training.seed)
-    architecture = _recorded_settings(run, out, crops)
-    model = DeFlow(architecture)
+    complete = _recorded(run, out) or _measured(run, crops)
+    model = DeFlow(complete.architecture)
     if training.encoder_weights is not None:
         _load_encoder(model, Path(training.encoder_weights))
     module = DeFlowTraining(model, run)
     for problem in crops.problems:
         module.leave_out(problem)
-    last = out / "checkpoints" / "last.ckpt"
-    trainer = pl.Trainer(
-        max_steps=training.steps,
-        max_epochs=-1,
-        accelerator=training.accelerator,
-        devices=training.devices,
-        strategy=training.strategy,
-        precision=training.precision,  # type: ignore[arg-type]
-        gradient_clip_val=training.clip_norm or None,
-        default_root_dir=out,
-        logger=TensorBoardLogger(out, name="log", version=""),
-        log_every_n_steps=training.log_every,
-        enable_progress_bar=progress,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-        plugins=[AtomicCheckpointIO()],
-        callbacks=[
-            ModelCheckpoint(
-                last.parent, last.stem, every_n_train_steps=training.checkpoint_every, enable_version_counter=False
-            ),
-            SampleImages(training.image_every),
-            *([TQDMProgressBar(refresh_rate=1)] if progress else []),
-            *callbacks,
-        ],
-    )
+    with atomic_path(out / "run.yaml") as temporary:
+        temporary.write_text(to_yaml(complete), encoding="utf-8")
+    last = _last_checkpoint(out)
     trainer.fit(module, ckpt_path=str(last) if last.exists() else None)
     module.infer_shifts()
     model = model.cpu().eval()
@@ -297,26 +310,70 @@ def train(
     return model, module.problems
 
 
-def _recorded_settings(run: Run, out: Path, crops: UnpairedCrops) -> Architecture:
-    """The architecture with the statistics that were measured, once, at the run's start; settings may not change."""
-    settings = out / "run.yaml"
-    if settings.exists():
-        recorded = from_dict(Run, read_yaml(settings), str(settings))
-        known = replace(
-            recorded, architecture=replace(recorded.architecture, normalization=run.architecture.normalization)
+def _trainer(run: Run, out: Path, progress: bool, callbacks: Iterable[Callback]) -> pl.Trainer:
+    training = run.training
+    if training.accelerator in ("gpu", "cuda") and not torch.accelerator.is_available():
+        raise UserError(
+            f"setting 'training.accelerator' is {training.accelerator!r}, but PyTorch sees no GPU here; "
+            "set it to 'cpu' or 'auto'"
         )
-        if known != run:
-            raise UserError(
-                f"{out}: holds a run with other settings ({_first_difference(to_dict(known), to_dict(run))}); "
-                "choose another --out, or remove it"
-            )
-        return recorded.architecture
-    architecture = run.architecture
-    if run.data.normalize and architecture.normalization is None:
-        architecture = replace(architecture, normalization=measure_normalization(crops))
-    with atomic_path(settings) as temporary:
-        temporary.write_text(to_yaml(replace(run, architecture=architecture)), encoding="utf-8")
-    return architecture
+    last = _last_checkpoint(out)
+    try:
+        return pl.Trainer(
+            max_steps=training.steps,
+            max_epochs=-1,
+            accelerator=training.accelerator,
+            devices=training.devices,
+            strategy=training.strategy,
+            precision=training.precision,  # type: ignore[arg-type]
+            gradient_clip_val=training.clip_norm or None,
+            default_root_dir=out,
+            logger=TensorBoardLogger(out, name="log", version=""),
+            log_every_n_steps=training.log_every,
+            enable_progress_bar=progress,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+            num_sanity_val_steps=0,
+            plugins=[AtomicCheckpointIO()],
+            callbacks=[
+                ModelCheckpoint(
+                    last.parent, last.stem, every_n_train_steps=training.checkpoint_every, enable_version_counter=False
+                ),
+                SampleImages(training.image_every),
+                *([TQDMProgressBar(refresh_rate=1)] if progress else []),
+                *callbacks,
+            ],
+        )
+    except (MisconfigurationException, ValueError, ModuleNotFoundError) as error:
+        names = ("accelerator", "devices", "strategy", "precision")
+        given = ", ".join(f"training.{name}={getattr(training, name)}" for name in names)
+        raise UserError(f"the settings {given} cannot be used here: {error}") from error
+
+
+def _last_checkpoint(out: Path) -> Path:
+    return out / "checkpoints" / "last.ckpt"
+
+
+def _recorded(run: Run, out: Path) -> Run | None:
+    """The settings of the run that ``out`` holds, if any, with the statistics that it measured; they may not change."""
+    settings = out / "run.yaml"
+    if not settings.exists():
+        return None
+    recorded = from_dict(Run, read_yaml(settings), str(settings))
+    known = replace(recorded, architecture=replace(recorded.architecture, normalization=run.architecture.normalization))
+    if known != run:
+        raise UserError(
+            f"{out}: holds a run with other settings ({_first_difference(to_dict(known), to_dict(run))}); "
+            "choose another --out, or remove it"
+        )
+    return recorded
+
+
+def _measured(run: Run, crops: UnpairedCrops) -> Run:
+    """The settings with the statistics of the data, where they are asked for."""
+    if not run.data.normalize or run.architecture.normalization is not None:
+        return run
+    return replace(run, architecture=replace(run.architecture, normalization=measure_normalization(crops)))
 
 
 def _first_difference(recorded: dict[str, Any], wanted: dict[str, Any], prefix: str = "") -> str:

@@ -1,0 +1,6 @@
+"""``python -m flowkit_deflow``: the ``deflow`` command."""
+
+from flowkit_deflow.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""The demo's photographs, and the degradation that its model is never told."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from flowkit_deflow.errors import UserError
+from flowkit_deflow.images import to_uint8, write_image
+from flowkit_deflow.noise import seeded_generator
+
+__all__ = ["HELD_OUT", "TRAINED_ON", "camera", "photograph", "write_photographs"]
+
+# Photographs that ship inside scikit-image. Their left halves are the clean training images, their right halves the
+# degraded ones: no pixel stands in both.
+TRAINED_ON = ("astronaut", "rocket", "stereo_motorcycle", "immunohistochemistry")
+HELD_OUT = ("chelsea", "coffee")
+
+NOISE_FLOOR = 0.012  # standard deviation of the noise in black (values in [0, 1])
+NOISE_GAIN = 0.035  # and what is added to it in white
+BLUR = (0.25, 0.5, 0.25)  # the sensor's correlation, along rows and columns
+JPEG_QUALITY = 90
+
+
+def photograph(name: str) -> Tensor:
+    """One of scikit-image's photographs, ``3 x H x W`` in [0, 1].
+
+    Raises:
+        UserError: scikit-image is not installed.
+    """
+    try:
+        import skimage.data
+    except ImportError:
+        raise UserError("the demo needs scikit-image: pip install 'flowkit-deflow[demo]'") from None
+    pixels = getattr(skimage.data, name)()
+    # The stereo pair comes with its disparity: its first picture is the photograph.
+    pixels = pixels[0] if isinstance(pixels, tuple) else pixels
+    return torch.from_numpy(np.ascontiguousarray(pixels[..., :3])).permute(2, 0, 1).float() / 255
+
+
+def camera(image: Tensor, seed: int, key: str) -> Tensor:
+    """What a bad camera makes of a photograph: noise that grows with brightness and is correlated, then JPEG.
+
+    Args:
+        image: ``3 x H x W`` in [0, 1].
+        seed: of the noise.
+        key: what the noise depends on besides, such as the photograph's name.
+
+    Returns:
+        The degraded image, of the same shape, in [0, 1].
+
+    Examples:
+        >>> grey = torch.full((3, 32, 32), 0.5)
+        >>> bool(0.01 < (camera(grey, 0, "grey") - grey).std() < 0.04)
+        True
+    """
+    white = torch.randn(image.shape, generator=seeded_generator(seed, "camera", key))
+    kernel = torch.tensor(BLUR)
+    # Divided by its norm, the filter keeps the noise's variance.
+    kernel2d = torch.outer(kernel, kernel) / kernel.square().sum()
+    noise = F.conv2d(F.pad(white[:, None], (1, 1, 1, 1), mode="reflect"), kernel2d[None, None])[:, 0]
+    noisy = image + noise * (NOISE_FLOOR + NOISE_GAIN * image.mean(0))
+    pixels = to_uint8(noisy.clamp(0, 1)).permute(1, 2, 0).numpy()
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+    with Image.open(file) as compressed:
+        return torch.from_numpy(np.array(compressed)).permute(2, 0, 1).float() / 255
+
+
+def write_photographs(folder: Path, seed: int) -> None:
+    """Write the demo's data: ``clean/`` and ``degraded/`` to train on, ``held_out/{clean,degraded}/`` to judge by.
+
+    Args:
+        folder: where.
+        seed: of the camera's noise.
+    """
+    for name in TRAINED_ON:
+        image = photograph(name)
+        middle = image.shape[2] // 2
+        write_image(folder / "clean" / f"{name}_left.png", image[..., :middle])
+        write_image(folder / "degraded" / f"{name}_right.png", camera(image[..., middle:], seed, f"{name} right"))
+    for name in HELD_OUT:
+        image = photograph(name)
+        write_image(folder / "held_out" / "clean" / f"{name}.png", image)
+        write_image(folder / "held_out" / "degraded" / f"{name}.png", camera(image, seed, f"{name} held out"))
