@@ -84,7 +84,7 @@ def create_model(name: str, **settings: Any) -> nn.Module:
             return plugin.models[name](**settings)
     known = list_models()
     near = get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known) or 'none'}"
+    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known) or 'none'}."
     raise KeyError(
         f"model {name!r} is offered by no installed plugin; {hint} Plugins come as packages, like flowkit-deflow"
     )

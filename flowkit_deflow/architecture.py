@@ -1,9 +1,8 @@
 """DeFlow's network as a composition of flowkit parts."""
 
-from operator import itemgetter
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from flowkit import (
     ActNorm,
@@ -112,7 +111,18 @@ def _level(config: Architecture, index: int, channels: int) -> Bijector[Any, Any
     for _ in range(config.steps):
         parts += [ActNorm(channels), LUConv1x1(channels), _conditional_part(config, channels)]
     level = Chain(parts)
-    return level if config.factor is None else ContextMap(level, itemgetter(index))
+    return level if config.factor is None else ContextMap(level, _MapOfLevel(index))
+
+
+class _MapOfLevel(nn.Module):
+    """One of the encoder's maps (a module, since torch.compile cannot trace operator.itemgetter)."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__()
+        self.index = index
+
+    def forward(self, maps: tuple[Tensor, ...]) -> Tensor:
+        return maps[self.index]
 
 
 def _conditional_part(config: Architecture, channels: int) -> Bijector[Any, Any]:

@@ -119,8 +119,6 @@ class Architecture:
             raise ValueError(f"plain_steps is {self.plain_steps}; expected 0 or more")
         if self.h_noise < 0:
             raise ValueError(f"h_noise is {self.h_noise}; a standard deviation is not negative")
-        if self.scale_eps < 0:
-            raise ValueError(f"scale_eps is {self.scale_eps}; the smallest scale is not negative")
         if sorted(set(self.split_after)) != list(self.split_after) or not all(
             1 <= level < self.levels for level in self.split_after
         ):

@@ -26,7 +26,7 @@ class Coupling(Bijector[Tensor, Tensor]):
         event_dims: 3 for images, 1 for vectors.
 
     Raises:
-        ValueError: fewer than 2 channels, or an input of another number.
+        ValueError: fewer than 2 channels, or (when called) an input, or the conditioner's output, of another number.
 
     Examples:
         >>> layer = Coupling(5, nn.Linear(2, 2 * 3), event_dims=1)
@@ -73,7 +73,8 @@ class Coupling(Bijector[Tensor, Tensor]):
 
     def _parameters_from(self, kept: Tensor, prepared: Any) -> tuple[Tensor, ...]:
         raw = apply_conditioner(self.conditioner, kept, prepared)
-        return self.transform.constrain(split_parameters(raw, self.transform.parameters_per_element, self.event_dims))
+        count, changed = self.transform.parameters_per_element, self.channels - self.channels // 2
+        return self.transform.constrain(split_parameters(raw, count, self.event_dims, changed))
 
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         kept = self.channels // 2

@@ -25,7 +25,7 @@ class FactorOut(Bijector[Tensor, tuple[Tensor, Tensor]]):
             log-standard-deviation; it depends on nothing else.
 
     Raises:
-        ValueError: fewer than 2 channels, or an input of another number.
+        ValueError: fewer than 2 channels, or (when called) an input, or the conditioner's output, of another number.
 
     Examples:
         >>> from flowkit import ZeroConv2d
@@ -54,6 +54,8 @@ class FactorOut(Bijector[Tensor, tuple[Tensor, Tensor]]):
 
     def input_shape(self, shape: Shape) -> Shape:
         """The shapes of the two parts to ``C x H x W``."""
+        if len(shape) != 2:
+            raise ValueError(f"FactorOut({self.channels}) joins two parts, got the event shape {shape}")
         kept, latent = shape
         if self.output_shape((self.channels, *kept[1:])) != (tuple(kept), tuple(latent)):
             raise ValueError(f"FactorOut({self.channels}) cannot join parts of the event shapes {kept} and {latent}")
@@ -70,7 +72,7 @@ class FactorOut(Bijector[Tensor, tuple[Tensor, Tensor]]):
         return torch.cat([kept, dropped], dim=-3), sum_event(log_derivative.expand_as(dropped), 3)
 
     def _parameters_from(self, kept: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_std = split_parameters(self.conditioner(kept), 2, 3)
+        mean, log_std = split_parameters(self.conditioner(kept), 2, 3, self.channels - self.channels // 2)
         dtype = torch.promote_types(mean.dtype, torch.float32)
         # The affine transform shifts and then scales: minus the mean, minus the log-standard-deviation.
         return -mean.to(dtype), -log_std.to(dtype)

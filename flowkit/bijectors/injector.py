@@ -22,7 +22,7 @@ class Injector(Bijector[Tensor, Tensor]):
         event_dims: 3 for images, 1 for vectors.
 
     Raises:
-        ValueError: there is no context, or the input has another number of channels.
+        ValueError: there is no context, or the input or the conditioner's output has another number of channels.
 
     Examples:
         >>> import torch
@@ -56,12 +56,14 @@ class Injector(Bijector[Tensor, Tensor]):
         if context is None:
             raise ValueError("an Injector is conditional: pass context=, or bind(context) first")
         raw = self.conditioner(context)
-        return self.transform.constrain(split_parameters(raw, self.transform.parameters_per_element, self.event_dims))
+        count = self.transform.parameters_per_element
+        return self.transform.constrain(split_parameters(raw, count, self.event_dims, self.channels))
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
+        # Expanding to the input, not to the result, refuses a context of more samples or positions than the input.
         z, log_derivative = self.transform(x, prepared)
-        return z, sum_event(log_derivative.expand_as(z), self.event_dims)
+        return z, sum_event(log_derivative.expand_as(x), self.event_dims)
 
     def _inverse(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         x, log_derivative = self.transform.inverse(z, prepared)
-        return x, sum_event(log_derivative.expand_as(x), self.event_dims)
+        return x, sum_event(log_derivative.expand_as(z), self.event_dims)

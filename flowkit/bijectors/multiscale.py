@@ -68,8 +68,10 @@ class MultiScale(Bijector[Tensor, tuple[Tensor, ...]]):
 
     def input_shape(self, shape: Shape) -> Shape:
         """The tuple of the latents' shapes to ``C x H x W``."""
-        if len(shape) != len(self.levels):
-            raise ValueError(f"MultiScale of {len(self.levels)} levels got {len(shape)} latents: {shape}")
+        single = any(isinstance(part, int) for part in shape)
+        if single or len(shape) != len(self.levels):
+            got = "a single tensor" if single else f"{len(shape)} latents"
+            raise ValueError(f"MultiScale of {len(self.levels)} levels takes a latent for each, got {got}: {shape}")
         *latents, current = shape
         current = self.levels[-1].input_shape(current)
         for level, cut, latent in zip(

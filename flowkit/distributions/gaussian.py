@@ -58,7 +58,8 @@ class Gaussian(Distribution[Tensor]):
     ) -> Tensor:
         """A tensor ``batch x shape``; ``shape[0]`` is the number of channels."""
         noise = normal_like((batch, self.channels, math.prod(shape[1:])), self.mean, generator)
-        z = self.mean[:, None] + temperature * (self.cholesky @ noise)
+        with torch.autocast(noise.device.type, enabled=False):
+            z = self.mean[:, None] + temperature * (self.cholesky @ noise)
         return z.reshape(batch, *shape)
 
 

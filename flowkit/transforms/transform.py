@@ -33,16 +33,20 @@ class Transform(nn.Module, ABC):
         """The values before the transform and log|dx/dy|, elementwise."""
 
 
-def split_parameters(raw: Tensor, count: int, event_dims: int) -> tuple[Tensor, ...]:
+def split_parameters(raw: Tensor, count: int, event_dims: int, channels: int | None = None) -> tuple[Tensor, ...]:
     """Split a network's output into ``count`` parameters, interleaved along the channels.
 
     Args:
         raw: ``batch x (channels * count) x ...``; channel ``c * count + p`` is parameter ``p`` of channel ``c``.
         count: parameters per element.
         event_dims: the channel dimension is the first of the last ``event_dims`` ones.
+        channels: how many channels are to be transformed; ``None`` takes as many as there are.
 
     Returns:
         ``count`` tensors ``batch x channels x ...``.
+
+    Raises:
+        ValueError: ``raw`` has another number of channels than ``channels * count``.
 
     Examples:
         >>> import torch
@@ -51,4 +55,10 @@ def split_parameters(raw: Tensor, count: int, event_dims: int) -> tuple[Tensor, 
         (tensor([[0., 2.]]), tensor([[1., 3.]]))
     """
     dim = raw.ndim - event_dims
+    # A single channel would broadcast, silently, against any number of parameters.
+    if channels is not None and raw.shape[dim] != channels * count:
+        raise ValueError(
+            f"the conditioner gave {raw.shape[dim]} channels, {channels * count} are needed: "
+            f"{count} parameters for each of {channels} channels"
+        )
     return raw.unflatten(dim, (-1, count)).unbind(dim + 1)

@@ -1,0 +1,31 @@
+import torch
+from torch import Tensor, nn
+
+from flowkit.nn import apply_conditioner, prepare_conditioner
+
+
+class Doubling(nn.Module):
+    def prepare(self, context: Tensor) -> Tensor:
+        return 2 * context
+
+    def forward(self, x: Tensor, prepared: Tensor) -> Tensor:
+        return x + prepared
+
+
+def test_a_module_with_prepare_gets_its_result() -> None:
+    x, context = torch.rand(3), torch.rand(3)
+    prepared = prepare_conditioner(Doubling(), context)
+    assert torch.equal(apply_conditioner(Doubling(), x, prepared), x + 2 * context)
+
+
+def test_any_other_module_gets_the_context_itself() -> None:
+    x, context = torch.rand(3, 4), torch.rand(3, 5)
+    assert prepare_conditioner(nn.Identity(), context) is context
+    bilinear = nn.Bilinear(4, 5, 2)
+    assert torch.equal(apply_conditioner(bilinear, x, context), bilinear(x, context))
+
+
+def test_without_context_the_module_is_called_with_the_data_alone() -> None:
+    x = torch.rand(3, 4)
+    linear = nn.Linear(4, 2)
+    assert torch.equal(apply_conditioner(linear, x, prepare_conditioner(linear, None)), linear(x))

@@ -1,0 +1,167 @@
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from flowkit import (
+    ActNorm,
+    Bijector,
+    Chain,
+    Coupling,
+    Distribution,
+    Factorised,
+    FactorOut,
+    Flow,
+    Gaussian,
+    Injector,
+    MultiScale,
+    Squeeze,
+    StandardNormal,
+    ZeroConv2d,
+    bits_per_dim,
+    normal_like,
+)
+from tests.flowkit.table import perturb
+
+
+class Swap(Bijector[Tensor, Tensor]):
+    """The other half for the next coupling."""
+
+    def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
+        return x.flip(-1), x.new_zeros(x.shape[:-1])
+
+    _inverse = _forward
+
+
+def network() -> nn.Module:
+    return nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 2))
+
+
+def plane_flow() -> Flow:
+    torch.manual_seed(0)
+    norm = ActNorm(2, event_dims=1)
+    norm.mark_initialized()
+    parts = [norm, Coupling(2, network(), event_dims=1), Swap(), Coupling(2, network(), event_dims=1)]
+    flow = Flow(Chain(parts), Gaussian(2, event_dims=1)).double()
+    perturb(flow, 0.3)
+    return flow
+
+
+def image_flow() -> Flow:
+    torch.manual_seed(0)
+    bijector = MultiScale([Squeeze(), Squeeze()], [FactorOut(12, ZeroConv2d(6, 12))])
+    flow = Flow(bijector, Factorised([Gaussian(6), Gaussian(24)])).double()
+    perturb(flow, 0.2)
+    return flow
+
+
+def test_the_density_integrates_to_one() -> None:
+    side = torch.linspace(-15, 15, 601, dtype=torch.float64)
+    grid = torch.cartesian_prod(side, side)
+    with torch.no_grad():
+        density = plane_flow().log_prob(grid).exp()
+    # A smooth density that vanishes at the border: the sum over a grid of 0.05 is exact to far more digits.
+    assert abs(density.sum().item() * 0.05**2 - 1) < 1e-6
+
+
+def test_the_density_of_a_known_distribution() -> None:
+    # A chain of a normalisation and the standard normal is a normal distribution again.
+    norm = ActNorm(3, event_dims=1).double()
+    mean, log_std = torch.tensor([1.0, -2.0, 0.5]).double(), torch.tensor([0.3, -1.0, 2.0]).double()
+    with torch.no_grad():
+        norm.bias.copy_(-mean)
+        norm.log_scale.copy_(-log_std)
+    norm.mark_initialized()
+    x = torch.randn(5, 3, dtype=torch.float64)
+    expected = torch.distributions.Normal(mean, log_std.exp()).log_prob(x).sum(1)
+    torch.testing.assert_close(Flow(norm, StandardNormal()).log_prob(x), expected)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.8])
+def test_samples_are_latents_sent_back(temperature: float) -> None:
+    flow = image_flow()
+    shape = (3, 8, 4)
+    x = flow.sample(5, shape, temperature=temperature, generator=torch.Generator().manual_seed(1))
+    latents = flow.base.sample(
+        5, flow.bijector.output_shape(shape), None, temperature, torch.Generator().manual_seed(1)
+    )
+    expected, log_det = flow.bijector.inverse(latents)
+    torch.testing.assert_close(x, expected)
+    # The density of a sample, from the side of its latents.
+    torch.testing.assert_close(flow.log_prob(x), flow.base.log_prob(latents) - log_det)
+
+
+def test_samples_follow_the_density() -> None:
+    # The mean of any function over samples is its integral under the density; here, coordinates and their squares.
+    flow = plane_flow()
+    side = torch.linspace(-15, 15, 601, dtype=torch.float64)
+    grid = torch.cartesian_prod(side, side)
+    number = 40000
+    with torch.no_grad():
+        density = flow.log_prob(grid).exp() * 0.05**2
+        x = flow.sample(number, (2,), generator=torch.Generator().manual_seed(0))
+    for function in (lambda v: v, lambda v: v.square(), lambda v: v.prod(1, keepdim=True)):
+        integral = (density[:, None] * function(grid)).sum(0)
+        values = function(x)
+        # Five standard errors.
+        assert ((values.mean(0) - integral).abs() < 5 * values.std(0) / math.sqrt(number)).all()
+
+
+class TwoDomains(Distribution[Tensor]):
+    """A base distribution that depends on a label."""
+
+    def log_prob(self, z: Tensor, label: Any = None) -> Tensor:
+        return StandardNormal().log_prob(z - label[:, None])
+
+    def sample(
+        self,
+        batch: int,
+        shape: Any,
+        label: Any = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        return label[:, None] + temperature * normal_like((batch, *shape), label, generator)
+
+
+def test_context_goes_to_the_bijector_and_label_to_the_base() -> None:
+    torch.manual_seed(0)
+    flow = Flow(Injector(3, nn.Linear(2, 6), event_dims=1), TwoDomains()).double()
+    x, context = torch.randn(4, 3, dtype=torch.float64), torch.randn(4, 2, dtype=torch.float64)
+    label = torch.tensor([0.0, 1.0, 2.0, 3.0], dtype=torch.float64)
+    z, log_det = flow.bijector(x, context)
+    torch.testing.assert_close(flow.log_prob(x, context, label), flow.base.log_prob(z, label) + log_det)
+    drawn = flow.sample(4, (3,), context, label, temperature=0.0)
+    torch.testing.assert_close(drawn, flow.bijector.inverse(label[:, None].expand(4, 3), context)[0])
+    one = flow.sample(4, (3,), context[:1], label, generator=torch.Generator().manual_seed(0))
+    assert one.shape == (4, 3)
+
+
+def test_training_raises_the_likelihood() -> None:
+    flow = plane_flow()
+    x = torch.randn(200, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 0.3 + 1
+    optimizer = torch.optim.Adam(flow.parameters(), lr=0.05)
+    before = flow.log_prob(x).mean().item()
+    for _ in range(30):
+        optimizer.zero_grad()
+        loss = -flow.log_prob(x).mean()
+        loss.backward()
+        optimizer.step()
+    assert all(parameter.grad is not None for parameter in flow.parameters())
+    assert flow.log_prob(x).mean().item() > before + 1
+
+
+def test_bits_per_dim() -> None:
+    # Uniform over [0, 1]: no bits beyond the levels; half of the density costs one bit spread over the dimensions.
+    log_prob = torch.tensor([0.0, -math.log(2)], dtype=torch.float64)
+    torch.testing.assert_close(bits_per_dim(log_prob, 4, bins=256), torch.tensor([8.0, 8.25], dtype=torch.float64))
+    torch.testing.assert_close(bits_per_dim(log_prob, 4), torch.tensor([0.0, 0.25], dtype=torch.float64))
+
+
+def test_bits_per_dim_of_a_flow_counts_the_whole_image() -> None:
+    flow = image_flow()
+    x = torch.rand(2, 3, 8, 4, dtype=torch.float64)
+    expected = -flow.log_prob(x) / (3 * 8 * 4 * math.log(2)) + 5
+    torch.testing.assert_close(flow.bits_per_dim(x, bins=32), expected)
