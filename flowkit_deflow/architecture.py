@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from flowkit import (
     ActNorm,
+    Additive,
     Affine,
     Bijector,
     BoundedLogScale,
@@ -130,7 +131,9 @@ def _conditional_part(config: Architecture, channels: int) -> Bijector[Any, Any]
     kept = channels // 2
     features = 0 if config.factor is None else config.encoder_features * (1 + len(config.stack_blocks))
     hidden = config.hidden_channels
-    coupling = Coupling(channels, ConvConditioner(kept, 2 * (channels - kept), hidden, features), _affine(config))
+    transform = Additive() if config.coupling == "additive" else _affine(config)
+    outputs = transform.parameters_per_element * (channels - kept)
+    coupling = Coupling(channels, ConvConditioner(kept, outputs, hidden, features), transform)
     if not features:
         return Inverse(coupling)
     injector = Injector(channels, ConvConditioner(features, 2 * channels, hidden), _affine(config))

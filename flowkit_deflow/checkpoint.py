@@ -3,6 +3,7 @@
 import io
 import pickle
 import struct
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,10 @@ def unpickled(path: Path, if_refused: str, if_damaged: str) -> Any:
         UserError: one of the two; nothing of it is run.
     """
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # PyTorch wonders at the protocol of pickles that it did not write; what is wrong with them is told below.
+            warnings.filterwarnings("ignore", message="Detected pickle protocol")
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise UserError(
             f"{path}: holds more than plain weights, or is damaged, and was refused: nothing in it was run; "
@@ -97,7 +101,8 @@ def write_state(path: Path, state: dict[str, Tensor]) -> None:
         UserError: another suffix, or the file cannot be written.
     """
     path = Path(path)
-    state = {key: value.detach().cpu().contiguous() for key, value in state.items()}
+    # Copies: tensors that share memory cannot be written as safetensors, and views drag along all of it in a pickle.
+    state = {k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in state.items()}
     if path.suffix == ".safetensors":
         data = serialize(state)
     elif path.suffix in (".pth", ".pt"):

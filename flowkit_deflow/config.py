@@ -68,6 +68,7 @@ class Architecture:
         plain_steps: steps of actnorm and 1x1 convolution alone before them.
         hidden_channels: width of the couplings' and injectors' networks.
         split_after: levels after which half of the channels are factored out.
+        coupling: ``affine`` as published; ``additive``: the scale of the flow depends on h alone.
         scale: scale function of couplings and injectors: ``sigmoid`` as published, ``bounded`` the safer one.
         scale_eps: smallest scale of ``sigmoid``.
         scale_bound: largest absolute log-scale of ``bounded``.
@@ -90,6 +91,7 @@ class Architecture:
     plain_steps: int = 2
     hidden_channels: int = 64
     split_after: tuple[int, ...] = (1,)
+    coupling: Literal["affine", "additive"] = "affine"
     scale: Literal["sigmoid", "bounded"] = "sigmoid"
     scale_eps: float = 1e-3
     scale_bound: float = 2.0
@@ -132,7 +134,7 @@ class Architecture:
             )
         if self.scale_bound <= 0 or self.scale_eps < 0:
             raise ValueError(
-                f"scale_bound is {self.scale_bound}, scale_eps is {self.scale_eps}; expected a positive bound and eps >= 0"
+                f"scale_bound is {self.scale_bound}, scale_eps is {self.scale_eps}; expected a bound > 0, eps >= 0"
             )
         if self.shift_start <= 0:
             raise ValueError(f"shift_start is {self.shift_start}; at 0 the covariance never trains: expected e.g. 0.01")

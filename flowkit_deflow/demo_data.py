@@ -20,8 +20,8 @@ __all__ = ["HELD_OUT", "TRAINED_ON", "camera", "photograph", "write_photographs"
 TRAINED_ON = ("astronaut", "rocket", "stereo_motorcycle", "immunohistochemistry")
 HELD_OUT = ("chelsea", "coffee")
 
-NOISE_FLOOR = 0.012  # standard deviation of the noise in black (values in [0, 1])
-NOISE_GAIN = 0.035  # and what is added to it in white
+NOISE_FLOOR = 0.005  # standard deviation of the noise in black (values in [0, 1])
+NOISE_GAIN = 0.08  # and what is added to it in white
 BLUR = (0.25, 0.5, 0.25)  # the sensor's correlation, along rows and columns
 JPEG_QUALITY = 90
 

@@ -310,4 +310,4 @@ def _is_degraded(domain: Any, like: Tensor) -> Tensor:
         raise ValueError(
             "the latent model depends on the domain: pass Domain.CLEAN, Domain.DEGRADED or a tensor of them"
         )
-    return torch.as_tensor(domain, device=like.device) == Domain.DEGRADED
+    return torch.as_tensor(domain, device=like.device).eq(int(Domain.DEGRADED))

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from flowkit import (
     ActNorm,
+    Affine,
     Chain,
     ContextMap,
     ConvConditioner,
@@ -172,10 +173,11 @@ def _step(prefix: str, step: list[Any]) -> Iterator[tuple[str, _Entry]]:
     yield from _lu_conv(f"{prefix}.invconv", conv)
     for inverse in conditional:
         injector, coupling = inverse.bijector.parts
-        if not isinstance(coupling.transform.scale, SigmoidScale):
+        transforms = injector.transform, coupling.transform
+        if not all(isinstance(t, Affine) and isinstance(t.scale, SigmoidScale) for t in transforms):
             raise UserError(
-                "the published format knows the scale function 'sigmoid' only: its program would read other scales "
-                "out of these weights; save this model as a folder instead"
+                "the published format knows affine couplings with the scale function 'sigmoid' only: its program would "
+                "read other scales out of these weights; save this model as a folder instead"
             )
         yield from _conditioner(f"{prefix}.affine.fFeatures", injector.conditioner)
         yield from _conditioner(f"{prefix}.affine.fAffine", coupling.conditioner)
