@@ -21,6 +21,9 @@ if TYPE_CHECKING:  # heavy imports wait until a command runs: --help answers at 
 
 __all__ = ["app", "main"]
 
+# Typer's exit status after Ctrl-C, the shells' own.
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="deflow",
     help="Learn realistic image degradations from unpaired photographs, and apply them.",
@@ -330,13 +333,14 @@ def main() -> None:
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
     try:
-        app()
+        app(prog_name="deflow")
     except UserError as error:
         sys.stderr.write(f"deflow: {' '.join(str(error).split())}\n")
         sys.exit(2)
-    except KeyboardInterrupt:
-        sys.stderr.write("deflow: stopped; the same command goes on from here\n")
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            sys.stderr.write("deflow: stopped; the same command goes on from here\n")
+        raise
 
 
 def _load(folder: Path, device: str) -> "DeFlow":

@@ -57,7 +57,7 @@ def run_demo(out: Path, seed: int = 0, minutes: float = 4.0) -> Path:
     if (out / "run").exists():
         raise UserError(f"{out}: holds a demo already; remove it, or choose another folder with --out")
     begun = time.monotonic()
-    typer.echo("1/3  writing photographs, half of each degraded by a camera that the model knows nothing of")
+    typer.echo("1/3  writing photographs, half of their squares degraded by a camera that the model knows nothing of")
     data = out / "data"
     write_photographs(data, seed)
     run = preset("small")

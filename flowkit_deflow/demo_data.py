@@ -12,16 +12,20 @@ from torch import Tensor
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.images import to_uint8, write_image
 from flowkit_deflow.noise import seeded_generator
+from flowkit_deflow.resize import bicubic_downsample
 
 __all__ = ["HELD_OUT", "TRAINED_ON", "camera", "photograph", "write_photographs"]
 
-# Photographs that ship inside scikit-image. Their left halves are the clean training images, their right halves the
-# degraded ones: no pixel stands in both.
-TRAINED_ON = ("astronaut", "rocket", "stereo_motorcycle", "immunohistochemistry")
+# Photographs that ship inside scikit-image. To train on, they are cut into squares like a chessboard: the white ones
+# stay clean, the black ones are degraded. No pixel stands in both domains, and nothing but the degradation tells them
+# apart: with whole photographs, this few of them, a network would know the domain by the motif.
+TRAINED_ON = ("astronaut", "rocket", "stereo_motorcycle", "immunohistochemistry", "camera", "retina")
 HELD_OUT = ("chelsea", "coffee")
+SQUARE = 96  # pixels
+LARGEST = 800  # a larger photograph is halved: it would outweigh the others
 
-NOISE_FLOOR = 0.005  # standard deviation of the noise in black (values in [0, 1])
-NOISE_GAIN = 0.08  # and what is added to it in white
+NOISE_FLOOR = 0.008  # standard deviation of the noise in black (values in [0, 1])
+NOISE_GAIN = 0.065  # and what is added to it in white
 BLUR = (0.25, 0.5, 0.25)  # the sensor's correlation, along rows and columns
 JPEG_QUALITY = 90
 
@@ -39,7 +43,9 @@ def photograph(name: str) -> Tensor:
     pixels = getattr(skimage.data, name)()
     # The stereo pair comes with its disparity: its first picture is the photograph.
     pixels = pixels[0] if isinstance(pixels, tuple) else pixels
-    return torch.from_numpy(np.ascontiguousarray(pixels[..., :3])).permute(2, 0, 1).float() / 255
+    pixels = np.stack([pixels] * 3, -1) if pixels.ndim == 2 else pixels[..., :3]
+    image = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1).float() / 255
+    return bicubic_downsample(image, 2).clamp(0, 1) if max(image.shape) > LARGEST else image
 
 
 def camera(image: Tensor, seed: int, key: str) -> Tensor:
@@ -80,9 +86,13 @@ def write_photographs(folder: Path, seed: int) -> None:
     """
     for name in TRAINED_ON:
         image = photograph(name)
-        middle = image.shape[2] // 2
-        write_image(folder / "clean" / f"{name}_left.png", image[..., :middle])
-        write_image(folder / "degraded" / f"{name}_right.png", camera(image[..., middle:], seed, f"{name} right"))
+        degraded = camera(image, seed, name)
+        for row in range(image.shape[1] // SQUARE):
+            for column in range(image.shape[2] // SQUARE):
+                top, left = row * SQUARE, column * SQUARE
+                domain, pixels = ("clean", image) if (row + column) % 2 == 0 else ("degraded", degraded)
+                square = pixels[:, top : top + SQUARE, left : left + SQUARE]
+                write_image(folder / domain / f"{name}_{row}_{column}.png", square)
     for name in HELD_OUT:
         image = photograph(name)
         write_image(folder / "held_out" / "clean" / f"{name}.png", image)

@@ -47,9 +47,9 @@ def write_report(path: Path, result: Evaluation, run: Run, seconds: float) -> Pa
     page = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>deflow demo</title><style>{STYLE}</style></head><body>
 <h1>A degradation learned without pairs</h1>
-<p>The left halves of some photographs stayed clean; the right halves went through a camera with noise that grows with
-brightness and is correlated between pixels, and through JPEG. From these two unrelated sets alone, DeFlow learned to
-degrade a clean photograph. Below, photographs that it never saw.</p>
+<p>Some photographs were cut up like a chessboard. The white squares stayed clean; the black ones went through a camera
+with noise that grows with brightness and is correlated between pixels, and through JPEG. From these two unpaired sets
+of squares alone, DeFlow learned to degrade a clean photograph. Below, photographs that it never saw.</p>
 <img src="contact_sheet.png" alt="clean, really degraded, samples and restored photographs">
 <h2>Measured on the held-out photographs</h2>
 <table><tr><th>figure</th><th>reached</th><th>aim</th></tr>{rows}</table>

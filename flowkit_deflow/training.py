@@ -261,10 +261,10 @@ class SampleImages(Callback):
         degraded = batch["images"][batch["domain"] == Domain.DEGRADED][:4]
         generated = module.model.degrade(clean, noise=SeededNoise(0, "sample images"))
         rows = [torch.cat(list(row), dim=-1) for row in (clean, generated, degraded)]
+        # A model that has just gone astray gives values that have no colour.
+        picture = torch.cat(rows, dim=-2).nan_to_num(posinf=1.0, neginf=0.0).cpu()
         if isinstance(module.logger, TensorBoardLogger):
-            module.logger.experiment.add_image(
-                "clean, generated, really degraded", torch.cat(rows, dim=-2).cpu(), trainer.global_step
-            )
+            module.logger.experiment.add_image("clean, generated, really degraded", picture, trainer.global_step)
 
 
 def train(
@@ -299,10 +299,16 @@ def train(
     module = DeFlowTraining(model, run)
     for problem in crops.problems:
         module.leave_out(problem)
+    # The first images are read here: what is wrong with them is told before the run has begun.
+    module.setup("fit")
     with atomic_path(out / "run.yaml") as temporary:
         temporary.write_text(to_yaml(complete), encoding="utf-8")
     last = _last_checkpoint(out)
-    trainer.fit(module, ckpt_path=str(last) if last.exists() else None)
+    try:
+        trainer.fit(module, ckpt_path=str(last) if last.exists() else None)
+    except SystemExit:
+        # Lightning's answer to Ctrl-C: the caller is to know what happened.
+        raise KeyboardInterrupt from None
     module.infer_shifts()
     model = model.cpu().eval()
     if trainer.is_global_zero:

@@ -1,0 +1,60 @@
+"""The two packages meet at flowkit's public names alone."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import flowkit
+import flowkit_deflow
+
+FLOWKIT = sorted(Path(flowkit.__file__).parent.rglob("*.py"))
+APPLICATION = sorted(Path(flowkit_deflow.__file__).parent.rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[tuple[str, str | None]]:
+    """Modules that a file imports, with the name that it takes from each (``None`` for the module itself)."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, None) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (("." * node.level + (node.module or ""), alias.name) for alias in node.names)
+
+
+def of_package(path: Path, package: str) -> list[tuple[str, str | None]]:
+    return [(module, name) for module, name in imports(path) if module.split(".")[0] == package]
+
+
+@pytest.mark.parametrize("path", APPLICATION, ids=lambda path: path.name)
+def test_the_application_uses_public_names_alone(path: Path) -> None:
+    for module, name in of_package(path, "flowkit"):
+        assert module == "flowkit", f"{path.name} imports {module}"
+        assert name in flowkit.__all__, f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("path", FLOWKIT, ids=lambda path: path.name)
+def test_flowkit_knows_nothing_of_the_application(path: Path) -> None:
+    assert of_package(path, "flowkit_deflow") == []
+    # Nor does any name that is built at run time lead there.
+    code = ast.parse(path.read_text(encoding="utf-8"))
+    names = {node.id for node in ast.walk(code) if isinstance(node, ast.Name)}
+    assert not names & {"__import__", "import_module"}
+
+
+def test_importing_flowkit_imports_nothing_of_the_application() -> None:
+    code = "import sys, flowkit; sys.exit(any(name.startswith('flowkit_deflow') for name in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("package", [flowkit, flowkit_deflow])
+def test_what_is_announced_is_there(package: object) -> None:
+    announced: list[str] = package.__all__  # type: ignore[attr-defined]
+    assert announced == sorted(set(announced), key=announced.index)
+    assert all(hasattr(package, name) for name in announced)
+
+
+def test_both_are_of_one_version() -> None:
+    assert flowkit.__version__ == flowkit_deflow.__version__
