@@ -315,7 +315,7 @@ def downsample(
 def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write to.")] = Path("demo"),
     seed: Seed = 0,
-    minutes: Annotated[float, typer.Option(min=0.05, help="Time for training.")] = 4.0,
+    minutes: Annotated[float, typer.Option(min=0.05, help="Time for training.")] = 4.5,
 ) -> None:
     """Show the whole method on photographs that come with scikit-image, in a few minutes."""
     from flowkit_deflow.demo import run_demo

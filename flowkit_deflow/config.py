@@ -241,6 +241,10 @@ class Training:
                 f"batch is {self.batch} on {self.devices} device(s); expected a multiple of {2 * self.devices}: "
                 "each device gets as many clean as degraded crops"
             )
+        if not all(0 <= fraction <= 1 for fraction in (*self.halve_at, self.encoder_delay)):
+            raise ValueError(
+                f"halve_at is {self.halve_at}, encoder_delay is {self.encoder_delay}; expected fractions from 0 to 1"
+            )
         if self.learning_rate <= 0:
             raise ValueError(f"learning_rate is {self.learning_rate}; expected a positive number")
         if not all(0 <= beta < 1 for beta in self.betas):

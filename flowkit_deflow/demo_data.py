@@ -24,8 +24,8 @@ HELD_OUT = ("chelsea", "coffee")
 SQUARE = 96  # pixels
 LARGEST = 800  # a larger photograph is halved: it would outweigh the others
 
-NOISE_FLOOR = 0.008  # standard deviation of the noise in black (values in [0, 1])
-NOISE_GAIN = 0.065  # and what is added to it in white
+NOISE_FLOOR = 0.005  # standard deviation of the noise in black (values in [0, 1])
+NOISE_GAIN = 0.08  # and what is added to it in white
 BLUR = (0.25, 0.5, 0.25)  # the sensor's correlation, along rows and columns
 JPEG_QUALITY = 90
 

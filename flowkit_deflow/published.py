@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -31,11 +32,12 @@ FLOW = "flowUpsamplerNet"
 
 @dataclass(frozen=True)
 class _Entry:
-    """One published key: its shape, and how its values go into our tensor and come out of it."""
+    """One published key: its shape, how its values go into our tensor and come out of it, and what they have to be."""
 
     shape: tuple[int, ...]
     read: Callable[[Tensor], None]
     write: Callable[[], Tensor]
+    check: Callable[[Tensor], None] = lambda value: None
 
 
 def _tensor(target: Tensor, shape: tuple[int, ...] | None = None) -> _Entry:
@@ -79,6 +81,8 @@ def from_published(bijector: nn.Module, latents: LatentModel, state: Mapping[str
                 f"published checkpoint: {key!r} has shape {tuple(state[key].shape)}, expected {shape}; "
                 "is it of this architecture? Try another preset"
             )
+    for key, entry in entries.items():
+        entry.check(state[key])
     for key, entry in entries.items():
         entry.read(state[key])
     for module in bijector.modules():
@@ -200,8 +204,14 @@ def _lu_conv(prefix: str, conv: LUConv1x1) -> Iterator[tuple[str, _Entry]]:
             (conv.channels, conv.channels),
             lambda matrix: _assign(conv.permutation, matrix.argmax(1)),
             lambda: torch.eye(conv.channels)[conv.permutation.cpu()],
+            partial(_check_permutation, f"{prefix}.p"),
         ),
     )
+
+
+def _check_permutation(key: str, matrix: Tensor) -> None:
+    if not torch.equal(torch.eye(len(matrix), dtype=matrix.dtype)[matrix.argmax(1)], matrix):
+        raise UserError(f"published checkpoint: {key!r} is no permutation matrix; the file is damaged, get it again")
 
 
 def _conditioner(prefix: str, net: ConvConditioner) -> Iterator[tuple[str, _Entry]]:

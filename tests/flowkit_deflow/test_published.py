@@ -253,6 +253,11 @@ class TestErrors:
     def test_an_unknown_key(self, key: str) -> None:
         self.refused(network_of(4).weights | {key: torch.zeros(1)}, repr(key), "unknown")
 
+    def test_a_permutation_that_is_none(self) -> None:
+        key = "flowUpsamplerNet.layers.1.invconv.p"
+        damaged = network_of(4).weights | {key: torch.full((12, 12), 0.5)}
+        self.refused(damaged, repr(key), "permutation")
+
     def test_another_architecture(self) -> None:
         self.refused(network_of(8).weights, "is it of this architecture?")
 
