@@ -21,12 +21,13 @@ from flowkit_deflow.demo_data import HELD_OUT, write_photographs
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import atomic_path
 from flowkit_deflow.images import read_image, write_image
+from flowkit_deflow.lightning_module import DeFlowTraining
 from flowkit_deflow.model import DeFlow
 from flowkit_deflow.noise import SeededNoise
 from flowkit_deflow.plots import plot_evaluation
 from flowkit_deflow.presets import preset
 from flowkit_deflow.report import write_report
-from flowkit_deflow.training import DeFlowTraining, train
+from flowkit_deflow.training import train
 
 __all__ = ["run_demo"]
 

@@ -40,7 +40,7 @@ def write_report(path: Path, result: Evaluation, run: Run, seconds: float) -> Pa
         ("noise standard deviation, generated / real", f"{result.overall_std_ratio:.3f}", "0.8 to 1.2"),
         ("lag-1 autocorrelation, generated - real", f"{result.lag1_difference:+.3f}", "-0.15 to 0.15"),
         ("residual KL divergence / that of the best white Gaussian", f"{result.kl_ratio:.3f}", "below 0.5"),
-        ("the same, given brightness", f"{result.conditional_kl_ratio:.3f}", "below 0.5"),
+        ("the same, given brightness", f"{result.conditional_kl_ratio:.3f}", "none set"),
     )
     rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in goal)}</tr>" for goal in goals)
     pictures = "".join(f'<h2>{escape(title)}</h2><img src="{name}" alt="{escape(title)}">' for name, title in PICTURES)

@@ -24,9 +24,10 @@ from flowkit_deflow.data import Batch
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.images import write_image
 from flowkit_deflow.latents import Domain, InferredShift
+from flowkit_deflow.lightning_module import INITIALIZATION_BATCHES, DeFlowTraining
 from flowkit_deflow.model import DeFlow
 from flowkit_deflow.rrdb import RRDBEncoder
-from flowkit_deflow.training import INITIALIZATION_BATCHES, DeFlowTraining, train
+from flowkit_deflow.training import train
 
 from .conftest import Ended, Evil, Photos
 from .killed_run import KillPoint, run_until_killed

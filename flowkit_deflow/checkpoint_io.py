@@ -1,0 +1,42 @@
+"""How Lightning's checkpoints are written and read."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+from flowkit_deflow.checkpoint import pickled, unpickled
+from flowkit_deflow.errors import UserError
+from flowkit_deflow.files import atomic_path
+
+__all__ = ["AtomicCheckpointIO", "last_checkpoint"]
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Checkpoints that are there whole or not at all, and are never unpickled unchecked."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        """Write beside, flush to the disk, rename."""
+        with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
+            file.write(pickled(checkpoint))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = True) -> dict[str, Any]:
+        """Read with PyTorch's restricted unpickler."""
+        advice = "remove it to start the run anew"
+        checkpoint = unpickled(Path(path), advice, advice)
+        if not isinstance(checkpoint, dict) or not {"deflow", "state_dict", "loops"} <= checkpoint.keys():
+            raise UserError(f"{path}: is no checkpoint of a run of deflow train; {advice}")
+        return checkpoint
+
+
+def last_checkpoint(run: Path) -> Path:
+    """Where a run keeps its last checkpoint.
+
+    Examples:
+        >>> last_checkpoint(Path("RUN")).as_posix()
+        'RUN/checkpoints/last.ckpt'
+    """
+    return run / "checkpoints" / "last.ckpt"
