@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Bijector", "BoundBijector", "Shape", "sum_event"]
+__all__ = ["Bijector", "BoundBijector", "Shape", "Wrapper", "sum_event"]
 
 X = TypeVar("X")
 Z = TypeVar("Z")
@@ -116,7 +116,35 @@ class Bijector(nn.Module, ABC, Generic[X, Z]):
         return tuple(value.shape[batch:])
 
 
-class BoundBijector(Bijector[X, Z]):
+class Wrapper(Bijector[X, Z]):
+    """A bijector around another one, which does the work; a subclass changes what is prepared.
+
+    Args:
+        bijector: the bijector within.
+    """
+
+    def __init__(self, bijector: Bijector[X, Z]) -> None:
+        super().__init__()
+        self.bijector = bijector
+        self.event_dims = bijector.event_dims
+        self.batch_dims = bijector.batch_dims
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """As the bijector within."""
+        return self.bijector.output_shape(shape)
+
+    def input_shape(self, shape: Shape) -> Shape:
+        """As the bijector within."""
+        return self.bijector.input_shape(shape)
+
+    def _forward(self, x: X, prepared: Any) -> tuple[Z, Tensor]:
+        return self.bijector._forward(x, prepared)
+
+    def _inverse(self, z: Z, prepared: Any) -> tuple[X, Tensor]:
+        return self.bijector._inverse(z, prepared)
+
+
+class BoundBijector(Wrapper[X, Z]):
     """A bijector whose context is already worked in; made by :meth:`Bijector.bind`.
 
     Args:
@@ -125,19 +153,8 @@ class BoundBijector(Bijector[X, Z]):
     """
 
     def __init__(self, bijector: Bijector[X, Z], prepared: Any) -> None:
-        super().__init__()
-        self.bijector = bijector
+        super().__init__(bijector)
         self.prepared = prepared
-        self.event_dims = bijector.event_dims
-        self.batch_dims = bijector.batch_dims
-
-    def output_shape(self, shape: Shape) -> Shape:
-        """As the bijector that was bound."""
-        return self.bijector.output_shape(shape)
-
-    def input_shape(self, shape: Shape) -> Shape:
-        """As the bijector that was bound."""
-        return self.bijector.input_shape(shape)
 
     def prepare(self, context: Any) -> Any:
         """What was prepared when binding.
@@ -148,12 +165,6 @@ class BoundBijector(Bijector[X, Z]):
         if context is not None:
             raise ValueError("a bound bijector has its context already: call it without one, or bind again")
         return self.prepared
-
-    def _forward(self, x: X, prepared: Any) -> tuple[Z, Tensor]:
-        return self.bijector._forward(x, prepared)
-
-    def _inverse(self, z: Z, prepared: Any) -> tuple[X, Tensor]:
-        return self.bijector._inverse(z, prepared)
 
 
 def sum_event(values: Tensor, event_dims: int) -> Tensor:

@@ -6,13 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from flowkit.bijector import Bijector, Shape, sum_event
+from flowkit.bijector import sum_event
+from flowkit.bijectors.channels import ChannelBijector
 from flowkit.transforms import Affine
 
 __all__ = ["ActNorm", "initialize"]
 
 
-class ActNorm(Bijector[Tensor, Tensor]):
+class ActNorm(ChannelBijector):
     r"""One shift and one scale per channel: :math:`z = (x + b)\, e^{s}` (Glow, Kingma and Dhariwal 2018, sec. 3.1).
 
     The start depends on data: :func:`initialize` sets the parameters so that the first batch leaves with mean 0 and
@@ -38,9 +39,7 @@ class ActNorm(Bijector[Tensor, Tensor]):
     initialized: Tensor
 
     def __init__(self, channels: int, event_dims: int = 3) -> None:
-        super().__init__()
-        self.channels = channels
-        self.event_dims = event_dims
+        super().__init__(channels, event_dims)
         self.bias = nn.Parameter(torch.zeros(channels))
         self.log_scale = nn.Parameter(torch.zeros(channels))
         self.transform = Affine()
@@ -49,16 +48,6 @@ class ActNorm(Bijector[Tensor, Tensor]):
         # and break compiled graphs. Whatever sets the one sets the other.
         self._ready = False
         self._collecting = False
-
-    def output_shape(self, shape: Shape) -> Shape:
-        """The same shape; ValueError for another number of channels."""
-        if shape[0] != self.channels:
-            raise ValueError(f"ActNorm({self.channels}) got the event shape {tuple(shape)}: {shape[0]} channels")
-        return shape
-
-    def input_shape(self, shape: Shape) -> Shape:
-        """The same shape; ValueError for another number of channels."""
-        return self.output_shape(shape)
 
     def mark_initialized(self) -> None:
         """Declare the present parameters a valid start (after setting them by hand)."""

@@ -3,14 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from torch import Tensor
-
-from flowkit.bijector import Bijector, Shape
+from flowkit.bijector import Bijector, Wrapper
 
 __all__ = ["ContextMap"]
 
 
-class ContextMap(Bijector[Any, Any]):
+class ContextMap(Wrapper[Any, Any]):
     """A bijector given ``function(context)`` in place of the context: an encoder before a flow, a level's own map.
 
     Args:
@@ -28,19 +26,8 @@ class ContextMap(Bijector[Any, Any]):
     """
 
     def __init__(self, bijector: Bijector[Any, Any], function: Callable[[Any], Any]) -> None:
-        super().__init__()
-        self.bijector = bijector
+        super().__init__(bijector)
         self.function = function
-        self.event_dims = bijector.event_dims
-        self.batch_dims = bijector.batch_dims
-
-    def output_shape(self, shape: Shape) -> Shape:
-        """As the bijector within."""
-        return self.bijector.output_shape(shape)
-
-    def input_shape(self, shape: Shape) -> Shape:
-        """As the bijector within."""
-        return self.bijector.input_shape(shape)
 
     def prepare(self, context: Any) -> Any:
         """The function runs here, once per context.
@@ -51,9 +38,3 @@ class ContextMap(Bijector[Any, Any]):
         if context is None:
             raise ValueError("this bijector is conditional: pass context=, or bind(context) first")
         return self.bijector.prepare(self.function(context))
-
-    def _forward(self, x: Any, prepared: Any) -> tuple[Any, Tensor]:
-        return self.bijector._forward(x, prepared)
-
-    def _inverse(self, z: Any, prepared: Any) -> tuple[Any, Tensor]:
-        return self.bijector._inverse(z, prepared)

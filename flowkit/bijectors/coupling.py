@@ -5,14 +5,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from flowkit.bijector import Bijector, Shape, sum_event
+from flowkit.bijector import sum_event
+from flowkit.bijectors.channels import ChannelBijector
 from flowkit.nn.conditioner import apply_conditioner, prepare_conditioner
 from flowkit.transforms import Affine, Transform, split_parameters
 
 __all__ = ["Coupling"]
 
 
-class Coupling(Bijector[Tensor, Tensor]):
+class Coupling(ChannelBijector):
     r"""A coupling layer: :math:`z_1 = x_1`, :math:`z_2 = T(x_2;\, \theta(x_1, c))` (RealNVP, Dinh et al. 2017).
 
     The first ``channels // 2`` channels are kept and set the parameters of the others' elementwise transform.
@@ -39,23 +40,11 @@ class Coupling(Bijector[Tensor, Tensor]):
     def __init__(
         self, channels: int, conditioner: nn.Module, transform: Transform | None = None, event_dims: int = 3
     ) -> None:
-        super().__init__()
+        super().__init__(channels, event_dims)
         if channels < 2:
             raise ValueError(f"channels is {channels}; a coupling needs at least 2, one to keep and one to transform")
-        self.channels = channels
         self.conditioner = conditioner
         self.transform = Affine() if transform is None else transform
-        self.event_dims = event_dims
-
-    def output_shape(self, shape: Shape) -> Shape:
-        """The same shape; ValueError for another number of channels."""
-        if shape[0] != self.channels:
-            raise ValueError(f"Coupling({self.channels}) got the event shape {tuple(shape)}: {shape[0]} channels")
-        return shape
-
-    def input_shape(self, shape: Shape) -> Shape:
-        """The same shape; ValueError for another number of channels."""
-        return self.output_shape(shape)
 
     def prepare(self, context: Any) -> Any:
         """What the conditioner computes from the context alone."""

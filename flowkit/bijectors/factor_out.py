@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, Shape, sum_event
+from flowkit.bijectors.channels import require_channels
 from flowkit.transforms import Affine, split_parameters
 
 __all__ = ["FactorOut"]
@@ -47,8 +48,7 @@ class FactorOut(Bijector[Tensor, tuple[Tensor, Tensor]]):
 
     def output_shape(self, shape: Shape) -> Shape:
         """``C x H x W`` to the shapes of the part that goes on and of the latents."""
-        if shape[0] != self.channels:
-            raise ValueError(f"FactorOut({self.channels}) got the event shape {tuple(shape)}: {shape[0]} channels")
+        require_channels(self, self.channels, shape)
         kept = self.channels // 2
         return (kept, *shape[1:]), (self.channels - kept, *shape[1:])
 

@@ -4,13 +4,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from flowkit.bijector import Bijector, Shape, sum_event
+from flowkit.bijector import sum_event
+from flowkit.bijectors.channels import ChannelBijector
 from flowkit.transforms import Affine, Transform, split_parameters
 
 __all__ = ["Injector"]
 
 
-class Injector(Bijector[Tensor, Tensor]):
+class Injector(ChannelBijector):
     r"""An elementwise transform whose parameters come from the context: :math:`z = T(x;\, \theta(c))`.
 
     The affine injector of SRFlow (Lugmayr et al. 2020, sec. 3.4).
@@ -35,21 +36,9 @@ class Injector(Bijector[Tensor, Tensor]):
     def __init__(
         self, channels: int, conditioner: nn.Module, transform: Transform | None = None, event_dims: int = 3
     ) -> None:
-        super().__init__()
-        self.channels = channels
+        super().__init__(channels, event_dims)
         self.conditioner = conditioner
         self.transform = Affine() if transform is None else transform
-        self.event_dims = event_dims
-
-    def output_shape(self, shape: Shape) -> Shape:
-        """The same shape; ValueError for another number of channels."""
-        if shape[0] != self.channels:
-            raise ValueError(f"Injector({self.channels}) got the event shape {tuple(shape)}: {shape[0]} channels")
-        return shape
-
-    def input_shape(self, shape: Shape) -> Shape:
-        """The same shape; ValueError for another number of channels."""
-        return self.output_shape(shape)
 
     def prepare(self, context: Any) -> Any:
         """The transform's parameters: they depend on the context alone."""

@@ -5,32 +5,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from flowkit.bijector import Bijector, Shape
+from flowkit.bijectors.channels import ChannelBijector
 
 __all__ = ["Conv1x1", "LUConv1x1"]
 
 
-class _Mixing(Bijector[Tensor, Tensor]):
+class _Mixing(ChannelBijector):
     """A matrix applied to the channels of every position."""
 
-    event_dims = 3
-
     def __init__(self, channels: int) -> None:
-        super().__init__()
+        super().__init__(channels)
         if channels < 1:
             raise ValueError(f"channels is {channels}; a 1x1 convolution needs at least 1")
-        self.channels = channels
-
-    def output_shape(self, shape: Shape) -> Shape:
-        """The same shape; ValueError for another number of channels."""
-        if shape[0] != self.channels:
-            name = type(self).__name__
-            raise ValueError(f"{name}({self.channels}) got the event shape {tuple(shape)}: {shape[0]} channels")
-        return shape
-
-    def input_shape(self, shape: Shape) -> Shape:
-        """The same shape; ValueError for another number of channels."""
-        return self.output_shape(shape)
 
 
 def _log_det_of_positions(log_det: Tensor, x: Tensor) -> Tensor:

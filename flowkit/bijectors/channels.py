@@ -1,0 +1,51 @@
+"""What layers over a fixed number of channels share."""
+
+from torch import Tensor
+
+from flowkit.bijector import Bijector, Shape
+
+__all__ = ["ChannelBijector", "require_channels"]
+
+
+class ChannelBijector(Bijector[Tensor, Tensor]):
+    """A bijector that keeps the shape and takes a fixed number of channels, the first event dimension.
+
+    Args:
+        channels: how many.
+        event_dims: 3 for images, 1 for vectors.
+    """
+
+    def __init__(self, channels: int, event_dims: int = 3) -> None:
+        super().__init__()
+        self.channels = channels
+        self.event_dims = event_dims
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """The same shape; ValueError for another number of channels."""
+        require_channels(self, self.channels, shape)
+        return shape
+
+    def input_shape(self, shape: Shape) -> Shape:
+        """The same shape; ValueError for another number of channels."""
+        return self.output_shape(shape)
+
+
+def require_channels(layer: object, channels: int, shape: Shape) -> None:
+    """Check the channels of an event shape.
+
+    Args:
+        layer: what takes them, for the message.
+        channels: how many it takes.
+        shape: the event shape.
+
+    Raises:
+        ValueError: there are others.
+
+    Examples:
+        >>> require_channels([], 3, (4, 8, 8))
+        Traceback (most recent call last):
+        ...
+        ValueError: list(3) got the event shape (4, 8, 8): 4 channels
+    """
+    if shape[0] != channels:
+        raise ValueError(f"{type(layer).__name__}({channels}) got the event shape {tuple(shape)}: {shape[0]} channels")
