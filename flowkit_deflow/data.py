@@ -91,6 +91,11 @@ class UnpairedCrops(Dataset[Batch]):
     ) -> None:
         if data.degraded is None:
             raise UserError("no folder of degraded images was given; name it with --degraded")
+        if data.clean is None and min(data.clean_downsample) == 1:
+            raise UserError(
+                "no folder of clean images was given; name it with --clean, or set data.clean_downsample, like [4, 8], "
+                "to make them of the degraded ones"
+            )
         if data.crop % architecture.alignment:
             raise UserError(
                 f"setting 'data.crop' is {data.crop}; with this architecture it has to be a multiple of "

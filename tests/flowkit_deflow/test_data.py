@@ -301,6 +301,10 @@ class TestProblems:
         with pytest.raises(UserError, match="--degraded"):
             crops_of(tiny("data.degraded=null"))
 
+    def test_degraded_images_as_they_are_cannot_stand_for_clean_ones(self, tiny: Settings) -> None:
+        with pytest.raises(UserError, match="--clean"):
+            crops_of(tiny("data.clean=null", "data.clean_downsample=[1,2]"))
+
 
 class TestMeasureNormalization:
     def test_moments_of_each_domains_crops_and_h(self, tiny: Settings) -> None:

@@ -115,6 +115,10 @@ CASES: dict[str, Case] = {
     "train: folder empty": lambda b: (b.train(clean=b.empty), [b.empty, "holds no images"]),
     "train: folder is a file": lambda b: (b.train(clean=b.file), [b.file]),
     "train: no folder given": lambda b: (["train", "--out", b.out, "--preset", "tiny"], ["--degraded"]),
+    "train: no clean folder given": lambda b: (
+        ["train", "--out", b.out, "--preset", "tiny", "--degraded", b.photos.noisy],
+        ["--clean", "data.clean_downsample"],
+    ),
     "train: no usable image": lambda b: (b.train(clean=b.zero), [b.zero, "no image in it can be used"]),
     "train: kernels missing": lambda b: (b.train("--set", f"data.kernels={b.missing}"), [b.missing, "blur kernels"]),
     "degrade: input missing": lambda b: (["degrade", b.model, b.missing, b.out], [b.missing, "does not exist"]),
