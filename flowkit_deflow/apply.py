@@ -9,7 +9,14 @@ from torch import Tensor
 
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import require_folder
-from flowkit_deflow.images import IMAGE_SUFFIXES, ImageError, list_images, read_image, write_image
+from flowkit_deflow.images import (
+    IMAGE_SUFFIXES,
+    WRITABLE_SUFFIXES,
+    ImageError,
+    list_images,
+    read_image,
+    write_image,
+)
 from flowkit_deflow.noise import NoiseSource, SeededNoise
 
 __all__ = ["Job", "Outcome", "apply_to_images", "plan"]
@@ -48,7 +55,14 @@ class Outcome:
     problems: list[str] = field(default_factory=list)
 
 
-def plan(source: Path, target: Path, samples: int | None, suffix: str, endings: Iterable[str] = ()) -> list[Job]:
+def plan(
+    source: Path,
+    target: Path,
+    samples: int | None,
+    suffix: str,
+    endings: Iterable[str] = (),
+    results: Path | None = None,
+) -> list[Job]:
     """Which file becomes which.
 
     Args:
@@ -57,6 +71,8 @@ def plan(source: Path, target: Path, samples: int | None, suffix: str, endings: 
         samples: versions of each image, written as ``NAME_s0``, ``NAME_s1``, ...; ``None`` for one, as ``NAME``.
         suffix: of the files to write, such as ``.png``.
         endings: further files per image, ``NAME`` + ending.
+        results: folder of results, which are not taken for images to work on should it lie inside ``source``;
+            ``target`` if ``None``.
 
     Returns:
         The jobs, in the order of their paths.
@@ -71,14 +87,18 @@ def plan(source: Path, target: Path, samples: int | None, suffix: str, endings: 
         >>> [t.name for t in plan(folder, Path("out"), 2, ".png")[0].targets]
         ['a_s0.png', 'a_s1.png']
     """
-    if suffix not in IMAGE_SUFFIXES:
-        raise UserError(f"image format {suffix!r} is unknown; there are: {', '.join(sorted(IMAGE_SUFFIXES))}")
+    if suffix not in WRITABLE_SUFFIXES:
+        raise UserError(f"image format {suffix!r} is unknown; there are: {', '.join(WRITABLE_SUFFIXES)}")
     endings = [*([""] if samples is None else [f"_s{i}" for i in range(samples)]), *endings]
     jobs = []
     taken: dict[Path, Path] = {}
+    own = (results or target).resolve()
+    inside = own != source.resolve() and own.is_relative_to(source.resolve())
     if source.is_dir() and target.is_file():
         raise UserError(f"{target}: is a file, but {source} is a folder; name a folder to write to")
     for file in list_images(source):
+        if inside and file.resolve().is_relative_to(own):
+            continue
         key = file.relative_to(source).as_posix() if source.is_dir() else file.name
         stem = target / Path(key).with_suffix("")
         ending = suffix
@@ -145,6 +165,8 @@ def apply_to_images(
                 progress()
                 continue
             results = function(loaded, SeededNoise(seed, job.key))
+            if not all(bool(result.isfinite().all()) for result in results):
+                raise UserError(f"{job.source}: the model gives values that are not finite; try a lower --temperature")
             for path, result in zip(job.targets, results, strict=True):
                 writing.append(pool.submit(write_image, path, result))
             outcome.written += 1

@@ -3,10 +3,13 @@
 import json
 import logging
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +18,6 @@ from flowkit_deflow.errors import UserError
 if TYPE_CHECKING:  # heavy imports wait until a command runs: --help answers at once
     from torch import Tensor
 
-    from flowkit_deflow.apply import Outcome
     from flowkit_deflow.model import DeFlow
     from flowkit_deflow.noise import NoiseSource
 
@@ -40,7 +42,7 @@ Temperature = Annotated[float, typer.Option(min=0.0, help="Strength: 0 none, 1 a
 Samples = Annotated[
     int | None, typer.Option(min=1, help="Versions of each image, NAME_s0, NAME_s1, ... [default: one]")
 ]
-Seed = Annotated[int, typer.Option(help="The same seed gives the same images.")]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same images (by their paths below IN).")]
 Format = Annotated[str, typer.Option("--format", help="Image format of the results: png, jpg, webp, tif, ...")]
 TileSide = Annotated[int, typer.Option(min=8, help="Work in overlapping tiles of this many pixels.")]
 Workers = Annotated[int, typer.Option(min=1, help="Threads that read and write images.")]
@@ -111,7 +113,7 @@ def degrade(
     def function(images: "Tensor", noise: "NoiseSource") -> "Tensor":
         return network.degrade(images, temperature, samples=samples or 1, noise=noise, tile=tile)
 
-    _apply(network, function, source, target, samples, seed, format_, workers, overwrite, strict)
+    _apply(network, function, _Task(source, target, format_, samples, seed, workers, overwrite, strict))
 
 
 @app.command()
@@ -140,7 +142,7 @@ def restore(
         return torch.cat([versions, versions.mean(0, keepdim=True)]) if mean else versions
 
     endings = ["_mean"] if mean else []
-    _apply(network, function, source, target, samples, seed, format_, workers, overwrite, strict, endings)
+    _apply(network, function, _Task(source, target, format_, samples, seed, workers, overwrite, strict), endings)
 
 
 @app.command()
@@ -170,7 +172,7 @@ def sample(
     def function(images: "Tensor", noise: "NoiseSource") -> "Tensor":
         return network.sample(images, names[domain], temperature, samples=samples or 1, noise=noise, tile=tile)
 
-    _apply(network, function, source, target, samples, seed, format_, workers, overwrite, strict)
+    _apply(network, function, _Task(source, target, format_, samples, seed, workers, overwrite, strict))
 
 
 @app.command()
@@ -234,6 +236,11 @@ def convert(
     if source.is_dir():
         network = DeFlow.from_pretrained(source)
         write_state(target, to_published(network.bijector, network.latents))
+        typer.echo("Two tensors that the published network never uses (flowUpsamplerNet.f.0) are written as zeros.")
+        if network.config.normalization is not None:
+            typer.echo(
+                f"The published format cannot hold this model's colour normalisation: keep {source / 'config.json'}."
+            )
     else:
         state = read_state(source)
         if (preset is None) == (config is None):
@@ -292,23 +299,10 @@ def downsample(
     strict: Strict = False,
 ) -> None:
     """Downsample images by antialiased bicubic interpolation, to prepare data."""
-    from flowkit_deflow.resize import bicubic_downsample
-
     for number in factor:
         folder = target / f"{number}x" if len(factor) > 1 else target
-        _run_jobs(
-            source,
-            folder,
-            None,
-            format_,
-            (),
-            lambda image, noise: [bicubic_downsample(image, number).clamp(0, 1)],  # noqa: B023
-            f"downsample {number}x",
-            0,
-            workers,
-            overwrite,
-            strict,
-        )
+        task = _Task(source, folder, format_, workers=workers, overwrite=overwrite, strict=strict, results=target)
+        _run(task, partial(_downsampled, factor=number), f"downsample {number}x")
 
 
 @app.command()
@@ -332,6 +326,7 @@ def main() -> None:
     # Deprecations inside Lightning and advice about worker counts are not the user's concern.
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
+    threading.excepthook = _in_thread
     try:
         app(prog_name="deflow")
     except UserError as error:
@@ -339,8 +334,14 @@ def main() -> None:
         sys.exit(2)
     except SystemExit as end:
         if end.code == INTERRUPTED:
-            sys.stderr.write("deflow: stopped; the same command goes on from here\n")
+            sys.stderr.write("deflow: stopped; train, degrade, restore, sample and downsample go on when given again\n")
         raise
+
+
+def _in_thread(failure: threading.ExceptHookArgs) -> None:
+    """Leave out the traceback of TensorBoard's writing thread on a full disk: the main thread meets the same error."""
+    if not issubclass(failure.exc_type, OSError):
+        threading.__excepthook__(failure)
 
 
 def _load(folder: Path, device: str) -> "DeFlow":
@@ -359,17 +360,25 @@ def _load(folder: Path, device: str) -> "DeFlow":
         ) from None
 
 
+@dataclass(frozen=True)
+class _Task:
+    """What the commands that make images of images have in common."""
+
+    source: Path
+    target: Path
+    format: str
+    samples: int | None = None
+    seed: int = 0
+    workers: int = 2
+    overwrite: bool = False
+    strict: bool = False
+    results: Path | None = None
+
+
 def _apply(
     network: "DeFlow",
     function: "Callable[[Tensor, NoiseSource], Tensor]",
-    source: Path,
-    target: Path,
-    samples: int | None,
-    seed: int,
-    format_: str,
-    workers: int,
-    overwrite: bool,
-    strict: bool,
+    task: _Task,
     endings: Iterable[str] = (),
 ) -> None:
     device = next(network.parameters()).device
@@ -377,35 +386,41 @@ def _apply(
     def on_one(image: "Tensor", noise: "NoiseSource") -> "list[Tensor]":
         return [version[0].cpu() for version in function(image[None].to(device), noise)]
 
-    _run_jobs(source, target, samples, format_, endings, on_one, "images", seed, workers, overwrite, strict)
+    _run(task, on_one, "images", endings)
 
 
-def _run_jobs(
-    source: Path,
-    target: Path,
-    samples: int | None,
-    format_: str,
-    endings: Iterable[str],
-    function: Any,
+def _downsampled(image: "Tensor", noise: "NoiseSource", factor: int) -> "list[Tensor]":
+    from flowkit_deflow.resize import bicubic_downsample
+
+    return [bicubic_downsample(image, factor).clamp(0, 1)]
+
+
+def _run(
+    task: _Task,
+    function: "Callable[[Tensor, NoiseSource], list[Tensor]]",
     title: str,
-    seed: int,
-    workers: int,
-    overwrite: bool,
-    strict: bool,
+    endings: Iterable[str] = (),
 ) -> None:
     from tqdm import tqdm
 
     from flowkit_deflow.apply import apply_to_images, plan
 
-    jobs = plan(source, target, samples, f".{format_.lower().removeprefix('.')}", endings)
+    suffix = f".{task.format.lower().removeprefix('.')}"
+    jobs = plan(task.source, task.target, task.samples, suffix, endings, task.results)
     with tqdm(total=len(jobs), desc=title, unit=" image", disable=None) as bar:
-        outcome: Outcome = apply_to_images(
-            jobs, function, seed=seed, workers=workers, overwrite=overwrite, strict=strict, progress=bar.update
+        outcome = apply_to_images(
+            jobs,
+            function,
+            seed=task.seed,
+            workers=task.workers,
+            overwrite=task.overwrite,
+            strict=task.strict,
+            progress=bar.update,
         )
     if outcome.problems and not outcome.written and not outcome.skipped:
-        raise UserError(f"{source}: no image could be read, {len(jobs)} tried; the first: {outcome.problems[0]}")
+        raise UserError(f"{task.source}: no image could be read, {len(jobs)} tried; the first: {outcome.problems[0]}")
     there = f", {outcome.skipped} were there already" if outcome.skipped else ""
-    typer.echo(f"{outcome.written} images done{there}; results in {target}")
+    typer.echo(f"{outcome.written} images done{there}; results in {task.target}")
     _report_problems(outcome.problems)
 
 

@@ -27,7 +27,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+_STRICT = ConfigDict(coerce_numbers_to_str=True, extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
@@ -380,8 +380,8 @@ def _value(text: str) -> Any:
     # A text that only looks like a date is a ValueError.
     except (yaml.YAMLError, ValueError):
         return text
-    # YAML takes 1e-4 for a string: it wants a dot.
-    if isinstance(value, str):
+    # YAML takes 1e-4 for a string, since it wants a dot; what is in quotes is meant as a string.
+    if isinstance(value, str) and text.lstrip()[:1] not in ("'", '"'):
         try:
             return float(value)
         except ValueError:

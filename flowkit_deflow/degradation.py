@@ -15,7 +15,7 @@ class DeFlowDegradation(nn.Module):
     """Degrade clean images on the fly: a module without gradients, for the data pipeline of a restoration network.
 
     Args:
-        model: a trained model.
+        model: a trained model; its parameters are frozen.
         temperature: factor on the shift between the domains, or a range ``(low, high)`` to draw one from per call.
 
     Raises:

@@ -17,7 +17,16 @@ from torch import Tensor
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import atomic_path, require_folder
 
-__all__ = ["IMAGE_SUFFIXES", "ImageError", "image_size", "list_images", "read_image", "to_uint8", "write_image"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "WRITABLE_SUFFIXES",
+    "ImageError",
+    "image_size",
+    "list_images",
+    "read_image",
+    "to_uint8",
+    "write_image",
+]
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
 """The endings of the files that count as images, in lower case; they are matched in any case."""
@@ -37,6 +46,8 @@ _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     ".tiff": _TIFF,
     ".ppm": {"format": "PPM"},
 }
+
+WRITABLE_SUFFIXES = tuple(_SAVE_OPTIONS)
 
 # What Pillow's decoders let through on damaged files: they parse with struct, zlib and plain indexing.
 _DECODING_ERRORS = (

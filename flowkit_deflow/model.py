@@ -1,6 +1,7 @@
 """DeFlow: degraded versions of clean images, and back."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
@@ -20,11 +21,12 @@ from flowkit_deflow.normalization import ColourNormalization
 from flowkit_deflow.resize import Window, bicubic_downsample, pad_to_multiple
 from flowkit_deflow.tiling import Tile, tiles
 
-__all__ = ["MARGIN", "DeFlow"]
+__all__ = ["MARGIN", "MARGIN_PER_BLOCK", "DeFlow"]
 
-# What a tile sees around what is kept of it, in pixels. Zero padding at a tile's edge is felt less the farther off
-# it is; tests/flowkit_deflow/test_tiling.py bounds what is left of it.
-MARGIN = 64
+# What a tile sees around what is kept of it, in pixels of h. Zero padding at a tile's edge is felt less the farther
+# off it is, and the farther the more blocks the encoder has; tests/flowkit_deflow/test_tiling.py bounds what is left.
+MARGIN = 16
+MARGIN_PER_BLOCK = 1.5
 
 Latents = tuple[Tensor, ...]
 Images = Tensor
@@ -119,6 +121,9 @@ class DeFlow(nn.Module):
             degraded: the degraded versions, of the same shape.
             generator: source of h's noise; the degraded image is scored given the clean one's h.
 
+        Returns:
+            ``B`` numbers, natural log.
+
         Raises:
             ValueError: the shapes differ, or a side is no multiple of the alignment.
         """
@@ -191,10 +196,16 @@ class DeFlow(nn.Module):
         Args:
             images: degraded images.
             temperature: factor on the deviation from the posterior's mean: 0 decodes the mean itself.
-            samples: as for :meth:`degrade`, like the other arguments, the result and the errors.
-            generator: as for :meth:`degrade`.
-            noise: as for :meth:`degrade`.
-            tile: as for :meth:`degrade`.
+            samples: how many versions of each; ``None`` for one, without a dimension for it.
+            generator: source of randomness; ``None`` for PyTorch's global one.
+            noise: a source of randomness to use in place of ``generator``.
+            tile: side of the tiles in which to work through a large image (pixels); ``None``: in one piece.
+
+        Returns:
+            ``B x 3 x H x W`` in [0, 1], or ``samples x B x 3 x H x W``.
+
+        Raises:
+            ValueError: not a batch of RGB images, or ``samples`` is under 1.
         """
         return self._translate(
             images,
@@ -224,10 +235,16 @@ class DeFlow(nn.Module):
             images: images whose h is taken.
             domain: domain of ``images`` and of the samples.
             temperature: factor on the latents' deviation from their mean.
-            samples: as for :meth:`degrade`, like the other arguments, the result and the errors.
-            generator: as for :meth:`degrade`.
-            noise: as for :meth:`degrade`.
-            tile: as for :meth:`degrade`.
+            samples: how many images for each h; ``None`` for one, without a dimension for it.
+            generator: source of randomness; ``None`` for PyTorch's global one.
+            noise: a source of randomness to use in place of ``generator``.
+            tile: side of the tiles in which to work through a large image (pixels); ``None``: in one piece.
+
+        Returns:
+            ``B x 3 x H x W`` in [0, 1], or ``samples x B x 3 x H x W``.
+
+        Raises:
+            ValueError: not a batch of RGB images, or ``samples`` is under 1.
         """
 
         def draw(_: Latents, draws: list[Latents]) -> Latents:
@@ -267,7 +284,8 @@ class DeFlow(nn.Module):
             raise ValueError(f"expected float images B x 3 x H x W in [0, 1], got {images.dtype} {tuple(images.shape)}")
         if samples is not None and samples < 1:
             raise ValueError(f"samples is {samples}; expected at least 1, or None for one version")
-        padded, (height, width) = pad_to_multiple(images, self.config.alignment)
+        dtype = next(self.parameters()).dtype
+        padded, (height, width) = pad_to_multiple(images.to(dtype), self.config.alignment)
         h = self._drawn_h(padded, domain, noise)
         shared = self.normalization.to_shared(padded, domain)
         shapes = self.bijector.output_shape(tuple(padded.shape[1:]))
@@ -303,7 +321,9 @@ class DeFlow(nn.Module):
             return [Tile(whole, whole)]
         alignment = self.config.alignment
         side = max(tile // alignment, 1) * alignment
-        return list(tiles(height, width, side, -(-MARGIN // alignment) * alignment, alignment))
+        factor = self.config.factor or 4
+        margin = math.ceil(factor * max(MARGIN, MARGIN_PER_BLOCK * self.config.encoder_blocks) / alignment) * alignment
+        return list(tiles(height, width, side, margin, alignment))
 
     @staticmethod
     def _cut(values: Tensor, window: Window, image: Tensor) -> Tensor:

@@ -65,6 +65,10 @@ def train(
     last = last_checkpoint(out)
     try:
         trainer.fit(module, ckpt_path=str(last) if last.exists() else None)
+    except OSError as error:
+        raise UserError(
+            f"{out}: cannot be written ({error.strerror or error}); free some space or choose another --out"
+        ) from None
     except SystemExit:
         # Lightning's answer to Ctrl-C: the caller is to know what happened.
         raise KeyboardInterrupt from None

@@ -92,10 +92,19 @@ class TestPlan:
         with pytest.raises(UserError, match=r"a\.png: would be overwritten"):
             plan(folder / "a.png", folder / "sub" / ".." / "a.png", None, ".jpg")
 
-    @pytest.mark.parametrize("suffix", [".gif", "png", ""])
+    @pytest.mark.parametrize("suffix", [".gif", ".pgm", "png", ""])
     def test_unknown_formats(self, folder: Path, tmp_path: Path, suffix: str) -> None:
         with pytest.raises(UserError, match="is unknown; there are: "):
             plan(folder, tmp_path, None, suffix)
+
+    def test_results_inside_the_source_are_not_taken_for_images(self, folder: Path) -> None:
+        before = [job.key for job in plan(folder, folder / "out", None, ".png")]
+        (folder / "out").mkdir()
+        (folder / "out" / "a.png").touch()
+        assert [job.key for job in plan(folder, folder / "out", None, ".png")] == before
+        (folder / "out" / "4x").mkdir()
+        (folder / "out" / "4x" / "a.png").touch()
+        assert [job.key for job in plan(folder, folder / "out" / "8x", None, ".png", (), folder / "out")] == before
 
     def test_a_folder_does_not_go_into_a_file(self, folder: Path, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
@@ -196,6 +205,13 @@ class TestApplyToImages:
         with pytest.raises(ImageError, match=r"aaa\.png"):
             apply_to_images(plan(damaged, tmp_path / "out", None, ".png"), calls, strict=True)
         assert calls.calls == 0
+        assert not (tmp_path / "out").exists()
+
+    def test_a_result_that_is_not_finite_is_an_error_that_names_the_image(self, photos: Photos, tmp_path: Path) -> None:
+        jobs = plan(photos.clean, tmp_path / "out", None, ".png")
+        with pytest.raises(UserError, match="not finite") as error:
+            apply_to_images(jobs, lambda image, noise: [image * torch.nan])
+        assert str(jobs[0].source) in str(error.value)
         assert not (tmp_path / "out").exists()
 
     def test_more_images_than_are_read_ahead(self, tmp_path: Path) -> None:

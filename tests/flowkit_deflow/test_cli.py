@@ -166,7 +166,10 @@ class TestTrain:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=60)
-        assert (process.returncode, told) == (130, "deflow: stopped; the same command goes on from here\n")
+        assert (process.returncode, told) == (
+            130,
+            "deflow: stopped; train, degrade, restore, sample and downsample go on when given again\n",
+        )
         assert torch.load(last, weights_only=True)["global_step"] >= 2
 
 

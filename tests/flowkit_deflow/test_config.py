@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
@@ -154,7 +155,7 @@ class TestWrongValues:
             ({"data": {"crop": 64.5}}, ["'data.crop'", "64.5"]),
             ({"data": {"crop": [64]}}, ["'data.crop'", "[64]"]),
             ({"data": {"crop": None}}, ["'data.crop'"]),
-            ({"data": {"clean": 5}}, ["'data.clean'", "string"]),
+            ({"data": {"clean": [5]}}, ["'data.clean'", "string"]),
             ({"data": {"flip": "perhaps"}}, ["'data.flip'", "'perhaps'"]),
             ({"data": {"clean_downsample": 4}}, ["'data.clean_downsample'"]),
             ({"data": {"clean_downsample": [4, "x"]}}, ["'data.clean_downsample.1'", "'x'"]),
@@ -355,3 +356,12 @@ class TestAlignment:
     )
     def test_levels_and_h_both_divide(self, levels: int, factor: Any, expected: int) -> None:
         assert Architecture(levels=levels, factor=factor, split_after=()).alignment == expected
+
+
+@pytest.mark.parametrize("name", ["2021", "1e5", "inf", "null", "a=b", "[x]"])
+def test_a_folder_may_be_called_like_a_number(name: str) -> None:
+    assert override(Run(), [f"data.clean={json.dumps(name)}"]).data.clean == name
+
+
+def test_a_number_for_a_folder_needs_no_quotes() -> None:
+    assert override(Run(), ["data.kernels=2021"]).data.kernels == "2021"

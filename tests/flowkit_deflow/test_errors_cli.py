@@ -5,7 +5,6 @@ import pickle
 import resource
 import shutil
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -292,7 +291,7 @@ def test_a_damaged_model(deflow: Command, bench: Bench, name: str) -> None:
         ("training: 3", "'training'"),
         ("training:", "'training'"),
         ("1: 2", "'1'"),
-        ("data: {clean: 3}", "'data.clean'"),
+        ("data: {clean: [3]}", "'data.clean'"),
         ("architecture: {normalization: {clean: 1}}", "architecture.normalization"),
         ("a: \x07", "is not valid YAML"),
     ],
@@ -402,12 +401,17 @@ def small_files_only() -> None:
 
 
 class TestFullDisk:
-    @pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes are POSIX")
     def test_training(self, deflow_process: Callable[..., Ended], bench: Bench) -> None:
         ended = deflow_process(*bench.train(), preexec_fn=small_files_only)
         told_plainly(ended, bench.out / "checkpoints" / "last.ckpt", "cannot write", "write to another disk")
         assert not (bench.out / "model").exists()
         assert [*(bench.out / "checkpoints").iterdir()] == []
+
+    def test_training_whose_log_comes_first(self, deflow_process: Callable[..., Ended], bench: Bench) -> None:
+        changes = ("training.checkpoint_every=1000", "training.image_every=1", "training.workers=0")
+        arguments = bench.train(*(part for change in changes for part in ("--set", change)))
+        told_plainly(deflow_process(*arguments, preexec_fn=small_files_only), bench.out, "cannot be written")
+        assert not (bench.out / "model").exists()
 
     def test_images(self, deflow_process: Callable[..., Ended], bench: Bench) -> None:
         write_image(bench.root / "large.png", torch.rand(3, 90, 90, generator=torch.Generator().manual_seed(0)))

@@ -550,3 +550,12 @@ class TestDamagedFolder:
         values["architecture"]["steps"] = 2
         (folder / "config.json").write_text(json.dumps(values))
         self.refused(folder, "of another architecture than config.json")
+
+
+def test_images_of_another_precision_than_the_model_are_converted() -> None:
+    model = perturbed(TINY)
+    images = torch.rand(1, 3, 16, 16, dtype=torch.float64)
+    degraded = model.degrade(images, generator=torch.Generator().manual_seed(0))
+    assert degraded.dtype == torch.float64
+    same = model.degrade(images.float(), generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(degraded, same.double(), atol=0, rtol=0)
