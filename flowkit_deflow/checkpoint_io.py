@@ -7,10 +7,12 @@ from typing import Any
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from flowkit_deflow.checkpoint import pickled, unpickled
+from flowkit_deflow.config import Run, from_dict, read_yaml
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import atomic_path
+from flowkit_deflow.model import DeFlow
 
-__all__ = ["AtomicCheckpointIO", "last_checkpoint"]
+__all__ = ["AtomicCheckpointIO", "last_checkpoint", "model_of_run"]
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -30,6 +32,26 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         if not isinstance(checkpoint, dict) or not {"deflow", "state_dict", "loops"} <= checkpoint.keys():
             raise UserError(f"{path}: is no checkpoint of a run of deflow train; {advice}")
         return checkpoint
+
+
+def model_of_run(checkpoint: Path) -> DeFlow:
+    """The model in a run's checkpoint: what a run that was stopped has come to.
+
+    Args:
+        checkpoint: a file in the folder ``checkpoints`` of a run.
+
+    Returns:
+        The model in evaluation mode, on the CPU.
+
+    Raises:
+        UserError: the checkpoint cannot be read, or the run's ``run.yaml`` is missing or does not fit.
+    """
+    settings = checkpoint.resolve().parents[1] / "run.yaml"
+    run = from_dict(Run, read_yaml(settings), str(settings))
+    state = AtomicCheckpointIO().load_checkpoint(checkpoint)["state_dict"]
+    model = DeFlow(run.architecture)
+    model.load_exactly({key.removeprefix("model."): value for key, value in state.items()}, str(checkpoint))
+    return model.eval()
 
 
 def last_checkpoint(run: Path) -> Path:

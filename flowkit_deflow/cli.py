@@ -223,7 +223,7 @@ def convert(
     preset: Annotated[str | None, typer.Option(help="The checkpoint's architecture: aim, ntire or dped.")] = None,
     config: Annotated[Path | None, typer.Option(metavar="RUN.yaml", help="Its architecture, as settings.")] = None,
 ) -> None:
-    """Convert between published DeFlow checkpoints and model folders."""
+    """Convert published DeFlow checkpoints to model folders and back, and a run's last.ckpt to a model folder."""
     from dataclasses import replace
 
     from flowkit_deflow import config as settings
@@ -241,6 +241,10 @@ def convert(
             typer.echo(
                 f"The published format cannot hold this model's colour normalisation: keep {source / 'config.json'}."
             )
+    elif source.suffix == ".ckpt":
+        from flowkit_deflow.checkpoint_io import model_of_run
+
+        model_of_run(source).save_pretrained(target)
     else:
         state = read_state(source)
         if (preset is None) == (config is None):

@@ -125,8 +125,8 @@ class DeFlowTraining(pl.LightningModule):
             self.trainer.save_checkpoint(path)
             raise UserError(
                 f"{self.skipped_in_a_row} steps in a row had a non-finite loss or gradient: training stopped at step "
-                f"{self.trainer.global_step}; the last good weights are in {path}; try a lower training.learning_rate, "
-                "with another --out"
+                f"{self.trainer.global_step}; the last good weights are in {path} "
+                "(deflow convert makes a model of them); try a lower training.learning_rate, with another --out"
             )
 
     @property

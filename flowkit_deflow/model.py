@@ -391,10 +391,19 @@ class DeFlow(nn.Module):
         if not isinstance(values, dict) or values.get("format") != FORMAT or "architecture" not in values:
             raise UserError(f"{path}: is not of the format {FORMAT!r}; convert other checkpoints with deflow convert")
         model = cls(from_dict(Architecture, values["architecture"], str(path)))
-        model._load_exactly(read_state(folder / "model.safetensors"), str(folder / "model.safetensors"))
+        model.load_exactly(read_state(folder / "model.safetensors"), str(folder / "model.safetensors"))
         return model.eval()
 
-    def _load_exactly(self, state: dict[str, Tensor], source: str) -> None:
+    def load_exactly(self, state: dict[str, Tensor], source: str) -> None:
+        """Load a state dict, every key accounted for.
+
+        Args:
+            state: the weights.
+            source: where they come from, for messages.
+
+        Raises:
+            UserError: an unknown, missing or misshapen key, by name.
+        """
         own = self.state_dict()
         for key in sorted(state.keys() ^ own.keys()):
             problem = "is missing" if key in own else "is unknown"
