@@ -59,7 +59,7 @@ PRESETS: dict[str, Run] = {
         ),
         data=Data(crop=32),
         training=Training(
-            steps=8000,
+            steps=4000,
             batch=16,
             learning_rate=1e-3,
             warmup=50,

@@ -86,7 +86,8 @@ class TestDegrade:
             torch.testing.assert_close(after - before, 0.1 * u.detach(), atol=1e-9, rtol=0)
 
     def test_results_are_images(self) -> None:
-        images = perturbed(TINY).degrade(crops(2, 16), 50.0)
+        # Hot enough to leave [0, 1] at many pixels, not so hot that a random network overflows.
+        images = perturbed(TINY).degrade(crops(2, 16), 10.0, generator=torch.Generator().manual_seed(0))
         assert images.min() == 0
         assert images.max() == 1
 

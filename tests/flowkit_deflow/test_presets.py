@@ -66,9 +66,8 @@ class TestTheSmallOnes:
         parameters = sum(p.numel() for p in build_bijector(preset(name).architecture).parameters())
         assert parameters < most
 
-    @pytest.mark.parametrize("name", ["small", "tiny"])
-    def test_8_bits(self, name: str) -> None:
-        assert preset(name).architecture.bins == 256
+    def test_small_dequantises_as_the_paper_does(self) -> None:
+        assert preset("small").architecture.bins == preset("ntire").architecture.bins
 
 
 class TestNames:
