@@ -195,7 +195,6 @@ def evaluate(
     from tqdm import tqdm
 
     from flowkit_deflow import evaluation
-    from flowkit_deflow.files import atomic_path
     from flowkit_deflow.plots import plot_evaluation
 
     with tqdm(desc="evaluate", unit=" image", disable=None) as bar:
@@ -205,8 +204,7 @@ def evaluate(
 
         result = evaluation.evaluate(generated, real, clean, real_clean, strict=strict, progress=one_done)
     typer.echo(evaluation.table(result))
-    with atomic_path(out / "evaluation.json") as temporary:
-        temporary.write_text(json.dumps(evaluation.to_json(result), indent=2) + "\n", encoding="utf-8")
+    evaluation.write_json(out / "evaluation.json", result)
     plots = plot_evaluation(result, out)
     typer.echo(f"Written to {out}: evaluation.json, {', '.join(path.name for path in plots)}")
     _report_problems(result.warnings)

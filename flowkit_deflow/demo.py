@@ -1,6 +1,5 @@
 """``deflow demo``: the whole method on photographs that ship inside scikit-image."""
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,7 +20,6 @@ from flowkit_deflow.demo_data import HELD_OUT, write_photographs
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import atomic_path
 from flowkit_deflow.images import read_image, write_image
-from flowkit_deflow.lightning_module import DeFlowTraining
 from flowkit_deflow.model import DeFlow
 from flowkit_deflow.noise import SeededNoise
 from flowkit_deflow.plots import plot_evaluation
@@ -93,17 +91,15 @@ def _seconds_per_step(run: Run) -> float:
     The worker that makes the batches takes its time from the same cores: the two times add up.
     """
     torch.manual_seed(0)
-    module = DeFlowTraining(DeFlow(run.architecture), run)
+    model = DeFlow(run.architecture)
     crops = UnpairedCrops(run.data, run.architecture, run.training.batch, run.training.seed)
-    batch = crops[0]
-    h = None if batch["h"] is None else module.model.noisy_h(batch["h"], batch["domain"])
-    module.model.initialize(batch["images"], batch["domain"], h)
-    optimizer = torch.optim.Adam(module.model.parameters(), lr=0.0)
+    model.initialize(crops[0]["images"], crops[0]["domain"])
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.0)
     times = []
     for step in range(TIMED_STEPS):
         begun = time.monotonic()
         batch = crops[step + 1]
-        loss = -module.model.log_prob(batch["images"], batch["domain"], h).mean()
+        loss = -model.log_prob(batch["images"], batch["domain"]).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -118,8 +114,7 @@ def _judge(model: DeFlow, out: Path, seed: int) -> evaluation.Evaluation:
         version = model.degrade(clean[None], noise=SeededNoise(seed, name), tile=256)[0]
         write_image(out / "generated" / f"{name}.png", version)
     result = evaluation.evaluate(out / "generated", held_out / "degraded", held_out / "clean")
-    with atomic_path(out / "evaluation.json") as temporary:
-        temporary.write_text(json.dumps(evaluation.to_json(result), indent=2) + "\n", encoding="utf-8")
+    evaluation.write_json(out / "evaluation.json", result)
     return result
 
 

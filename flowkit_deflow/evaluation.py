@@ -1,5 +1,6 @@
 """Compares generated degraded images with real ones: reads both sets, and puts their statistics side by side."""
 
+import json
 import math
 import re
 from collections import defaultdict
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from flowkit_deflow.errors import UserError
+from flowkit_deflow.files import write_text
 from flowkit_deflow.images import ImageError, list_images, read_image
 from flowkit_deflow.statistics import (
     BRIGHTNESS_BINS,
@@ -29,7 +31,7 @@ from flowkit_deflow.statistics import (
     white_gaussian_kl,
 )
 
-__all__ = ["Evaluation", "Fidelity", "evaluate", "table", "to_json"]
+__all__ = ["Evaluation", "Fidelity", "evaluate", "table", "to_json", "write_json"]
 
 Array = NDArray[np.float64]
 Images = Path | Sequence[Path]
@@ -233,6 +235,19 @@ def to_json(evaluation: Evaluation) -> dict[str, object]:
         "fidelity": fidelity and {name: _plain(value) for name, value in asdict(fidelity).items()},
         "warnings": list(evaluation.warnings),
     }
+
+
+def write_json(path: Path, evaluation: Evaluation) -> None:
+    """Write :func:`to_json` to a file, whole or not at all.
+
+    Args:
+        path: the file.
+        evaluation: the evaluation.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    write_text(path, json.dumps(to_json(evaluation), indent=2) + "\n")
 
 
 def table(evaluation: Evaluation) -> str:

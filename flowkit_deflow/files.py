@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flowkit_deflow.errors import UserError
 
-__all__ = ["atomic_folder", "atomic_path", "require_folder"]
+__all__ = ["atomic_folder", "atomic_path", "require_folder", "write_text"]
 
 _ADVICE = {
     errno.ENOSPC: "free some space there, or write to another disk",
@@ -118,6 +118,24 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             _swap_in(temporary, target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all, in UTF-8; see :func:`atomic_path` for what is raised.
+
+    Args:
+        path: The file to write; missing parent folders are created.
+        text: What it is to hold.
+
+    Examples:
+        >>> import tempfile
+        >>> target = Path(tempfile.mkdtemp()) / "note.txt"
+        >>> write_text(target, "whole")
+        >>> target.read_text()
+        'whole'
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def require_folder(path: Path, purpose: str) -> None:

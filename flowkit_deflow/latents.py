@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from flowkit import Distribution, gaussian_log_prob, normal_like
+from flowkit import Distribution, StandardNormal, gaussian_log_prob, normal_like
 
 __all__ = ["CorrelatedShift", "Domain", "DomainShift", "InferredShift", "LatentModel", "Posterior", "UncorrelatedShift"]
 
@@ -233,6 +233,7 @@ class LatentModel(Distribution[tuple[Tensor, ...]]):
     def __init__(self, shifts: Sequence[DomainShift]) -> None:
         super().__init__()
         self._shifts = nn.ModuleList(shifts)
+        self._standard = StandardNormal(event_dims=3)
 
     @property
     def shifts(self) -> list[DomainShift]:
@@ -253,8 +254,7 @@ class LatentModel(Distribution[tuple[Tensor, ...]]):
         degraded = _is_degraded(label, z[0])
         total = torch.zeros((), device=z[0].device)
         for level, shift in zip(z, self.shifts, strict=True):
-            standard = torch.zeros(shift.channels, dtype=level.dtype, device=level.device)
-            clean_log_prob = gaussian_log_prob(level, standard, torch.diag(standard + 1))
+            clean_log_prob = self._standard.log_prob(level)
             degraded_log_prob = gaussian_log_prob(level, shift.scored_mean, shift.scored_cholesky)
             total = total + torch.where(degraded, degraded_log_prob, clean_log_prob)
         return total

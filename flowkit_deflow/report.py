@@ -5,7 +5,7 @@ from pathlib import Path
 
 from flowkit_deflow.config import Run
 from flowkit_deflow.evaluation import Evaluation, table
-from flowkit_deflow.files import atomic_path
+from flowkit_deflow.files import write_text
 
 __all__ = ["write_report"]
 
@@ -59,6 +59,5 @@ of squares alone, DeFlow learned to degrade a clean photograph. Below, photograp
 <h2>All figures</h2><pre>{escape(table(result))}</pre>
 </body></html>
 """
-    with atomic_path(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    write_text(path, page)
     return path

@@ -16,7 +16,7 @@ from flowkit_deflow.checkpoint_io import AtomicCheckpointIO, last_checkpoint
 from flowkit_deflow.config import Run, from_dict, read_yaml, to_dict, to_yaml
 from flowkit_deflow.data import UnpairedCrops, measure_normalization
 from flowkit_deflow.errors import UserError
-from flowkit_deflow.files import atomic_path
+from flowkit_deflow.files import write_text
 from flowkit_deflow.lightning_module import DeFlowTraining
 from flowkit_deflow.model import DeFlow
 from flowkit_deflow.rrdb import RRDBEncoder
@@ -60,8 +60,7 @@ def train(
         module.leave_out(problem)
     # The first images are read here: what is wrong with them is told before the run has begun.
     module.setup("fit")
-    with atomic_path(out / "run.yaml") as temporary:
-        temporary.write_text(to_yaml(complete), encoding="utf-8")
+    write_text(out / "run.yaml", to_yaml(complete))
     last = last_checkpoint(out)
     try:
         trainer.fit(module, ckpt_path=str(last) if last.exists() else None)
