@@ -1,9 +1,10 @@
 """Normalizing flows in PyTorch: bijectors under one contract, and what joins them to densities."""
 
-from flowkit.bijector import Bijector, BoundBijector, sum_event
+from flowkit.bijector import REAL_LINE, Bijector, BoundBijector, Interval, Shape, Wrapper, sum_event
 from flowkit.bijectors import (
     ActNorm,
     Chain,
+    ChannelBijector,
     ContextMap,
     Conv1x1,
     Coupling,
@@ -32,6 +33,7 @@ from flowkit.transforms import Additive, Affine, BoundedLogScale, SigmoidScale, 
 __version__ = "0.1.0"
 
 __all__ = [
+    "REAL_LINE",
     "ActNorm",
     "Additive",
     "Affine",
@@ -39,6 +41,7 @@ __all__ = [
     "BoundBijector",
     "BoundedLogScale",
     "Chain",
+    "ChannelBijector",
     "ContextMap",
     "Conv1x1",
     "ConvConditioner",
@@ -49,15 +52,18 @@ __all__ = [
     "Flow",
     "Gaussian",
     "Injector",
+    "Interval",
     "Inverse",
     "LUConv1x1",
     "MultiScale",
     "Plugin",
+    "Shape",
     "SigmoidScale",
     "Squeeze",
     "StandardNormal",
     "Transform",
     "UniformDequantization",
+    "Wrapper",
     "ZeroConv2d",
     "bits_per_dim",
     "create_model",

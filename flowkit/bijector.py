@@ -1,15 +1,22 @@
 """The contract that every bijection keeps."""
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch._C._functorch import is_functorch_wrapped_tensor
 
-__all__ = ["Bijector", "BoundBijector", "Shape", "Wrapper", "sum_event"]
+__all__ = ["REAL_LINE", "Bijector", "BoundBijector", "Interval", "Shape", "Wrapper", "sum_event"]
 
 X = TypeVar("X")
 Z = TypeVar("Z")
+
+# The ends of an open interval.
+Interval = tuple[float, float]
+REAL_LINE: Interval = (-math.inf, math.inf)
 
 # The shape of one event: a tuple of sizes, or a tuple of those where a value is a tuple of tensors.
 Shape = Any
@@ -57,14 +64,18 @@ class Bijector(nn.Module, ABC, Generic[X, Z]):
 
         Raises:
             TypeError: ``x`` is not a floating-point tensor.
-            ValueError: its shape is not one that this bijector takes.
+            ValueError: its shape is not one that this bijector takes, or a value lies outside :meth:`domain` (seen in
+                eager mode; where the call is compiled or mapped by ``torch.func``, such a value gives what the
+                formula gives, often ``nan``).
         """
         self.output_shape(self._event_shape(x))
+        _require_within(x, self.domain, self)
         return self._forward(x, self.prepare(context))
 
     def inverse(self, z: Z, context: Any = None) -> tuple[X, Tensor]:
         """Generate: latent to data; log|det dx/dz| is returned beside it. Arguments and errors as in ``forward``."""
         self.input_shape(self._event_shape(z))
+        _require_within(z, self.codomain, self)
         return self._inverse(z, self.prepare(context))
 
     def bind(self, context: Any) -> "BoundBijector[X, Z]":
@@ -86,6 +97,21 @@ class Bijector(nn.Module, ABC, Generic[X, Z]):
     def input_shape(self, shape: Shape) -> Shape:
         """Event shape of ``inverse``'s result for a latent of event shape ``shape``; ValueError if not accepted."""
         return shape
+
+    def domain(self, dtype: torch.dtype) -> Interval:
+        """The open interval that every element of ``forward``'s input lies in.
+
+        Args:
+            dtype: floating-point type of the input; an exponential overflows earlier in float32 than in float64.
+
+        Returns:
+            Its two ends; minus and plus infinity for the real line.
+        """
+        return REAL_LINE
+
+    def codomain(self, dtype: torch.dtype) -> Interval:
+        """The open interval that every element of ``inverse``'s input lies in; as :meth:`domain`."""
+        return REAL_LINE
 
     def prepare(self, context: Any) -> Any:
         """Everything that depends on the context alone; handed to ``_forward`` and ``_inverse``."""
@@ -137,6 +163,14 @@ class Wrapper(Bijector[X, Z]):
         """As the bijector within."""
         return self.bijector.input_shape(shape)
 
+    def domain(self, dtype: torch.dtype) -> Interval:
+        """As the bijector within."""
+        return self.bijector.domain(dtype)
+
+    def codomain(self, dtype: torch.dtype) -> Interval:
+        """As the bijector within."""
+        return self.bijector.codomain(dtype)
+
     def _forward(self, x: X, prepared: Any) -> tuple[Z, Tensor]:
         return self.bijector._forward(x, prepared)
 
@@ -183,3 +217,30 @@ def sum_event(values: Tensor, event_dims: int) -> Tensor:
     """
     dtype = torch.promote_types(values.dtype, torch.float32)
     return values.flatten(values.ndim - event_dims).sum(-1, dtype=dtype)
+
+
+def _require_within(value: Any, interval: Callable[[torch.dtype], Interval], bijector: nn.Module) -> None:
+    """Refuse values outside the interval that a bijector takes.
+
+    Args:
+        value: a tensor, or a tuple of them.
+        interval: the bijector's ``domain`` or ``codomain``.
+        bijector: named in the message.
+
+    Raises:
+        ValueError: a value lies outside, or is ``nan`` where not the whole real line is taken.
+    """
+    if isinstance(value, tuple):
+        for part in value:
+            _require_within(part, interval, bijector)
+        return
+    lower, upper = interval(value.dtype)
+    # Nothing to see on the real line; and a branch on values would break a compiled graph or a vmapped call.
+    if (lower, upper) == REAL_LINE or torch.compiler.is_compiling() or is_functorch_wrapped_tensor(value):
+        return
+    inside = (value > lower) & (value < upper)
+    if not inside.all():
+        first = value[~inside].flatten()[0].item()
+        raise ValueError(
+            f"{type(bijector).__name__} takes values in the open interval ({lower:g}, {upper:g}), got {first:g}"
+        )

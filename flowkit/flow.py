@@ -18,6 +18,8 @@ class Flow(nn.Module):
     Args:
         bijector: ``f``, data to latents.
         base: the distribution of the latents, all levels together.
+        event_shape: event shape of the data, where it is fixed: ``sample`` then needs none. An image flow that
+            takes images of any size has ``None``.
 
     Examples:
         >>> from flowkit import FactorOut, MultiScale, Squeeze, StandardNormal, ZeroConv2d
@@ -29,10 +31,11 @@ class Flow(nn.Module):
         torch.Size([2, 3, 8, 8])
     """
 
-    def __init__(self, bijector: Bijector[Any, Any], base: Distribution[Any]) -> None:
+    def __init__(self, bijector: Bijector[Any, Any], base: Distribution[Any], event_shape: Shape | None = None) -> None:
         super().__init__()
         self.bijector = bijector
         self.base = base
+        self.event_shape = event_shape
 
     def log_prob(self, x: Tensor, context: Any = None, label: Any = None) -> Tensor:
         """Log-density, natural log, one number per sample.
@@ -51,7 +54,7 @@ class Flow(nn.Module):
     def sample(
         self,
         batch: int,
-        shape: Shape,
+        shape: Shape | None = None,
         context: Any = None,
         label: Any = None,
         temperature: float = 1.0,
@@ -61,7 +64,7 @@ class Flow(nn.Module):
 
         Args:
             batch: how many.
-            shape: event shape of the data, for images ``(C, H, W)``.
+            shape: event shape of the data, for images ``(C, H, W)``; ``None`` for the flow's own.
             context: what the bijector is conditioned on; of batch size ``batch`` or one.
             label: what the base distribution is conditioned on.
             temperature: factor on the latents' deviation from their mean, >= 0.
@@ -69,7 +72,13 @@ class Flow(nn.Module):
 
         Returns:
             ``batch x shape``.
+
+        Raises:
+            ValueError: neither ``shape`` is given nor the flow has one of its own.
         """
+        shape = self.event_shape if shape is None else shape
+        if shape is None:
+            raise ValueError("this flow takes data of any shape: say which to sample, as sample(batch, shape)")
         latents = self.base.sample(batch, self.bijector.output_shape(shape), label, temperature, generator)
         return self.bijector.inverse(latents, context)[0]
 

@@ -2,6 +2,7 @@
 
 from flowkit.bijectors.actnorm import ActNorm, initialize
 from flowkit.bijectors.chain import Chain
+from flowkit.bijectors.channels import ChannelBijector
 from flowkit.bijectors.context_map import ContextMap
 from flowkit.bijectors.coupling import Coupling
 from flowkit.bijectors.factor_out import FactorOut
@@ -14,6 +15,7 @@ from flowkit.bijectors.squeeze import Squeeze
 __all__ = [
     "ActNorm",
     "Chain",
+    "ChannelBijector",
     "ContextMap",
     "Conv1x1",
     "Coupling",

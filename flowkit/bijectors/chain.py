@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from flowkit.bijector import Bijector, Shape
+from flowkit.bijector import Bijector, Interval, Shape
 
 __all__ = ["Chain"]
 
@@ -57,6 +58,14 @@ class Chain(Bijector[Any, Any]):
         for part in reversed(self.parts):
             shape = part.input_shape(shape)
         return shape
+
+    def domain(self, dtype: torch.dtype) -> Interval:
+        """That of the first part."""
+        return self.parts[0].domain(dtype)
+
+    def codomain(self, dtype: torch.dtype) -> Interval:
+        """That of the last part."""
+        return self.parts[-1].codomain(dtype)
 
     def prepare(self, context: Any) -> Any:
         """What each part prepares, as a list."""

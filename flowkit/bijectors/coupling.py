@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from flowkit.bijector import sum_event
+from flowkit.bijector import Interval, sum_event
 from flowkit.bijectors.channels import ChannelBijector
 from flowkit.nn.conditioner import apply_conditioner, prepare_conditioner
 from flowkit.transforms import Affine, Transform, split_parameters
@@ -45,6 +45,14 @@ class Coupling(ChannelBijector):
             raise ValueError(f"channels is {channels}; a coupling needs at least 2, one to keep and one to transform")
         self.conditioner = conditioner
         self.transform = Affine() if transform is None else transform
+
+    def domain(self, dtype: torch.dtype) -> Interval:
+        """That of the transform."""
+        return self.transform.domain(dtype)
+
+    def codomain(self, dtype: torch.dtype) -> Interval:
+        """That of the transform."""
+        return self.transform.codomain(dtype)
 
     def prepare(self, context: Any) -> Any:
         """What the conditioner computes from the context alone."""

@@ -72,7 +72,7 @@ class FactorOut(Bijector[Tensor, tuple[Tensor, Tensor]]):
         return torch.cat([kept, dropped], dim=-3), sum_event(log_derivative.expand_as(dropped), 3)
 
     def _parameters_from(self, kept: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_std = split_parameters(self.conditioner(kept), 2, 3, self.channels - self.channels // 2)
+        mean, log_std = split_parameters(self.conditioner(kept), 2, 3, self.channels - self.channels // 2).unbind(-1)
         dtype = torch.promote_types(mean.dtype, torch.float32)
         # The affine transform shifts and then scales: minus the mean, minus the log-standard-deviation.
         return -mean.to(dtype), -log_std.to(dtype)

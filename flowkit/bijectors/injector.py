@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from flowkit.bijector import sum_event
+from flowkit.bijector import Interval, sum_event
 from flowkit.bijectors.channels import ChannelBijector
 from flowkit.transforms import Affine, Transform, split_parameters
 
@@ -39,6 +40,14 @@ class Injector(ChannelBijector):
         super().__init__(channels, event_dims)
         self.conditioner = conditioner
         self.transform = Affine() if transform is None else transform
+
+    def domain(self, dtype: torch.dtype) -> Interval:
+        """That of the transform."""
+        return self.transform.domain(dtype)
+
+    def codomain(self, dtype: torch.dtype) -> Interval:
+        """That of the transform."""
+        return self.transform.codomain(dtype)
 
     def prepare(self, context: Any) -> Any:
         """The transform's parameters: they depend on the context alone."""

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from flowkit.bijector import Bijector, Shape
+from flowkit.bijector import Bijector, Interval, Shape
 
 __all__ = ["Inverse"]
 
@@ -34,6 +35,14 @@ class Inverse(Bijector[Any, Any]):
     def input_shape(self, shape: Shape) -> Shape:
         """The output shape of the bijector within."""
         return self.bijector.output_shape(shape)
+
+    def domain(self, dtype: torch.dtype) -> Interval:
+        """The codomain of the bijector within."""
+        return self.bijector.codomain(dtype)
+
+    def codomain(self, dtype: torch.dtype) -> Interval:
+        """The domain of the bijector within."""
+        return self.bijector.domain(dtype)
 
     def prepare(self, context: Any) -> Any:
         """What the bijector within prepares."""

@@ -18,9 +18,9 @@ class Additive(Transform):
 
     parameters_per_element = 1
 
-    def constrain(self, raw: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def constrain(self, raw: Tensor) -> tuple[Tensor, ...]:
         """The shift as it is, in float32 at least."""
-        return tuple(part.to(torch.promote_types(part.dtype, torch.float32)) for part in raw)
+        return (raw[..., 0].to(torch.promote_types(raw.dtype, torch.float32)),)
 
     def forward(self, x: Tensor, parameters: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """``x + shift`` and zeros."""

@@ -27,9 +27,9 @@ class Affine(Transform):
         super().__init__()
         self.scale = BoundedLogScale() if scale is None else scale
 
-    def constrain(self, raw: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def constrain(self, raw: Tensor) -> tuple[Tensor, ...]:
         """(shift, raw scale) to (shift, log-scale), in float32 at least: half precision would spoil the round trip."""
-        shift, raw_scale = (part.to(torch.promote_types(part.dtype, torch.float32)) for part in raw)
+        shift, raw_scale = raw.to(torch.promote_types(raw.dtype, torch.float32)).unbind(-1)
         return shift, self.scale(raw_scale)
 
     def forward(self, x: Tensor, parameters: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,10 @@
 
 from abc import ABC, abstractmethod
 
+import torch
 from torch import Tensor, nn
+
+from flowkit.bijector import REAL_LINE, Interval
 
 __all__ = ["Transform", "split_parameters"]
 
@@ -15,14 +18,22 @@ class Transform(nn.Module, ABC):
     ``forward`` so that parameters that depend on the context alone are constrained once.
 
     Attributes:
-        parameters_per_element: how many raw numbers one element needs.
+        parameters_per_element: how many raw numbers one element needs; 0 for a fixed function.
     """
 
     parameters_per_element: int
 
+    def domain(self, dtype: torch.dtype) -> Interval:
+        """The open interval of the values that ``forward`` takes; the real line unless a subclass says otherwise."""
+        return REAL_LINE
+
+    def codomain(self, dtype: torch.dtype) -> Interval:
+        """The open interval of the values that ``inverse`` takes; the real line unless a subclass says otherwise."""
+        return REAL_LINE
+
     @abstractmethod
-    def constrain(self, raw: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Valid parameters from unbounded ones, ``parameters_per_element`` tensors of the element's shape."""
+    def constrain(self, raw: Tensor) -> tuple[Tensor, ...]:
+        """Valid parameters from unbounded ones ``... x parameters_per_element``, in float32 at least."""
 
     @abstractmethod
     def forward(self, x: Tensor, parameters: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
@@ -33,8 +44,8 @@ class Transform(nn.Module, ABC):
         """The values before the transform and log|dx/dy|, elementwise."""
 
 
-def split_parameters(raw: Tensor, count: int, event_dims: int, channels: int | None = None) -> tuple[Tensor, ...]:
-    """Split a network's output into ``count`` parameters, interleaved along the channels.
+def split_parameters(raw: Tensor, count: int, event_dims: int, channels: int | None = None) -> Tensor:
+    """View a network's output, parameters interleaved along the channels, with the parameters last.
 
     Args:
         raw: ``batch x (channels * count) x ...``; channel ``c * count + p`` is parameter ``p`` of channel ``c``.
@@ -43,16 +54,16 @@ def split_parameters(raw: Tensor, count: int, event_dims: int, channels: int | N
         channels: how many channels are to be transformed; ``None`` takes as many as there are.
 
     Returns:
-        ``count`` tensors ``batch x channels x ...``.
+        ``batch x channels x ... x count``, as :meth:`Transform.constrain` takes it; no copy is made.
 
     Raises:
         ValueError: ``raw`` has another number of channels than ``channels * count``.
 
     Examples:
         >>> import torch
-        >>> shift, scale = split_parameters(torch.arange(4.0).reshape(1, 4), count=2, event_dims=1)
-        >>> shift, scale
-        (tensor([[0., 2.]]), tensor([[1., 3.]]))
+        >>> split_parameters(torch.arange(4.0).reshape(1, 4), count=2, event_dims=1)
+        tensor([[[0., 1.],
+                 [2., 3.]]])
     """
     dim = raw.ndim - event_dims
     # A single channel would broadcast, silently, against any number of parameters.
@@ -61,4 +72,4 @@ def split_parameters(raw: Tensor, count: int, event_dims: int, channels: int | N
             f"the conditioner gave {raw.shape[dim]} channels, {channels * count} are needed: "
             f"{count} parameters for each of {channels} channels"
         )
-    return raw.unflatten(dim, (-1, count)).unbind(dim + 1)
+    return raw.unflatten(dim, (-1, count)).movedim(dim + 1, -1)

@@ -14,5 +14,5 @@ def test_shift_alone() -> None:
 
 
 def test_parameters_leave_half_precision() -> None:
-    (shift,) = Additive().constrain((torch.ones(2, dtype=torch.float16),))
+    (shift,) = Additive().constrain(torch.ones(2, 1, dtype=torch.float16))
     assert shift.dtype == torch.float32

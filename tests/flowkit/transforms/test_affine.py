@@ -15,16 +15,16 @@ def test_shift_then_scale_and_back() -> None:
 
 
 def test_the_scale_function_is_the_users() -> None:
-    raw = torch.tensor([1.0]), torch.tensor([3.0])
+    raw = torch.tensor([[1.0, 3.0]])
     assert isinstance(Affine().scale, BoundedLogScale)
-    assert Affine(nn.Identity()).constrain(raw) == raw
+    assert Affine(nn.Identity()).constrain(raw) == (raw[:, 0], raw[:, 1])
     shift, log_scale = Affine(SigmoidScale()).constrain(raw)
-    assert shift == raw[0]
-    assert log_scale == SigmoidScale()(raw[1])
+    assert shift == raw[0, 0]
+    assert log_scale == SigmoidScale()(raw[0, 1])
 
 
 def test_parameters_leave_half_precision() -> None:
-    half = torch.ones(2, dtype=torch.bfloat16)
-    assert {p.dtype for p in Affine().constrain((half, half))} == {torch.float32}
+    half = torch.ones(3, 2, dtype=torch.bfloat16)
+    assert {p.dtype for p in Affine().constrain(half)} == {torch.float32}
     double = half.double()
-    assert {p.dtype for p in Affine().constrain((double, double))} == {torch.float64}
+    assert {p.dtype for p in Affine().constrain(double)} == {torch.float64}
