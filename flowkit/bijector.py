@@ -38,6 +38,10 @@ class Bijector(nn.Module, ABC, Generic[X, Z]):
         event_dims: how many trailing dimensions make one event (1 for vectors, 3 for images ``C x H x W``).
         batch_dims: how many leading dimensions are allowed before them; ``None`` stands for any number.
 
+    References:
+        G. Papamakarios, E. Nalisnick, D. J. Rezende, S. Mohamed, B. Lakshminarayanan, "Normalizing Flows for
+        Probabilistic Modeling and Inference", JMLR 2021.
+
     Examples:
         >>> class Double(Bijector[Tensor, Tensor]):
         ...     def _forward(self, x, prepared):
@@ -146,7 +150,16 @@ class Wrapper(Bijector[X, Z]):
     """A bijector around another one, which does the work; a subclass changes what is prepared.
 
     Args:
-        bijector: the bijector within.
+        bijector: the bijector within; event shapes, dimensions and intervals are its own.
+
+    Examples:
+        >>> from flowkit import Squeeze
+        >>> class Unconditional(Wrapper[Tensor, Tensor]):
+        ...     def prepare(self, context):
+        ...         return self.bijector.prepare(None)
+        >>> z, _ = Unconditional(Squeeze())(torch.rand(2, 1, 4, 4), context=torch.rand(2, 5))
+        >>> z.shape
+        torch.Size([2, 4, 2, 2])
     """
 
     def __init__(self, bijector: Bijector[X, Z]) -> None:
@@ -183,7 +196,14 @@ class BoundBijector(Wrapper[X, Z]):
 
     Args:
         bijector: the bijector that was bound.
-        prepared: what its ``prepare(context)`` returned.
+        prepared: what its ``prepare(context)`` returned; of one sample, it serves batches of any shape.
+
+    Examples:
+        >>> from torch import nn
+        >>> from flowkit import Injector
+        >>> bound = Injector(4, nn.Linear(2, 8), event_dims=1).bind(torch.rand(1, 2))
+        >>> type(bound).__name__, bound(torch.rand(7, 4))[0].shape
+        ('BoundBijector', torch.Size([7, 4]))
     """
 
     def __init__(self, bijector: Bijector[X, Z], prepared: Any) -> None:
@@ -202,7 +222,7 @@ class BoundBijector(Wrapper[X, Z]):
 
 
 def sum_event(values: Tensor, event_dims: int) -> Tensor:
-    """Sum over the event dimensions, in float32 at least.
+    r"""Sum over the event dimensions, :math:`\sum_i v_i`, in float32 at least.
 
     Args:
         values: one number per element, ``batch x event``.

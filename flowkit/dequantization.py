@@ -12,13 +12,18 @@ class UniformDequantization(nn.Module):
     r"""Add uniform noise as wide as a quantisation step: :math:`v = x + (r - \tfrac12)/n`, :math:`r \sim U[0,1)`.
 
     :math:`\log P(x) \ge \mathbb E_v[\log p(v) - \log q(v|x)]` with the density of the noise
-    :math:`\log q(v|x) = D \log n` (Theis et al. 2016; Ho et al. 2019).
+    :math:`\log q(v|x) = D \log n`.
 
     Args:
         bins: number of levels ``n`` of values in [0, 1]; 256 for 8 bits, 32 for the 5 bits of SRFlow and DeFlow.
 
     Raises:
         ValueError: ``bins`` is under 1.
+
+    References:
+        L. Theis, A. van den Oord, M. Bethge, "A note on the evaluation of generative models", ICLR 2016.
+        J. Ho, X. Chen, A. Srinivas, Y. Duan, P. Abbeel, "Flow++: Improving Flow-Based Generative Models with
+        Variational Dequantization and Architecture Design", ICML 2019.
 
     Examples:
         >>> v, log_q = UniformDequantization(256)(torch.zeros(2, 3, 4, 4))

@@ -21,6 +21,11 @@ class Flow(nn.Module):
         event_shape: event shape of the data, where it is fixed: ``sample`` then needs none. An image flow that
             takes images of any size has ``None``.
 
+    References:
+        D. J. Rezende, S. Mohamed, "Variational Inference with Normalizing Flows", ICML 2015.
+        G. Papamakarios, E. Nalisnick, D. J. Rezende, S. Mohamed, B. Lakshminarayanan, "Normalizing Flows for
+        Probabilistic Modeling and Inference", JMLR 2021.
+
     Examples:
         >>> from flowkit import FactorOut, MultiScale, Squeeze, StandardNormal, ZeroConv2d
         >>> bijector = MultiScale([Squeeze(), Squeeze()], [FactorOut(12, ZeroConv2d(6, 12))])
@@ -98,6 +103,9 @@ def bits_per_dim(log_prob: Tensor, dimensions: int, bins: int = 1) -> Tensor:
 
     Returns:
         A tensor of the shape of ``log_prob``.
+
+    References:
+        L. Theis, A. van den Oord, M. Bethge, "A note on the evaluation of generative models", ICLR 2016.
 
     Examples:
         >>> bits_per_dim(torch.tensor([0.0]), dimensions=12, bins=256)

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from importlib.metadata import entry_points
-from typing import Any
+from typing import TYPE_CHECKING
 
 from torch import nn
 
-from flowkit.bijector import Bijector
+if TYPE_CHECKING:
+    # Importing the package costs no check's machinery.
+    from flowkit.testing.case import Case
 
-__all__ = ["Plugin", "create_model", "list_models", "plugins"]
+__all__ = ["Plugin", "plugins"]
 
 GROUP = "flowkit.plugins"
 
@@ -21,11 +22,19 @@ class Plugin:
 
     Args:
         models: name to a callable that builds the model from keyword arguments.
-        bijectors: name to a callable without arguments that builds an example bijector, for contract checks.
+        bijectors: name to a :class:`flowkit.testing.Case` of an example bijector; ``python -m flowkit.testing`` checks
+            them together with flowkit's own.
+
+    Examples:
+        >>> from flowkit import Squeeze, nsf
+        >>> from flowkit.testing import Case
+        >>> plugin = Plugin(models={"my-nsf": nsf}, bijectors={"my-squeeze": Case(Squeeze, event=(3, 4, 6))})
+        >>> plugin.models["my-nsf"](features=2).event_shape
+        (2,)
     """
 
     models: Mapping[str, Callable[..., nn.Module]] = field(default_factory=dict)
-    bijectors: Mapping[str, Callable[[], Bijector[Any, Any]]] = field(default_factory=dict)
+    bijectors: Mapping[str, "Case"] = field(default_factory=dict)
 
 
 def plugins() -> dict[str, Plugin]:
@@ -48,43 +57,3 @@ def plugins() -> dict[str, Plugin]:
             raise TypeError(f"entry point {point.name!r} of group {GROUP!r} is {plugin!r}, not a flowkit.Plugin")
         found[point.name] = plugin
     return found
-
-
-def list_models() -> list[str]:
-    """Names of the models that the installed plugins offer, sorted.
-
-    Examples:
-        >>> list_models() == sorted(list_models())
-        True
-    """
-    return sorted(name for plugin in plugins().values() for name in plugin.models)
-
-
-def create_model(name: str, **settings: Any) -> nn.Module:
-    """Build a plugin's model by name.
-
-    Args:
-        name: one of :func:`list_models`.
-        settings: the model's own keyword arguments.
-
-    Returns:
-        The model, freshly initialised.
-
-    Raises:
-        KeyError: no installed plugin offers that name; the message lists what there is.
-
-    Examples:
-        >>> create_model("no-such-model")
-        Traceback (most recent call last):
-        ...
-        KeyError: "model 'no-such-model' is offered by no installed plugin; ...
-    """
-    for plugin in plugins().values():
-        if name in plugin.models:
-            return plugin.models[name](**settings)
-    known = list_models()
-    near = get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known) or 'none'}."
-    raise KeyError(
-        f"model {name!r} is offered by no installed plugin; {hint} Plugins come as packages, like flowkit-deflow"
-    )

@@ -7,13 +7,22 @@ __all__ = ["ClosedForm", "closed_form_1d"]
 
 
 class ClosedForm(NamedTuple):
-    """The optimal one-layer DeFlow for Gaussian X and Y: ``f(x) = scale * x + shift``, ``u ~ N(u_mean, u_std**2)``.
+    r"""The optimal one-layer DeFlow of Gaussian X and Y: :math:`f(x) = a x + b`, :math:`u \sim N(\mu_u, \sigma_u^2)`.
 
     Attributes:
-        scale: of the flow, > 0.
-        shift: of the flow.
+        scale: ``a`` of the flow, a scalar > 0.
+        shift: ``b`` of the flow.
         u_mean: mean of the latent shift.
         u_std: standard deviation of the latent shift, >= 0.
+
+    References:
+        V. Wolf, A. Lugmayr, M. Danelljan, L. Van Gool, R. Timofte, "DeFlow: Learning Complex Image Degradations from
+        Unpaired Data with Conditional Flows", CVPR 2021,
+        appendices A and B.
+
+    Examples:
+        >>> closed_form_1d(0.0, 1.0, 2.0, 1.0)
+        ClosedForm(scale=1.0, shift=-0.0, u_mean=2.0, u_std=0.0)
     """
 
     scale: float
@@ -23,7 +32,7 @@ class ClosedForm(NamedTuple):
 
     @property
     def degraded_mean_offset(self) -> float:
-        """E[y - x | x] of the learned p(y|x): the same for every x."""
+        """E[y - x | x] of the learned p(y|x), the same for every x."""
         return self.u_mean / self.scale
 
     @property
@@ -56,6 +65,11 @@ def closed_form_1d(mean_x: float, std_x: float, mean_y: float, std_y: float) -> 
 
     Raises:
         ValueError: a standard deviation is not positive.
+
+    References:
+        V. Wolf, A. Lugmayr, M. Danelljan, L. Van Gool, R. Timofte, "DeFlow: Learning Complex Image Degradations from
+        Unpaired Data with Conditional Flows", CVPR 2021,
+        appendices A and B.
 
     Examples:
         >>> optimum = closed_form_1d(0.0, 3.0, 1.0, 5.0)

@@ -80,6 +80,18 @@ class Architecture:
         stack_blocks: blocks whose outputs are stacked onto the feature maps.
         bins: levels of the dequantisation noise (32: 5 bits).
         normalization: channel statistics that bring the domains together; ``None``: images as they are.
+
+    Raises:
+        ValueError: a value is out of range, or two do not fit together.
+
+    References:
+        V. Wolf, A. Lugmayr, M. Danelljan, L. Van Gool, R. Timofte, "DeFlow: Learning Complex Image Degradations from
+        Unpaired Data with Conditional Flows", CVPR 2021,
+        secs. 4.1 and 4.2.
+
+    Examples:
+        >>> Architecture(levels=2, split_after=()).alignment
+        4
     """
 
     __pydantic_config__ = _STRICT
@@ -159,6 +171,13 @@ class Data:
         kernels: folder of blur kernels, one of which is applied to each clean image; ``None``: no blur.
         normalize: measure channel statistics of both domains before training and bring X to the colours of Y.
         strict: stop at the first unreadable image, instead of going on without it.
+
+    Raises:
+        ValueError: a value is out of range.
+
+    Examples:
+        >>> Data(clean="photos", degraded="scans", crop=64).clean_downsample
+        (1,)
     """
 
     __pydantic_config__ = _STRICT
@@ -204,6 +223,15 @@ class Training:
         devices: Lightning's: number of devices.
         strategy: Lightning's: ``auto``, ``ddp``, ...
         precision: Lightning's: ``32-true``, ``bf16-mixed``, ``16-mixed``, ...
+
+    Raises:
+        ValueError: a value is out of range.
+
+    Examples:
+        >>> Training(steps=0)
+        Traceback (most recent call last):
+        ...
+        ValueError: steps is 0; expected at least 1
     """
 
     __pydantic_config__ = _STRICT
@@ -255,7 +283,19 @@ class Training:
 
 @dataclass(frozen=True)
 class Run:
-    """A whole training run."""
+    """A whole training run.
+
+    Attributes:
+        architecture: what the network is.
+        data: what is trained on.
+        training: how it is trained.
+
+    Examples:
+        >>> from dataclasses import replace
+        >>> run = Run(data=Data(crop=64))
+        >>> replace(run, training=replace(run.training, steps=500)).training.steps
+        500
+    """
 
     __pydantic_config__ = _STRICT
 

@@ -12,7 +12,9 @@ __all__ = ["DeFlowDegradation"]
 
 
 class DeFlowDegradation(nn.Module):
-    """Degrade clean images on the fly: a module without gradients, for the data pipeline of a restoration network.
+    r"""Degrade clean images on the fly: a module without gradients, for the data pipeline of a restoration network.
+
+    :math:`y = f_h^{-1}(f_h(x) + \tau u)`, with the temperature :math:`\tau`; see :class:`DeFlow`.
 
     Args:
         model: a trained model; its parameters are frozen.
@@ -20,6 +22,11 @@ class DeFlowDegradation(nn.Module):
 
     Raises:
         ValueError: the range is not rising.
+
+    References:
+        V. Wolf, A. Lugmayr, M. Danelljan, L. Van Gool, R. Timofte, "DeFlow: Learning Complex Image Degradations from
+        Unpaired Data with Conditional Flows", CVPR 2021,
+        eq. 8.
 
     Examples:
         >>> from flowkit_deflow.presets import PRESETS

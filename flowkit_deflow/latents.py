@@ -14,18 +14,38 @@ __all__ = ["CorrelatedShift", "Domain", "DomainShift", "InferredShift", "LatentM
 
 
 class Domain(IntEnum):
-    """The two domains of DeFlow: X, the clean images, and Y, the degraded ones."""
+    """The two domains of DeFlow: X, the clean images, and Y, the degraded ones.
 
+    References:
+        V. Wolf, A. Lugmayr, M. Danelljan, L. Van Gool, R. Timofte, "DeFlow: Learning Complex Image Degradations from
+        Unpaired Data with Conditional Flows", CVPR 2021.
+
+    Examples:
+        >>> import torch
+        >>> torch.tensor([Domain.CLEAN, Domain.DEGRADED, Domain.CLEAN])
+        tensor([0, 1, 0])
+    """
+
+    #: X, whose latents are standard normal.
     CLEAN = 0
+    #: Y, whose latents are shifted.
     DEGRADED = 1
 
 
 class Posterior(NamedTuple):
-    """The Gaussian posterior of a level's clean latents given the degraded ones.
+    r"""The Gaussian posterior of a level's clean latents given the degraded ones.
+
+    .. math:: z_x \mid z_y \sim N\left(S^{-1}(z_y - \mu_u),\ I - S^{-1}\right), \qquad S = I + M M^\top
 
     Attributes:
         mean: per position, ``B x C x H x W``.
         covariance: the same at every position, ``C x C``.
+
+    Examples:
+        >>> shift = CorrelatedShift(1, start=2.0)
+        >>> posterior = shift.posterior(torch.full((1, 1, 1, 1), 5.0))
+        >>> posterior.mean.item(), round(posterior.covariance.item(), 4)
+        (1.0, 0.8)
     """
 
     mean: Tensor
@@ -33,12 +53,22 @@ class Posterior(NamedTuple):
 
 
 class DomainShift(nn.Module, ABC):
-    r"""The shift of one level's latents between the domains, eqs. 2 and 3 of the paper, the same at every position.
+    r"""The shift of one level's latents between the domains, the same at every position.
 
     .. math:: u = \mu_u + M \tilde u, \qquad \tilde u \sim N(0, I)
 
     Args:
         channels: channels ``C`` of the level's latents.
+
+    References:
+        V. Wolf, A. Lugmayr, M. Danelljan, L. Van Gool, R. Timofte, "DeFlow: Learning Complex Image Degradations from
+        Unpaired Data with Conditional Flows", CVPR 2021,
+        eqs. 2 and 3.
+
+    Examples:
+        >>> shift = UncorrelatedShift(2, start=0.5)
+        >>> shift.shift(torch.ones(1, 2, 1, 1)).detach().flatten()
+        tensor([0.5000, 0.5000])
     """
 
     mean: Tensor
@@ -109,7 +139,7 @@ def _cholesky_of_sum(factor: Tensor) -> Tensor:
 
 
 class CorrelatedShift(DomainShift):
-    """A shift with full covariance: ``M`` is any matrix. The model of the paper.
+    r"""A shift with full covariance: :math:`M \in \mathbb R^{C \times C}` is any matrix. The model of the paper.
 
     Args:
         channels: channels of the level's latents.
@@ -117,6 +147,11 @@ class CorrelatedShift(DomainShift):
 
     Raises:
         ValueError: ``start`` is not positive.
+
+    References:
+        V. Wolf, A. Lugmayr, M. Danelljan, L. Van Gool, R. Timofte, "DeFlow: Learning Complex Image Degradations from
+        Unpaired Data with Conditional Flows", CVPR 2021,
+        eqs. 2 and 3.
 
     Examples:
         >>> CorrelatedShift(2).factor.detach()
@@ -136,7 +171,19 @@ class CorrelatedShift(DomainShift):
 
 
 class UncorrelatedShift(DomainShift):
-    """A shift with a diagonal ``M``, for the paper's ablation; arguments and errors as for :class:`CorrelatedShift`.
+    r"""A shift with a diagonal :math:`M = \operatorname{diag}(m)`, for the paper's ablation.
+
+    Args:
+        channels: channels of the level's latents.
+        start: every element of ``m`` at the start, > 0.
+
+    Raises:
+        ValueError: ``start`` is not positive.
+
+    References:
+        V. Wolf, A. Lugmayr, M. Danelljan, L. Van Gool, R. Timofte, "DeFlow: Learning Complex Image Degradations from
+        Unpaired Data with Conditional Flows", CVPR 2021,
+        the ablation study.
 
     Examples:
         >>> UncorrelatedShift(2, start=0.5).factor.detach()
@@ -156,13 +203,20 @@ class UncorrelatedShift(DomainShift):
 
 
 class InferredShift(DomainShift):
-    """No shift in training: both domains are scored by one standard normal; the shift is measured afterwards.
+    r"""No shift in training: both domains are scored by one standard normal; the shift is measured afterwards.
+
+    .. math:: \mu_u = \bar z_y - \bar z_x, \qquad M M^\top = (\Sigma_y - \Sigma_x)_+
 
     The "not shifted" model of the paper's ablation: channel-wise mean and covariance of each domain's latents give
     ``u`` the difference of the means and the (positive part of the) difference of the covariances.
 
     Args:
         channels: channels of the level's latents.
+
+    References:
+        V. Wolf, A. Lugmayr, M. Danelljan, L. Van Gool, R. Timofte, "DeFlow: Learning Complex Image Degradations from
+        Unpaired Data with Conditional Flows", CVPR 2021,
+        the ablation study.
 
     Examples:
         >>> shift = InferredShift(1)
@@ -185,7 +239,7 @@ class InferredShift(DomainShift):
 
     @property
     def scored_mean(self) -> Tensor:
-        """Zero: the degraded latents are scored by the standard normal."""
+        """Zero, since the degraded latents are scored by the standard normal."""
         return torch.zeros_like(self.mean)
 
     @property
@@ -218,10 +272,15 @@ class LatentModel(Distribution[tuple[Tensor, ...]]):
 
     .. math:: z_x \sim N(0, I), \qquad z_y = z_x + u \sim N(\mu_u,\ I + M M^\top)
 
-    (eqs. 2, 4a and 4b). The label of ``log_prob`` and ``sample`` is the domain.
+    The label of ``log_prob`` and ``sample`` is the domain.
 
     Args:
         shifts: one :class:`DomainShift` for each level, finest first.
+
+    References:
+        V. Wolf, A. Lugmayr, M. Danelljan, L. Van Gool, R. Timofte, "DeFlow: Learning Complex Image Degradations from
+        Unpaired Data with Conditional Flows", CVPR 2021,
+        eqs. 2, 4a and 4b.
 
     Examples:
         >>> model = LatentModel([CorrelatedShift(6), CorrelatedShift(24)])

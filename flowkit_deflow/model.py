@@ -33,10 +33,19 @@ Images = Tensor
 
 
 class DeFlow(nn.Module):
-    """A flow shared by clean and degraded images, its latents shifted between the two (Wolf et al., CVPR 2021).
+    r"""A flow shared by clean and degraded images, its latents shifted between the two.
+
+    .. math:: y = f_h^{-1}\left(f_h(x) + u\right), \qquad u = \mu_u + M \tilde u, \qquad \tilde u \sim N(0, I)
+
+    for a clean image :math:`x`, its downsampled, noisy copy :math:`h` and the flow :math:`f_h` that sees it.
 
     Args:
         config: the architecture.
+
+    References:
+        V. Wolf, A. Lugmayr, M. Danelljan, L. Van Gool, R. Timofte, "DeFlow: Learning Complex Image Degradations from
+        Unpaired Data with Conditional Flows", CVPR 2021,
+        eqs. 2 to 5 and 8.
 
     Examples:
         >>> from flowkit_deflow.presets import PRESETS

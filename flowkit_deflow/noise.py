@@ -11,14 +11,22 @@ __all__ = ["GeneratorNoise", "NoiseSource", "SeededNoise", "seeded_generator"]
 
 
 class NoiseSource(Protocol):
-    """Gives the standard normal numbers for one use of them."""
+    r"""Gives the numbers :math:`\epsilon \sim N(0, I)` for one use of them; any callable of that signature is one.
+
+    Examples:
+        >>> def zeros(use, shape):
+        ...     return torch.zeros(tuple(shape))
+        >>> source: NoiseSource = zeros  # as good as temperature 0
+        >>> source("h", (2, 3)).shape
+        torch.Size([2, 3])
+    """
 
     def __call__(self, use: str, shape: Sequence[int]) -> Tensor:
         """Standard normal numbers on the CPU, of that shape; ``use`` names what they are for."""
 
 
 class GeneratorNoise:
-    """Numbers from one generator, in the order of the calls.
+    r"""Numbers :math:`\epsilon \sim N(0, I)` from one generator, in the order of the calls.
 
     Args:
         generator: a generator on any device; ``None`` for PyTorch's global one.
@@ -38,7 +46,9 @@ class GeneratorNoise:
 
 
 class SeededNoise:
-    """Numbers that depend on a seed, a key and their use alone: not on any order, batch or number of workers.
+    r"""Numbers :math:`\epsilon \sim N(0, I)` that depend on a seed, a key, their use and shape alone.
+
+    Not on any order, batch or number of workers: an image gets the same ones wherever it is worked on.
 
     Args:
         seed: any integer.

@@ -104,6 +104,11 @@ def preset(name: str) -> Run:
     Raises:
         UserError: no such preset; the nearest name is proposed.
 
+    References:
+        V. Wolf, A. Lugmayr, M. Danelljan, L. Van Gool, R. Timofte, "DeFlow: Learning Complex Image Degradations from
+        Unpaired Data with Conditional Flows", CVPR 2021,
+        secs. 5.1 and 5.4, for ``aim``, ``ntire`` and ``dped``.
+
     Examples:
         >>> preset("aim").architecture.hidden_channels
         128

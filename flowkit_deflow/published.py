@@ -54,7 +54,7 @@ def from_published(bijector: nn.Module, latents: LatentModel, state: Mapping[str
     """Load a published state dict into a DeFlow network.
 
     Args:
-        bijector: what :func:`~flowkit_deflow.architecture.build_bijector` built, with the published structure
+        bijector: what ``flowkit_deflow.architecture.build_bijector`` built, with the published structure
             (conditional, ``correlated`` shifts).
         latents: the latent model that goes with it.
         state: key to tensor, as published.
@@ -65,6 +65,20 @@ def from_published(bijector: nn.Module, latents: LatentModel, state: Mapping[str
 
     Raises:
         UserError: an unknown, missing or misshapen key, by name.
+
+    References:
+        V. Wolf, A. Lugmayr, M. Danelljan, L. Van Gool, R. Timofte, "DeFlow: Learning Complex Image Degradations from
+        Unpaired Data with Conditional Flows", CVPR 2021,
+        whose program's key names these are.
+
+    Examples:
+        >>> from flowkit_deflow import Architecture, DeFlow
+        >>> config = Architecture(levels=2, steps=1, hidden_channels=4, encoder_features=4, encoder_growth=2,
+        ...                       encoder_blocks=1, stack_blocks=(0,))
+        >>> one, other = DeFlow(config), DeFlow(config)
+        >>> unused = from_published(other.bijector, other.latents, to_published(one.bijector, one.latents))
+        >>> sorted(unused)
+        ['flowUpsamplerNet.f.0.bias', 'flowUpsamplerNet.f.0.weight']
     """
     entries = _entries(bijector, latents)
     shapes = {key: entry.shape for key, entry in entries.items()} | _unused_shapes(bijector, latents)
@@ -106,6 +120,18 @@ def to_published(
 
     Raises:
         UserError: the network has parts that the published one lacks.
+
+    References:
+        V. Wolf, A. Lugmayr, M. Danelljan, L. Van Gool, R. Timofte, "DeFlow: Learning Complex Image Degradations from
+        Unpaired Data with Conditional Flows", CVPR 2021,
+        whose program's key names these are.
+
+    Examples:
+        >>> from flowkit_deflow import Architecture, DeFlow
+        >>> model = DeFlow(Architecture(levels=2, steps=1, hidden_channels=4, encoder_features=4, encoder_growth=2,
+        ...                             encoder_blocks=1, stack_blocks=(0,)))
+        >>> list(to_published(model.bijector, model.latents))[0]
+        'RRDB.conv_first.weight'
     """
     state = {key: entry.write() for key, entry in _entries(bijector, latents).items()}
     for key, shape in _unused_shapes(bijector, latents).items():
@@ -114,7 +140,30 @@ def to_published(
 
 
 def published_shapes(bijector: nn.Module, latents: LatentModel) -> dict[str, tuple[int, ...]]:
-    """Every key of the published checkpoint of this architecture, with its shape."""
+    """Every key of the published checkpoint of this architecture, with its shape.
+
+    Args:
+        bijector: as for :func:`from_published`.
+        latents: the latent model that goes with it.
+
+    Returns:
+        Key to shape, as many as the published checkpoint has.
+
+    Raises:
+        UserError: the network has parts that the published one lacks.
+
+    References:
+        V. Wolf, A. Lugmayr, M. Danelljan, L. Van Gool, R. Timofte, "DeFlow: Learning Complex Image Degradations from
+        Unpaired Data with Conditional Flows", CVPR 2021,
+        whose program's key names these are.
+
+    Examples:
+        >>> from flowkit_deflow import Architecture, DeFlow
+        >>> model = DeFlow(Architecture(levels=2, steps=1, hidden_channels=4, encoder_features=4, encoder_growth=2,
+        ...                             encoder_blocks=1, stack_blocks=(0,)))
+        >>> published_shapes(model.bijector, model.latents)["RRDB.conv_first.weight"]
+        (4, 3, 3, 3)
+    """
     shapes = {key: entry.shape for key, entry in _entries(bijector, latents).items()}
     return shapes | _unused_shapes(bijector, latents)
 

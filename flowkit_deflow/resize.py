@@ -29,7 +29,7 @@ class Window(NamedTuple):
 
 
 def bicubic_downsample(images: Tensor, factor: int, window: Window | None = None) -> Tensor:
-    r"""Shrink images by an integer factor with an antialiased bicubic filter, as MATLAB's `imresize` does.
+    r"""Shrink images by an integer factor with an antialiased bicubic filter, as MATLAB's ``imresize`` does.
 
     In each direction, with the scale exactly :math:`1 / s` for the factor :math:`s`,
 
@@ -42,7 +42,7 @@ def bicubic_downsample(images: Tensor, factor: int, window: Window | None = None
     cubic kernel of Keys with :math:`a = -1/2`. Sums are taken in float32 at least. Bicubic filters overshoot:
     results may lie slightly outside the range of the input, and are not clipped.
 
-    On 8-bit images `imresize` also rounds between the two directions; here nothing is rounded.
+    On 8-bit images ``imresize`` also rounds between the two directions; here nothing is rounded.
 
     Args:
         images: A floating-point tensor (..., H, W).
@@ -55,7 +55,7 @@ def bicubic_downsample(images: Tensor, factor: int, window: Window | None = None
 
     Raises:
         ValueError: If the factor is below 1, the images are empty, or the window is empty or reaches outside.
-        TypeError: If `images` is not floating-point.
+        TypeError: If ``images`` is not floating-point.
 
     References:
         R. Keys, "Cubic convolution interpolation for digital image processing", IEEE TASSP 1981.
@@ -122,17 +122,20 @@ def reflect_pad(images: Tensor, top: int, bottom: int, left: int, right: int) ->
 
 
 def pad_to_multiple(images: Tensor, multiple: int) -> tuple[Tensor, tuple[int, int]]:
-    """Pad images at the bottom and on the right, by `reflect_pad`, until a number divides both sides.
+    r"""Pad images at the bottom and on the right, mirrored, until a number divides both sides.
+
+    :math:`H' = m \lceil H / m \rceil` and :math:`W' = m \lceil W / m \rceil`. The image is mirrored at the centre of
+    the border pixels, which are not repeated, as often as needed.
 
     Args:
         images: A tensor (..., H, W).
         multiple: The number, at least 1.
 
     Returns:
-        The padded tensor and the original (H, W), with which `padded[..., :H, :W]` takes the padding off.
+        The padded tensor and the original (H, W), with which ``padded[..., :H, :W]`` takes the padding off.
 
     Raises:
-        ValueError: If `multiple` is below 1 or the images are empty.
+        ValueError: If ``multiple`` is below 1 or the images are empty.
 
     Examples:
         >>> padded, (height, width) = pad_to_multiple(torch.zeros(3, 5, 8), 4)

@@ -42,7 +42,10 @@ class _RRDB(nn.Module):
 
 
 class RRDBEncoder(nn.Module):
-    """The RRDB network of ESRGAN (Wang et al. 2018) as the encoder of a flow, as in SRFlow (sec. 3.3).
+    r"""The RRDB network of ESRGAN as the encoder of a flow, as in SRFlow.
+
+    Its trunk is made of residual-in-residual dense blocks, :math:`b(x) = x + 0.2\, d_3(d_2(d_1(x)))`, each :math:`d`
+    five convolutions that see all the outputs before them.
 
     Level ``l`` of the flow (from 1) works at ``1 / 2**l`` of the image's resolution. Its map is the network's own
     one at that resolution, or the 1x map resized bilinearly where that is below the input's; behind its channels
@@ -61,6 +64,12 @@ class RRDBEncoder(nn.Module):
 
     Raises:
         ValueError: another scale.
+
+    References:
+        X. Wang, K. Yu, S. Wu, J. Gu, Y. Liu, C. Dong, Y. Qiao, C. C. Loy, "ESRGAN: Enhanced Super-Resolution Generative
+        Adversarial Networks", ECCV workshops 2018.
+        A. Lugmayr, M. Danelljan, L. Van Gool, R. Timofte, "SRFlow: Learning the Super-Resolution Space with
+        Normalizing Flow", ECCV 2020, sec. 3.3.
 
     Examples:
         >>> encoder = RRDBEncoder(scale=4, levels=3, features=8, growth=4, blocks=2, stack_blocks=(1,))

@@ -58,10 +58,22 @@ def load_rrdb(encoder: RRDBEncoder, state: Mapping[str, Tensor]) -> None:
 
     Args:
         encoder: the encoder.
-        state: the weights, under any naming that :func:`to_original_names` takes.
+        state: the weights, key to tensor: ESRGAN's original names (``RRDB_trunk.0.RDB1.conv1.weight``) or the newer
+            ones (``body.0.rdb1.conv1.weight``), with any prefix that all of them share.
 
     Raises:
         UserError: an unknown, missing or misshapen key, by name.
+
+    References:
+        X. Wang, K. Yu, S. Wu, J. Gu, Y. Liu, C. Dong, Y. Qiao, C. C. Loy, "ESRGAN: Enhanced Super-Resolution Generative
+        Adversarial Networks", ECCV workshops 2018.
+
+    Examples:
+        >>> settings = {"features": 8, "growth": 4, "blocks": 1, "stack_blocks": ()}
+        >>> source, target = RRDBEncoder(**settings), RRDBEncoder(**settings)
+        >>> load_rrdb(target, source.state_dict(prefix="module."))
+        >>> torch.equal(target.conv_first.weight, source.conv_first.weight)
+        True
     """
     renamed = to_original_names(state)
     own = encoder.state_dict(keep_vars=True)

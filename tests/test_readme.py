@@ -1,7 +1,9 @@
 """What the README says, held against what there is."""
 
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -24,7 +26,10 @@ def test_python_examples_run(code: str, tmp_path: Path, monkeypatch: pytest.Monk
     model.initialize(torch.rand(4, 3, 16, 16), torch.tensor([0, 1, 0, 1]))
     model.save_pretrained(tmp_path / "RUN" / "model")
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, "README.md", "exec"), {})
+    # A module that can be found again, as a user's would be: what is pickled is looked up in it.
+    module = ModuleType("readme_example")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(compile(code, "README.md", "exec"), vars(module))
 
 
 def test_ci_runs_the_test_command() -> None:

@@ -1,29 +1,94 @@
 """Bijectors: one family to a file."""
 
 from flowkit.bijectors.actnorm import ActNorm, initialize
+from flowkit.bijectors.autoregressive import InverseAutoregressive, MaskedAutoregressive
 from flowkit.bijectors.chain import Chain
+from flowkit.bijectors.channel_mixing import ChannelMixing
 from flowkit.bijectors.channels import ChannelBijector
 from flowkit.bijectors.context_map import ContextMap
 from flowkit.bijectors.coupling import Coupling
+from flowkit.bijectors.elementwise import Elementwise
 from flowkit.bijectors.factor_out import FactorOut
+from flowkit.bijectors.haar import HaarWavelet
+from flowkit.bijectors.householder import Householder
 from flowkit.bijectors.injector import Injector
 from flowkit.bijectors.inverse import Inverse
-from flowkit.bijectors.invertible_conv import Conv1x1, LUConv1x1
+from flowkit.bijectors.invertible_conv import Conv1x1, HouseholderConv1x1, LUConv1x1
+from flowkit.bijectors.jacobian import value_and_pullback
+from flowkit.bijectors.linear import Linear
+from flowkit.bijectors.logit_preprocessing import LogitPreprocessing
+from flowkit.bijectors.lu import LULinear
+from flowkit.bijectors.masked_coupling import MaskedCoupling
+from flowkit.bijectors.masks import Checkerboard, alternating_mask
 from flowkit.bijectors.multiscale import MultiScale
+from flowkit.bijectors.neural_ode import NeuralODE
+from flowkit.bijectors.ode_solvers import AdjointDormandPrince, DormandPrince, ODESolver, RungeKutta4
+from flowkit.bijectors.orthogonal import Orthogonal
+from flowkit.bijectors.permutation import Permutation, Reversal
+from flowkit.bijectors.planar import Planar
+from flowkit.bijectors.qr import QRLinear
+from flowkit.bijectors.radial import Radial
+from flowkit.bijectors.residual import Residual
+from flowkit.bijectors.residual_log_det import (
+    ExactLogDet,
+    LogDetEstimate,
+    PowerSeriesLogDet,
+    ResidualLogDet,
+    RussianRouletteLogDet,
+)
+from flowkit.bijectors.rotation import Rotation
 from flowkit.bijectors.squeeze import Squeeze
+from flowkit.bijectors.traces import ExactTrace, HutchinsonTrace, Trace
+from flowkit.bijectors.woodbury import Woodbury
 
 __all__ = [
     "ActNorm",
+    "AdjointDormandPrince",
     "Chain",
     "ChannelBijector",
+    "ChannelMixing",
+    "Checkerboard",
     "ContextMap",
     "Conv1x1",
     "Coupling",
+    "DormandPrince",
+    "Elementwise",
+    "ExactLogDet",
+    "ExactTrace",
     "FactorOut",
+    "HaarWavelet",
+    "Householder",
+    "HouseholderConv1x1",
+    "HutchinsonTrace",
     "Injector",
     "Inverse",
+    "InverseAutoregressive",
     "LUConv1x1",
+    "LULinear",
+    "Linear",
+    "LogDetEstimate",
+    "LogitPreprocessing",
+    "MaskedAutoregressive",
+    "MaskedCoupling",
     "MultiScale",
+    "NeuralODE",
+    "ODESolver",
+    "Orthogonal",
+    "Permutation",
+    "Planar",
+    "PowerSeriesLogDet",
+    "QRLinear",
+    "Radial",
+    "Residual",
+    "ResidualLogDet",
+    "Reversal",
+    "Rotation",
+    "RungeKutta4",
+    "RussianRouletteLogDet",
     "Squeeze",
+    "Trace",
+    "Woodbury",
+    "alternating_mask",
     "initialize",
+    "value_and_pullback",
 ]

@@ -14,7 +14,7 @@ __all__ = ["ActNorm", "initialize"]
 
 
 class ActNorm(ChannelBijector):
-    r"""One shift and one scale per channel: :math:`z = (x + b)\, e^{s}` (Glow, Kingma and Dhariwal 2018, sec. 3.1).
+    r"""One shift and one scale per channel: :math:`z = (x + b)\, e^{s}`.
 
     The start depends on data: :func:`initialize` sets the parameters so that the first batch leaves with mean 0 and
     variance 1 in every channel. Until that has run, or a state dict was loaded, both directions refuse.
@@ -26,6 +26,9 @@ class ActNorm(ChannelBijector):
     Raises:
         RuntimeError: called before it was initialised.
         ValueError: the input has another number of channels.
+
+    References:
+        D. P. Kingma, P. Dhariwal, "Glow: Generative Flow with Invertible 1x1 Convolutions", NeurIPS 2018, sec. 3.1.
 
     Examples:
         >>> norm = ActNorm(3)
@@ -96,17 +99,22 @@ class ActNorm(ChannelBijector):
 
 
 def initialize(bijector: nn.Module, x: Any, context: Any = None) -> None:
-    """Run a batch of data forwards through a bijector so that every new :class:`ActNorm` in it starts from data.
+    r"""Run a batch of data forwards through a bijector so that every new :class:`ActNorm` in it starts from data.
 
-    Layers that are initialised already keep their parameters.
+    With the mean :math:`m` and the standard deviation :math:`\sigma` of each channel over samples and positions, the
+    layer starts as :math:`z = (x - m) / \sigma`. Layers that are initialised already keep their parameters.
 
     Args:
         bijector: the bijector, or any module that is called as ``module(x, context)``.
-        x: a batch of data, as for ``forward``; use one that represents the data (of both domains, for DeFlow).
+        x: a batch of data, ``batch x event`` as for ``forward``; use one that represents the data (of both domains,
+            for DeFlow).
         context: its context.
 
     Raises:
         RuntimeError: a layer was not reached by the data.
+
+    References:
+        D. P. Kingma, P. Dhariwal, "Glow: Generative Flow with Invertible 1x1 Convolutions", NeurIPS 2018, sec. 3.1.
 
     Examples:
         >>> from flowkit import Chain, LUConv1x1

@@ -22,6 +22,10 @@ class Chain(Bijector[Any, Any]):
     Raises:
         ValueError: no bijector is given.
 
+    References:
+        G. Papamakarios, E. Nalisnick, D. J. Rezende, S. Mohamed, B. Lakshminarayanan, "Normalizing Flows for
+        Probabilistic Modeling and Inference", JMLR 2021.
+
     Examples:
         >>> import torch
         >>> from flowkit import LUConv1x1, Squeeze

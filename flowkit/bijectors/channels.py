@@ -13,6 +13,14 @@ class ChannelBijector(Bijector[Tensor, Tensor]):
     Args:
         channels: how many.
         event_dims: 3 for images, 1 for vectors.
+
+    Raises:
+        ValueError: (when called) the input has another number of channels.
+
+    Examples:
+        >>> from flowkit import LUConv1x1
+        >>> isinstance(LUConv1x1(3), ChannelBijector), LUConv1x1(3).output_shape((3, 8, 8))
+        (True, (3, 8, 8))
     """
 
     def __init__(self, channels: int, event_dims: int = 3) -> None:

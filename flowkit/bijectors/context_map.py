@@ -9,11 +9,18 @@ __all__ = ["ContextMap"]
 
 
 class ContextMap(Wrapper[Any, Any]):
-    """A bijector given ``function(context)`` in place of the context: an encoder before a flow, a level's own map.
+    r"""A bijector given ``function(context)`` in place of the context: an encoder before a flow, a level's own map.
+
+    :math:`z = f(x \mid g(c))`, with the bijector :math:`f` and the function :math:`g`.
 
     Args:
         bijector: the bijector within.
         function: any callable; an ``nn.Module`` (an encoder) is registered, so that it trains with the flow.
+
+    References:
+        A. Lugmayr, M. Danelljan, L. Van Gool, R. Timofte, "SRFlow: Learning the Super-Resolution Space with
+        Normalizing Flow", ECCV 2020, sec. 3.3: an encoder
+        before the flow.
 
     Examples:
         >>> import operator, torch

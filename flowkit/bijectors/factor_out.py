@@ -28,6 +28,10 @@ class FactorOut(Bijector[Tensor, tuple[Tensor, Tensor]]):
     Raises:
         ValueError: fewer than 2 channels, or (when called) an input, or the conditioner's output, of another number.
 
+    References:
+        L. Dinh, J. Sohl-Dickstein, S. Bengio, "Density estimation using Real NVP", ICLR 2017, sec. 3.6.
+        D. P. Kingma, P. Dhariwal, "Glow: Generative Flow with Invertible 1x1 Convolutions", NeurIPS 2018.
+
     Examples:
         >>> from flowkit import ZeroConv2d
         >>> cut = FactorOut(5, ZeroConv2d(2, 6))

@@ -15,16 +15,20 @@ __all__ = ["Injector"]
 class Injector(ChannelBijector):
     r"""An elementwise transform whose parameters come from the context: :math:`z = T(x;\, \theta(c))`.
 
-    The affine injector of SRFlow (Lugmayr et al. 2020, sec. 3.4).
+    With the affine transform it is the affine injector of SRFlow.
 
     Args:
         channels: number of channels, the first event dimension.
         conditioner: a module from the context to ``parameters_per_element * channels`` channels, interleaved.
-        transform: the elementwise transform; :class:`~flowkit.transforms.Affine` by default.
+        transform: the elementwise transform; :class:`~flowkit.Affine` by default.
         event_dims: 3 for images, 1 for vectors.
 
     Raises:
         ValueError: there is no context, or the input or the conditioner's output has another number of channels.
+
+    References:
+        A. Lugmayr, M. Danelljan, L. Van Gool, R. Timofte, "SRFlow: Learning the Super-Resolution Space with
+        Normalizing Flow", ECCV 2020, sec. 3.4.
 
     Examples:
         >>> import torch

@@ -11,10 +11,10 @@ __all__ = ["Inverse"]
 
 
 class Inverse(Bijector[Any, Any]):
-    """A bijector with its two directions exchanged: forward of the one is inverse of the other.
+    """A bijector turned round, :math:`z = g^{-1}(x)`: forward of the one is inverse of the other.
 
     Args:
-        bijector: the bijector to turn round.
+        bijector: the bijector ``g`` to turn round; shapes, domain and context are its own, exchanged.
 
     Examples:
         >>> from flowkit import Squeeze

@@ -12,10 +12,12 @@ __all__ = ["MultiScale"]
 
 
 class MultiScale(Bijector[Tensor, tuple[Tensor, ...]]):
-    """Levels of bijectors, a part of the channels leaving as latents after every level but the last.
+    r"""Levels of bijectors, a part of the channels leaving as latents after every level but the last.
 
-    An image maps to the tuple of its levels' latents, finest first, and back (RealNVP, sec. 3.6; Glow, fig. 2b).
-    Any number of levels, any image size that the levels divide.
+    .. math:: (x_l, z_l) = c_l(f_l(x_{l-1})), \quad l < L, \qquad z_L = f_L(x_{L-1}), \qquad x_0 = x
+
+    with the levels :math:`f_l` and the cuts :math:`c_l`: an image maps to the tuple :math:`(z_1, \ldots, z_L)` of its
+    levels' latents, finest first, and back. Any number of levels, any image size that the levels divide.
 
     Args:
         levels: the bijectors of the levels (each with its squeeze), finest first; at least one.
@@ -23,6 +25,11 @@ class MultiScale(Bijector[Tensor, tuple[Tensor, ...]]):
 
     Raises:
         ValueError: the numbers of levels and cuts do not fit, or (when called) an image does not fit the levels.
+
+    References:
+        L. Dinh, J. Sohl-Dickstein, S. Bengio, "Density estimation using Real NVP", ICLR 2017, sec. 3.6.
+        D. P. Kingma, P. Dhariwal, "Glow: Generative Flow with Invertible 1x1 Convolutions", NeurIPS 2018,
+        fig. 2b.
 
     Examples:
         >>> import torch

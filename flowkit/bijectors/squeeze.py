@@ -12,15 +12,19 @@ __all__ = ["Squeeze"]
 
 
 class Squeeze(Bijector[Tensor, Tensor]):
-    """Each ``f x f`` block of pixels becomes ``f * f`` channels; the log-determinant is 0 (RealNVP, sec. 3.6).
+    r"""Each ``f x f`` block of pixels becomes ``f * f`` channels; the log-determinant is 0.
 
-    Pixel (row, column) of a block of channel ``c`` goes to channel ``c * f * f + row * f + column``.
+    :math:`z_{c f^2 + f i + j,\ h,\ w} = x_{c,\ f h + i,\ f w + j}`: pixel (row ``i``, column ``j``) of a block of
+    channel ``c`` goes to channel ``c * f * f + f * i + j``, so ``C x H x W`` becomes ``C f^2 x H/f x W/f``.
 
     Args:
         factor: the block's side ``f``, >= 2.
 
     Raises:
         ValueError: ``factor`` is under 2, or (when called) height or width is no multiple of it.
+
+    References:
+        L. Dinh, J. Sohl-Dickstein, S. Bengio, "Density estimation using Real NVP", ICLR 2017, sec. 3.6.
 
     Examples:
         >>> z, _ = Squeeze()(torch.arange(4.0).reshape(1, 1, 2, 2))

@@ -14,7 +14,15 @@ Z = TypeVar("Z")
 
 
 class Distribution(nn.Module, ABC, Generic[Z]):
-    """A distribution over latents: a tensor, or the whole tuple of a multi-scale flow's levels.
+    r"""A distribution :math:`p_Z(z \mid l)` over latents: a tensor, or the whole tuple of a multi-scale flow's levels.
+
+    Attributes:
+        has_rsample: whether the gradient of a sample reaches all parameters; not where a component is picked at
+            random, or samples are rejected.
+
+    References:
+        G. Papamakarios, E. Nalisnick, D. J. Rezende, S. Mohamed, B. Lakshminarayanan, "Normalizing Flows for
+        Probabilistic Modeling and Inference", JMLR 2021.
 
     Examples:
         >>> from flowkit import StandardNormal
@@ -22,6 +30,8 @@ class Distribution(nn.Module, ABC, Generic[Z]):
         >>> base.log_prob(torch.zeros(2, 3)).shape
         torch.Size([2])
     """
+
+    has_rsample: bool = True
 
     @abstractmethod
     def log_prob(self, z: Z, label: Any = None) -> Tensor:
@@ -54,7 +64,7 @@ class Distribution(nn.Module, ABC, Generic[Z]):
 
 
 def normal_like(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Standard normal numbers of the dtype and device of ``like``, drawn on the generator's own device.
+    r"""Numbers :math:`\epsilon \sim N(0, I)` of the dtype and device of ``like``, drawn on the generator's own device.
 
     Args:
         shape: shape of the result.

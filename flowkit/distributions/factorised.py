@@ -13,13 +13,16 @@ __all__ = ["Factorised"]
 
 
 class Factorised(Distribution[tuple[Tensor, ...]]):
-    """Independent distributions of a tuple of latents, one for each.
+    r"""Independent distributions of a tuple of latents: :math:`\log p(z) = \sum_l \log p_l(z_l)`.
 
     Args:
         distributions: one for each latent, in order.
 
     Raises:
         ValueError: (when called) the number of latents is another.
+
+    References:
+        L. Dinh, J. Sohl-Dickstein, S. Bengio, "Density estimation using Real NVP", ICLR 2017, sec. 3.6.
 
     Examples:
         >>> from flowkit import Gaussian

@@ -24,6 +24,9 @@ class Gaussian(Distribution[Tensor]):
         channels: size of the channel dimension, the first event dimension.
         event_dims: 3 for images, 1 for vectors.
 
+    References:
+        C. M. Bishop, "Pattern Recognition and Machine Learning", Springer 2006, sec. 2.3.
+
     Examples:
         >>> base = Gaussian(4)
         >>> base.log_prob(torch.zeros(2, 4, 1, 1)).detach()
@@ -74,6 +77,9 @@ def gaussian_log_prob(z: Tensor, mean: Tensor, cholesky: Tensor, event_dims: int
 
     Returns:
         One number per sample, at least float32.
+
+    References:
+        C. M. Bishop, "Pattern Recognition and Machine Learning", Springer 2006, sec. 2.3.
 
     Examples:
         >>> gaussian_log_prob(torch.zeros(1, 2), torch.zeros(2), 2 * torch.eye(2), event_dims=1)

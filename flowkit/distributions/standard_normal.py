@@ -18,6 +18,9 @@ class StandardNormal(Distribution[Any]):
     Args:
         event_dims: trailing dimensions of one event: 1 for vectors, 3 for images.
 
+    References:
+        C. M. Bishop, "Pattern Recognition and Machine Learning", Springer 2006, sec. 2.3.
+
     Examples:
         >>> StandardNormal(event_dims=3).log_prob((torch.zeros(1, 1, 1, 2), torch.zeros(1, 4, 1, 1)))
         tensor([-5.5136])

@@ -1,6 +1,26 @@
 """Networks that set the parameters of layers: plain modules, to be replaced at will."""
 
 from flowkit.nn.conditioner import apply_conditioner, prepare_conditioner
+from flowkit.nn.context_parameters import ContextParameters
 from flowkit.nn.conv import ConvConditioner, ZeroConv2d
+from flowkit.nn.lipschitz import LipschitzLinear, LipschitzMLP
+from flowkit.nn.lipswish import LipSwish
+from flowkit.nn.made import MADE
+from flowkit.nn.mlp import MLP
+from flowkit.nn.residual_mlp import ResidualMLP
+from flowkit.nn.time_mlp import TimeMLP
 
-__all__ = ["ConvConditioner", "ZeroConv2d", "apply_conditioner", "prepare_conditioner"]
+__all__ = [
+    "MADE",
+    "MLP",
+    "ContextParameters",
+    "ConvConditioner",
+    "LipSwish",
+    "LipschitzLinear",
+    "LipschitzMLP",
+    "ResidualMLP",
+    "TimeMLP",
+    "ZeroConv2d",
+    "apply_conditioner",
+    "prepare_conditioner",
+]

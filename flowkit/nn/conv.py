@@ -19,11 +19,14 @@ def _over_batch(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 
 class ZeroConv2d(nn.Module):
-    r"""A 3x3 convolution that starts at zero, its output scaled per channel by :math:`e^{3 l}` (Glow, sec. 3.3).
+    r"""A 3x3 convolution that starts at zero, its output scaled per channel by :math:`e^{3 l}`.
 
     Args:
         in_channels: channels of the input.
         out_channels: channels of the output.
+
+    References:
+        D. P. Kingma, P. Dhariwal, "Glow: Generative Flow with Invertible 1x1 Convolutions", NeurIPS 2018, sec. 3.3.
 
     Examples:
         >>> ZeroConv2d(3, 2)(torch.rand(1, 3, 4, 4)).abs().max().item()
@@ -44,7 +47,9 @@ class ZeroConv2d(nn.Module):
 
 
 class ConvConditioner(nn.Module):
-    """The sub-network of Glow and SRFlow: 3x3, 1x1 and 3x3 convolutions, actnorm and ReLU between.
+    r"""The sub-network of Glow and SRFlow: 3x3, 1x1 and 3x3 convolutions, actnorm and ReLU between.
+
+    .. math:: r = C_3\, \operatorname{ReLU}\, A_2\, C_2\, \operatorname{ReLU}\, A_1\, C_1 [x, c]
 
     The first convolution is linear, so its part over the context is computed apart, once per context, by
     :meth:`prepare`, and added. The last starts at zero: a new coupling changes nothing but by its scale at 0.
@@ -57,6 +62,11 @@ class ConvConditioner(nn.Module):
 
     Raises:
         ValueError: a context is missing, or given where none was announced, or has another number of channels.
+
+    References:
+        D. P. Kingma, P. Dhariwal, "Glow: Generative Flow with Invertible 1x1 Convolutions", NeurIPS 2018.
+        A. Lugmayr, M. Danelljan, L. Van Gool, R. Timofte, "SRFlow: Learning the Super-Resolution Space with
+        Normalizing Flow", ECCV 2020.
 
     Examples:
         >>> from flowkit import initialize

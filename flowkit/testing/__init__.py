@@ -1,5 +1,27 @@
 """The contract as a public check: anyone's bijector, property by property."""
 
 from flowkit.testing.case import Case, Draw, Entry
+from flowkit.testing.check import check_bijector, run_checks
+from flowkit.testing.inverted import inverted, inverted_case
+from flowkit.testing.properties import PROPERTIES
+from flowkit.testing.property import Measurement, Property
+from flowkit.testing.report import Report, Row
+from flowkit.testing.subject import Subject
+from flowkit.testing.violation import ContractViolation
 
-__all__ = ["Case", "Draw", "Entry"]
+__all__ = [
+    "PROPERTIES",
+    "Case",
+    "ContractViolation",
+    "Draw",
+    "Entry",
+    "Measurement",
+    "Property",
+    "Report",
+    "Row",
+    "Subject",
+    "check_bijector",
+    "inverted",
+    "inverted_case",
+    "run_checks",
+]

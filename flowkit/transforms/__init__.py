@@ -2,7 +2,35 @@
 
 from flowkit.transforms.additive import Additive
 from flowkit.transforms.affine import Affine
+from flowkit.transforms.exp import Exp, Log
+from flowkit.transforms.fixed import FixedTransform
+from flowkit.transforms.inverse import InverseTransform
+from flowkit.transforms.leaky_relu import LeakyReLU
+from flowkit.transforms.power import Power
+from flowkit.transforms.rational_quadratic import RationalQuadraticSpline
 from flowkit.transforms.scale import BoundedLogScale, SigmoidScale
+from flowkit.transforms.sigmoid import Logit, Sigmoid
+from flowkit.transforms.softplus import Softplus
+from flowkit.transforms.tanh import Arctanh, Tanh
 from flowkit.transforms.transform import Transform, split_parameters
 
-__all__ = ["Additive", "Affine", "BoundedLogScale", "SigmoidScale", "Transform", "split_parameters"]
+__all__ = [
+    "Additive",
+    "Affine",
+    "Arctanh",
+    "BoundedLogScale",
+    "Exp",
+    "FixedTransform",
+    "InverseTransform",
+    "LeakyReLU",
+    "Log",
+    "Logit",
+    "Power",
+    "RationalQuadraticSpline",
+    "Sigmoid",
+    "SigmoidScale",
+    "Softplus",
+    "Tanh",
+    "Transform",
+    "split_parameters",
+]

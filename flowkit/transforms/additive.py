@@ -9,7 +9,12 @@ __all__ = ["Additive"]
 
 
 class Additive(Transform):
-    """Shift alone, as in NICE (Dinh et al., 2015): ``y = x + b``, log-derivative 0.
+    """Shift alone: :math:`y = x + b`, with log-derivative 0.
+
+    One raw parameter per element, the shift, broadcastable to ``x``.
+
+    References:
+        L. Dinh, D. Krueger, Y. Bengio, "NICE: Non-linear Independent Components Estimation", ICLR workshop 2015.
 
     Examples:
         >>> Additive()(torch.tensor([1.0]), (torch.tensor([2.0]),))

@@ -12,8 +12,13 @@ __all__ = ["Affine"]
 class Affine(Transform):
     r"""Shift, then scale: :math:`y = (x + b)\, e^{\log s}`, with log-derivative :math:`\log s`.
 
+    Two raw parameters per element, shift ``b`` and raw scale, of any shape that broadcasts to ``x``.
+
     Args:
         scale: a module from the raw scale parameter to the log-scale; :class:`BoundedLogScale` by default.
+
+    References:
+        L. Dinh, J. Sohl-Dickstein, S. Bengio, "Density estimation using Real NVP", ICLR 2017, eqs. 4 and 5.
 
     Examples:
         >>> y, log_dydx = Affine()(torch.tensor([1.0]), (torch.tensor([2.0]), torch.tensor([0.0])))

@@ -18,6 +18,10 @@ class BoundedLogScale(nn.Module):
     Raises:
         ValueError: ``bound`` is not positive.
 
+    References:
+        L. Dinh, J. Sohl-Dickstein, S. Bengio, "Density estimation using Real NVP", ICLR 2017, whose log-scale is
+        a hyperbolic tangent times a learned factor.
+
     Examples:
         >>> BoundedLogScale(2.0)(torch.tensor([0.0, 100.0]))
         tensor([0., 2.])
@@ -45,6 +49,10 @@ class SigmoidScale(nn.Module):
 
     Raises:
         ValueError: ``eps`` is negative.
+
+    References:
+        D. P. Kingma, P. Dhariwal, "Glow: Generative Flow with Invertible 1x1 Convolutions", NeurIPS 2018:
+        the code that was published with it; the paper has the exponential.
 
     Examples:
         >>> SigmoidScale(eps=0.0)(torch.tensor([-2.0])).exp()

@@ -11,7 +11,7 @@ __all__ = ["Transform", "split_parameters"]
 
 
 class Transform(nn.Module, ABC):
-    """An invertible function of one number, applied to each element with parameters of its own.
+    r"""An invertible function of one number, :math:`y = T(x;\, \theta)`, each element having its own parameters.
 
     Actnorm, coupling, injector and factoring-out differ only in where the parameters come from: the transform is
     written once. ``constrain`` turns a network's unbounded outputs into valid parameters; it is apart from
@@ -19,6 +19,23 @@ class Transform(nn.Module, ABC):
 
     Attributes:
         parameters_per_element: how many raw numbers one element needs; 0 for a fixed function.
+
+    References:
+        G. Papamakarios, E. Nalisnick, D. J. Rezende, S. Mohamed, B. Lakshminarayanan, "Normalizing Flows for
+        Probabilistic Modeling and Inference", JMLR 2021,
+        on the transformers of coupling and autoregressive layers.
+
+    Examples:
+        >>> class Triple(Transform):
+        ...     parameters_per_element = 0
+        ...     def constrain(self, raw):
+        ...         return ()
+        ...     def forward(self, x, parameters):
+        ...         return 3 * x, torch.full_like(x, 3.0).log()
+        ...     def inverse(self, y, parameters):
+        ...         return y / 3, -torch.full_like(y, 3.0).log()
+        >>> Triple()(torch.tensor([2.0]), ())
+        (tensor([6.]), tensor([1.0986]))
     """
 
     parameters_per_element: int
@@ -45,7 +62,9 @@ class Transform(nn.Module, ABC):
 
 
 def split_parameters(raw: Tensor, count: int, event_dims: int, channels: int | None = None) -> Tensor:
-    """View a network's output, parameters interleaved along the channels, with the parameters last.
+    r"""View a network's output, parameters interleaved along the channels, with the parameters last.
+
+    :math:`r_{c P + p} \mapsto \theta_{c,\ldots,p}` for ``P`` parameters per element.
 
     Args:
         raw: ``batch x (channels * count) x ...``; channel ``c * count + p`` is parameter ``p`` of channel ``c``.

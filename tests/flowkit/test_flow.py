@@ -23,7 +23,7 @@ from flowkit import (
     bits_per_dim,
     normal_like,
 )
-from tests.flowkit.table import perturb
+from flowkit.testing.subject import perturb
 
 
 class Swap(Bijector[Tensor, Tensor]):

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 import flowkit
 import flowkit_deflow
+from flowkit.testing import PROPERTIES, inverted_case
+from flowkit.testing.pytest import contract_tests
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.model import DeFlow
 from flowkit_deflow.plugin import PLUGIN
@@ -85,17 +86,10 @@ class TestThroughTheRegistry:
             flowkit.create_model("deflow-smal")
 
 
-class TestBijectors:
-    @pytest.mark.parametrize("name", list(PLUGIN.bijectors))
-    def test_they_run_both_ways_on_images(self, name: str) -> None:
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            bijector = PLUGIN.bijectors[name]()
-            images = torch.rand(2, 3, 16, 16)
-        z, log_det = bijector(images)
-        assert tuple(tuple(part.shape[1:]) for part in z) == bijector.output_shape((3, 16, 16))
-        back, log_det_back = bijector.inverse(z)
-        assert log_det.shape == (2,)
-        # Float32.
-        torch.testing.assert_close(back, images, atol=1e-4, rtol=0)
-        torch.testing.assert_close(log_det_back, -log_det, atol=1e-2, rtol=1e-4)
+# Turned round, the graphs are those that were captured before.
+UNCOMPILED = [prop for prop in PROPERTIES if prop.id != "compile"]
+
+test_contract = contract_tests(PLUGIN.bijectors, seeds=(0,))
+test_contract_turned_round = contract_tests(
+    {name: inverted_case(case) for name, case in PLUGIN.bijectors.items()}, seeds=(0,), properties=UNCOMPILED
+)

@@ -1,3 +1,33 @@
 """The table that drives the checks: a family to a file."""
 
-__all__: list[str] = []
+from flowkit.testing.case import Entry
+from flowkit.testing.catalogue import (
+    autoregressive,
+    compositions,
+    continuous,
+    coupling,
+    elementwise,
+    image,
+    linear,
+    models,
+    planar,
+    residual,
+    wavelet,
+)
+
+__all__ = ["CATALOGUE"]
+
+# Every bijector of the package, by name.
+CATALOGUE: dict[str, Entry] = {
+    **elementwise.ENTRIES,
+    **linear.ENTRIES,
+    **coupling.ENTRIES,
+    **autoregressive.ENTRIES,
+    **planar.ENTRIES,
+    **residual.ENTRIES,
+    **continuous.ENTRIES,
+    **wavelet.ENTRIES,
+    **image.ENTRIES,
+    **compositions.ENTRIES,
+    **models.ENTRIES,
+}

@@ -1,0 +1,34 @@
+"""The models in flowkit: those it has by name, with the architecture's figures."""
+
+from dataclasses import asdict
+
+from benchmarks.density.architectures import Coupling, Density, Event, Glow, Masked, Spline
+from flowkit import Flow, initialize
+from flowkit import models as named
+
+__all__ = ["glow", "maf", "nsf", "nsf_autoregressive", "realnvp"]
+
+
+def _density(flow: Flow) -> Density:
+    return Density(flow, flow.log_prob)
+
+
+def maf(event: Event, settings: Masked) -> Density:
+    return _density(named.maf(*event, **asdict(settings)))
+
+
+def realnvp(event: Event, settings: Coupling) -> Density:
+    return _density(named.realnvp(*event, **asdict(settings)))
+
+
+def nsf(event: Event, settings: Spline) -> Density:
+    return _density(named.nsf(*event, **asdict(settings)))
+
+
+def nsf_autoregressive(event: Event, settings: Spline) -> Density:
+    return _density(named.nsf(*event, **asdict(settings), autoregressive=True))
+
+
+def glow(event: Event, settings: Glow) -> Density:
+    flow = named.glow(event, **asdict(settings))
+    return Density(flow, flow.log_prob, start=lambda x: initialize(flow.bijector, x))

@@ -1,0 +1,152 @@
+"""The invertible residual block."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from flowkit.bijector import Bijector
+from flowkit.bijectors.jacobian import jacobian
+from flowkit.bijectors.residual_log_det import ExactLogDet, ResidualLogDet
+from flowkit.nn.conditioner import apply_conditioner, prepare_conditioner
+
+__all__ = ["Residual"]
+
+# Newton's step, and so many less one halvings of it.
+TRIALS = 4
+
+
+class Residual(Bijector[Tensor, Tensor]):
+    r"""An invertible residual block: :math:`z = x + g(x, c)`, where ``g`` is a contraction in ``x``.
+
+    The inverse is the root of :math:`F(x) = x + g(x) - z`, found from ``z`` in a fixed number of steps by Newton's
+    method, :math:`x - t\, (I + J_g)^{-1} F(x)`. Each sample takes the ``t`` among 1, 1/2, 1/4 and 1/8 that leaves the
+    least of ``F``, or, where none leaves less than there was, Banach's step :math:`z - g(x)`, which always does: near
+    the root each step doubles the digits, and far from it none goes astray. Banach's alone, the usual way, gains
+    a factor of ``g``'s Lipschitz constant per step: 756 steps for 1e-10 at 0.97. The gradients are those of the root
+    (the implicit function theorem), not of the steps.
+
+    The log-determinant :math:`\log\det(I + J_g)` is found by a strategy, **in training mode only**: after
+    ``eval()`` it is exact whatever the strategy, so that results are repeatable and densities are densities.
+
+    The inverse and the exact log-determinant take the full Jacobian: ``D`` backward passes at once and a ``D x D``
+    matrix per sample, for events of ``D`` numbers. Second derivatives of the inverse are not available.
+
+    Args:
+        network: ``g``, a module from ``x`` (and the context, if there is one) to the same shape, with a Lipschitz
+            constant below 1 in ``x``: :class:`~flowkit.nn.lipschitz.LipschitzMLP` has it by construction. One that has
+            ``prepare(context)`` gets that method's result in place of the context, computed once per call.
+        log_det: the strategy used in training; :class:`~flowkit.bijectors.residual_log_det.ExactLogDet` by default.
+        event_dims: 1 for vectors, 3 for images.
+        iterations: steps of the inverse, at least 1. Trained networks need 4 for rounding error in float64; the
+            hardest of 2000 that were made to bend sharply needed 8 at a constant of 0.97, and 9 at 0.99.
+
+    Raises:
+        ValueError: fewer than one step; or, when called, the network's result has another shape than its input.
+
+    References:
+        Behrmann, Grathwohl, Chen, Duvenaud and Jacobsen, "Invertible Residual Networks", ICML 2019, section 2 and
+        theorem 1; Chen, Behrmann, Duvenaud and Jacobsen, "Residual Flows for Invertible Generative Modeling",
+        NeurIPS 2019.
+
+    Examples:
+        >>> from flowkit.nn.lipschitz import LipschitzMLP
+        >>> layer = Residual(LipschitzMLP(2, hidden=(16, 16)))
+        >>> x = torch.rand(5, 2)
+        >>> z, log_det = layer(x)
+        >>> torch.allclose(layer.inverse(z)[0], x, atol=1e-6)
+        True
+    """
+
+    def __init__(
+        self, network: nn.Module, log_det: ResidualLogDet | None = None, event_dims: int = 1, iterations: int = 10
+    ) -> None:
+        super().__init__()
+        if iterations < 1:
+            raise ValueError(f"iterations is {iterations}; the inverse needs at least 1")
+        self.network = network
+        self.log_det = ExactLogDet() if log_det is None else log_det
+        self.event_dims = event_dims
+        self.iterations = iterations
+
+    def prepare(self, context: Any) -> Any:
+        """What the network computes from the context, and from its parameters, alone."""
+        return prepare_conditioner(self.network, context)
+
+    def branch(self, context: Any = None) -> "_Branch":
+        """The contraction ``g`` as a function of ``x`` alone, as the log-determinant strategies take it.
+
+        Args:
+            context: what ``forward`` would be given.
+
+        Returns:
+            A function from ``batch x event`` to the same shape.
+
+        Examples:
+            >>> from flowkit.bijectors.residual_log_det import RussianRouletteLogDet
+            >>> from flowkit.nn.lipschitz import LipschitzMLP
+            >>> layer = Residual(LipschitzMLP(2, hidden=(16, 16)))
+            >>> RussianRouletteLogDet().estimate(layer.branch(), torch.rand(5, 2)).variance.shape
+            torch.Size([5])
+        """
+        return _Branch(self.network, self.prepare(context))
+
+    def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
+        with torch.autocast(x.device.type, enabled=False):
+            value, log_det = self._strategy()(_Branch(self.network, prepared), x, self.event_dims)
+            return x + value, log_det
+
+    def _inverse(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
+        with torch.autocast(z.device.type, enabled=False):
+            branch = _Branch(self.network, prepared)
+            with torch.no_grad():
+                root = self._root(branch, z)
+                _, slope = self._value_and_slope(branch, root)
+            # From a root and a slope that are constants, one more step has the derivatives of the root with respect
+            # to the latent, the context and the parameters alike.
+            root, slope = root.detach(), slope.detach()
+            x = root - _solve(slope, root + branch(root) - z, self.event_dims)
+            return x, -self._strategy()(branch, x, self.event_dims)[1]
+
+    def _strategy(self) -> ResidualLogDet:
+        return self.log_det if self.training else ExactLogDet()
+
+    def _root(self, branch: "_Branch", z: Tensor) -> Tensor:
+        x = z
+        for _ in range(self.iterations):
+            value, slope = self._value_and_slope(branch, x)
+            excess = x + value - z
+            newton = _solve(slope, excess, self.event_dims)
+            trials = torch.stack([x - newton / 2**halvings for halvings in range(TRIALS)])
+            left = self._norm(trials + branch(trials) - z)
+            nearest = torch.take_along_dim(trials, left.argmin(0, keepdim=True), dim=0).squeeze(0)
+            x = torch.where(left.amin(0) < self._norm(excess), nearest, x - excess)
+        return x
+
+    def _value_and_slope(self, branch: "_Branch", x: Tensor) -> tuple[Tensor, Tensor]:
+        value, matrix = jacobian(branch, x, self.event_dims)
+        return value, matrix + torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
+
+    def _norm(self, x: Tensor) -> Tensor:
+        """The length of each event, with dimensions of size one in place of the event's."""
+        return torch.linalg.vector_norm(x, dim=tuple(range(-self.event_dims, 0)), keepdim=True)
+
+
+class _Branch:
+    """A network with its context: a function of the data alone."""
+
+    def __init__(self, network: nn.Module, prepared: Any) -> None:
+        self.network = network
+        self.prepared = prepared
+
+    def __call__(self, x: Tensor) -> Tensor:
+        value = apply_conditioner(self.network, x, self.prepared)
+        # A context of more samples than the data would silently multiply them.
+        if value.shape != x.shape:
+            raise ValueError(f"the network gave the shape {tuple(value.shape)} for data of shape {tuple(x.shape)}")
+        return value
+
+
+def _solve(matrix: Tensor, x: Tensor, event_dims: int) -> Tensor:
+    flat = x.flatten(x.ndim - event_dims).unsqueeze(-1)
+    return torch.linalg.solve(matrix, flat).reshape(x.shape)

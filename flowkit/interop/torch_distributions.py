@@ -1,0 +1,259 @@
+"""flowkit's flows and base distributions as ``torch.distributions``."""
+
+import copy
+from abc import ABC, abstractmethod
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution as TorchDistribution
+from torch.distributions import constraints
+
+from flowkit.bijector import REAL_LINE, Interval, Shape
+from flowkit.distributions.distribution import Distribution
+from flowkit.flow import Flow
+from flowkit.interop.rows import batch_shape_of, context_rows, is_several, to_rows
+from flowkit.interop.torch_transforms import BijectorTransform, FromTorchTransform, constraint_of
+
+__all__ = ["BaseDistribution", "BijectorTransform", "FlowDistribution", "FromTorchTransform"]
+
+_SINGLE = torch.Size()
+
+
+class _View(TorchDistribution, ABC):
+    """What the views share: batches of any shape, with what they are conditioned on, as rows."""
+
+    arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012 (torch looks for it on the class)
+
+    def __init__(
+        self, event_shape: Shape, conditions: tuple[tuple[Any, int], ...], validate_args: bool | None = None
+    ) -> None:
+        if is_several(event_shape):
+            raise ValueError(f"a torch distribution is one of single tensors, got the event shapes {event_shape}")
+        batch = torch.broadcast_shapes(*(batch_shape_of(*condition) for condition in conditions))
+        super().__init__(torch.Size(batch), torch.Size(event_shape), validate_args)
+
+    @property
+    def support(self) -> constraints.Constraint:
+        """Where the density is positive: the interval, for every element of an event."""
+        return constraint_of(self._interval(), len(self.event_shape))
+
+    @property
+    def has_rsample(self) -> bool:  # type: ignore[override]
+        """Whether samples can be differentiated with respect to the parameters."""
+        # A part that picks a component at random, say, or rejects samples, states it: has_rsample is False there.
+        return all(getattr(part, "has_rsample", True) for part in self._base().modules())
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Self:
+        """The same distribution with a larger batch shape.
+
+        Args:
+            batch_shape: a shape that the present one broadcasts to.
+
+        Returns:
+            A new view of the same modules.
+
+        Raises:
+            ValueError: the present batch shape does not broadcast to it.
+        """
+        batch_shape = torch.Size(batch_shape)
+        own = (1,) * (len(batch_shape) - len(self.batch_shape)) + self.batch_shape
+        if len(own) != len(batch_shape) or any(a not in (1, b) for a, b in zip(own, batch_shape, strict=True)):
+            raise ValueError(f"the batch shape {tuple(self.batch_shape)} does not expand to {tuple(batch_shape)}")
+        new = copy.copy(self)
+        new._batch_shape = batch_shape
+        return new
+
+    def sample(self, sample_shape: Any = _SINGLE) -> Tensor:
+        """Samples ``sample_shape x batch x event``, without gradients."""
+        with torch.no_grad():
+            return self._draw(sample_shape)
+
+    def rsample(self, sample_shape: Any = _SINGLE) -> Tensor:
+        """Samples ``sample_shape x batch x event`` that gradients run through.
+
+        Raises:
+            NotImplementedError: the base distribution draws otherwise than as a function of its parameters and noise.
+        """
+        if not self.has_rsample:
+            raise NotImplementedError(
+                f"{type(self._base()).__name__} does not draw its samples as a function of its parameters: "
+                "gradients would leave a part out; use sample"
+            )
+        return self._draw(sample_shape)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Log-density of ``... x batch x event``, natural log, one number per sample.
+
+        Raises:
+            ValueError: (where ``validate_args``) the shape does not fit, or a value lies outside the support.
+        """
+        if self._validate_args:
+            self._validate_sample(value)
+        cut = value.ndim - len(self.event_shape)
+        batch = torch.broadcast_shapes(value.shape[:cut], self.batch_shape)
+        rows, _ = to_rows(value.expand(*batch, *value.shape[cut:]), len(self.event_shape))
+        return self._log_prob_of_rows(rows, batch).reshape(batch)
+
+    def _draw(self, sample_shape: Any) -> Tensor:
+        shape = self._extended_shape(sample_shape)
+        batch = shape[: len(shape) - len(self.event_shape)]
+        return self._rows_drawn(batch).reshape(shape)
+
+    @abstractmethod
+    def _base(self) -> Distribution[Any]:
+        """What the randomness comes from."""
+
+    @abstractmethod
+    def _interval(self) -> Interval:
+        """What every element of an event lies in."""
+
+    @abstractmethod
+    def _log_prob_of_rows(self, rows: Tensor, batch: torch.Size) -> Tensor:
+        """One number for each of ``rows x event``, the rows being samples of this batch shape."""
+
+    @abstractmethod
+    def _rows_drawn(self, batch: torch.Size) -> Tensor:
+        """Samples ``rows x event``, the rows being samples of this batch shape."""
+
+
+class FlowDistribution(_View):
+    r"""A flow as a ``torch.distributions.Distribution``.
+
+    .. math:: \log p(x \mid c, l) = \log p_Z(f(x \mid c) \mid l) + \log|\det \partial f / \partial x|
+
+    The batch shape is that of the context and of the label together, ``()`` without. Tensors among them have one
+    entry for each sample of the batch; anything else (a dictionary, an enumeration) is handed on as it is, and is to
+    serve every sample. A flow with several levels is one distribution, over its data. ``rsample`` is there where the
+    base distribution draws a differentiable function of its parameters and of noise.
+
+    This view is no module: train ``flow.parameters()``. In Pyro, use the class of the same name in
+    :mod:`flowkit.interop.pyro`.
+
+    Args:
+        flow: the flow.
+        context: what the bijector is conditioned on.
+        label: what the base distribution is conditioned on.
+        event_shape: event shape of the data; ``None`` for the flow's own.
+        context_dims: trailing dimensions of the context of one sample: 1 for vectors, 3 for images.
+        label_dims: trailing dimensions of the label of one sample: 0 for class numbers, 1 for vectors.
+        validate_args: whether ``log_prob`` checks values; ``None`` for torch's default.
+
+    Raises:
+        ValueError: no event shape is known, or it is not one that the bijector takes.
+
+    References:
+        J. V. Dillon et al., "TensorFlow Distributions", 2017, sec. 3 (sample, batch and event shapes).
+
+    Examples:
+        >>> from torch import nn
+        >>> from flowkit import Coupling, StandardNormal
+        >>> flow = Flow(Coupling(2, nn.Linear(1, 2), event_dims=1), StandardNormal(), event_shape=(2,))
+        >>> density = FlowDistribution(flow)
+        >>> x = density.rsample((5,))
+        >>> x.shape, density.log_prob(x).shape
+        (torch.Size([5, 2]), torch.Size([5]))
+    """
+
+    def __init__(
+        self,
+        flow: Flow,
+        context: Any = None,
+        label: Any = None,
+        event_shape: Shape | None = None,
+        context_dims: int = 1,
+        label_dims: int = 0,
+        validate_args: bool | None = None,
+    ) -> None:
+        self.flow = flow
+        self.context = context
+        self.label = label
+        self.context_dims = context_dims
+        self.label_dims = label_dims
+        event_shape = flow.event_shape if event_shape is None else event_shape
+        if event_shape is None:
+            raise ValueError("this flow takes data of any shape: say which, by event_shape=")
+        if len(event_shape) != flow.bijector.event_dims:
+            raise ValueError(
+                f"the flow's events have {flow.bijector.event_dims} dimensions, event_shape is {tuple(event_shape)}"
+            )
+        flow.bijector.output_shape(event_shape)
+        super().__init__(event_shape, ((context, context_dims), (label, label_dims)), validate_args)
+
+    def _base(self) -> Distribution[Any]:
+        return self.flow.base
+
+    def _interval(self) -> Interval:
+        return self.flow.bijector.domain(torch.float64)
+
+    def _log_prob_of_rows(self, rows: Tensor, batch: torch.Size) -> Tensor:
+        return self.flow.log_prob(rows, self._context_rows(batch), _label_rows(self.label, self.label_dims, batch))
+
+    def _rows_drawn(self, batch: torch.Size) -> Tensor:
+        return self.flow.sample(
+            batch.numel(),
+            tuple(self.event_shape),
+            self._context_rows(batch),
+            _label_rows(self.label, self.label_dims, batch),
+        )
+
+    def _context_rows(self, batch: torch.Size) -> Any:
+        return context_rows(self.context, self.context_dims, batch)
+
+
+class BaseDistribution(_View):
+    r"""A base distribution of flowkit's as a ``torch.distributions.Distribution``: :math:`\log p_Z(z \mid l)`.
+
+    The batch shape is the label's, ``()`` without.
+
+    Args:
+        distribution: the distribution; train its ``parameters()``.
+        event_shape: the shape of one event, of a single tensor.
+        label: what it is conditioned on, as for :class:`FlowDistribution`.
+        label_dims: trailing dimensions of the label of one sample: 0 for class numbers, 1 for vectors.
+        validate_args: whether ``log_prob`` checks values; ``None`` for torch's default.
+
+    Raises:
+        ValueError: the event shape is one of a tuple of tensors.
+
+    References:
+        J. V. Dillon et al., "TensorFlow Distributions", 2017, sec. 3 (sample, batch and event shapes).
+
+    Examples:
+        >>> from flowkit import Gaussian
+        >>> base = BaseDistribution(Gaussian(3, event_dims=1), (3,))
+        >>> base.log_prob(base.sample((4,))).shape
+        torch.Size([4])
+    """
+
+    def __init__(
+        self,
+        distribution: Distribution[Any],
+        event_shape: Shape,
+        label: Any = None,
+        label_dims: int = 0,
+        validate_args: bool | None = None,
+    ) -> None:
+        self.distribution = distribution
+        self.label = label
+        self.label_dims = label_dims
+        super().__init__(event_shape, ((label, label_dims),), validate_args)
+
+    def _base(self) -> Distribution[Any]:
+        return self.distribution
+
+    def _interval(self) -> Interval:
+        return REAL_LINE
+
+    def _log_prob_of_rows(self, rows: Tensor, batch: torch.Size) -> Tensor:
+        return self.distribution.log_prob(rows, _label_rows(self.label, self.label_dims, batch))
+
+    def _rows_drawn(self, batch: torch.Size) -> Tensor:
+        label = _label_rows(self.label, self.label_dims, batch)
+        return self.distribution.sample(batch.numel(), tuple(self.event_shape), label)
+
+
+def _label_rows(label: Any, label_dims: int, batch: torch.Size) -> Any:
+    # That a single label serves a batch is promised of bijectors' contexts, not of base distributions' labels.
+    rows = context_rows(label, label_dims, batch)
+    return rows.expand(batch.numel(), *rows.shape[1:]) if isinstance(rows, Tensor) else rows

@@ -1,0 +1,283 @@
+"""torch.distributions' transforms as flowkit bijectors, and the other way."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributions import constraints
+from torch.distributions.transforms import Transform, _InverseTransform
+
+from flowkit.bijector import Bijector, Interval, Shape, sum_event
+from flowkit.interop.rows import batch_shape_of, context_rows, to_rows
+
+__all__ = ["BijectorTransform", "FromTorchTransform", "constraint_of", "interval_of"]
+
+
+class FromTorchTransform(Bijector[Tensor, Tensor]):
+    r"""A transform of ``torch.distributions`` as a flowkit bijector: ``forward`` is its call, ``inverse`` its ``inv``.
+
+    .. math:: z = t(x), \qquad \log|\det \partial z / \partial x| = \sum_i \ell_i(x, z)
+
+    with :math:`\ell` the transform's ``log_abs_det_jacobian``, summed over those dimensions of the event that the
+    transform takes for a batch's.
+
+    Mind the direction. A flowkit bijector normalises: its ``forward`` takes data to latents. The transforms in a
+    ``TransformedDistribution`` generate: for those give ``t.inv``.
+
+    The transform stays the caller's object: tensors that a plain torch transform holds are not parameters of this
+    module, do not follow ``to(device)`` and are not in its state dict. One that is itself an ``nn.Module``, as Pyro's
+    flows are, is registered. It caches if it was made with a cache. (torch cannot copy or pickle a composition that
+    holds inverses; compose what they are the inverses of, and turn that round by :class:`~flowkit.Inverse`.)
+
+    Args:
+        transform: a bijective ``torch.distributions.transforms.Transform`` that keeps the number of dimensions.
+        event_dims: trailing dimensions of one event, at least the transform's own, and 1 for an elementwise one
+            unless stated.
+
+    Raises:
+        TypeError: ``transform`` is not one of torch.
+        ValueError: it is not bijective, changes the number of event dimensions, or has more than ``event_dims``; (when
+            called) its log-determinants do not have the shape that its event dimensions promise.
+
+    References:
+        J. V. Dillon et al., "TensorFlow Distributions", 2017, sec. 3.2 and 4 (event dimensions and bijectors, which
+        ``torch.distributions`` follows).
+
+    Examples:
+        >>> from torch.distributions.transforms import AffineTransform
+        >>> normalise = FromTorchTransform(AffineTransform(5.0, 2.0).inv)
+        >>> normalise(torch.tensor([[5.0, 9.0]]))
+        (tensor([[0., 2.]]), tensor([-1.3863]))
+    """
+
+    def __init__(self, transform: Transform, event_dims: int | None = None) -> None:
+        super().__init__()
+        name = type(transform).__name__
+        if not isinstance(transform, Transform):
+            raise TypeError(f"FromTorchTransform takes a torch.distributions.transforms.Transform, got a {name}")
+        if not transform.bijective:
+            raise ValueError(f"{name} is not bijective: it cannot be a bijector")
+        own, other = transform.domain.event_dim, transform.codomain.event_dim
+        if own != other:
+            raise ValueError(f"{name} takes events of {own} dimensions to events of {other}; a bijector keeps them")
+        if event_dims is not None and event_dims < own:
+            raise ValueError(f"event_dims is {event_dims}; {name} takes events of {own} dimensions")
+        # torch copies and pickles an inverse without what it is the inverse of: only that is kept.
+        self._turned = isinstance(transform, _InverseTransform)
+        # torch makes and keeps the inverse when it is first asked for: here, so that no call leaves something behind.
+        inverse = transform.inv
+        self._upright = inverse if self._turned else transform
+        self.event_dims = max(own, 1) if event_dims is None else event_dims
+        self._own_dims = own
+
+    @property
+    def transform(self) -> Transform:
+        """The transform that was given."""
+        return self._upright.inv if self._turned else self._upright
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """The transform's ``forward_shape``."""
+        return tuple(self.transform.forward_shape(torch.Size(shape)))
+
+    def input_shape(self, shape: Shape) -> Shape:
+        """The transform's ``inverse_shape``."""
+        return tuple(self.transform.inverse_shape(torch.Size(shape)))
+
+    def domain(self, dtype: torch.dtype) -> Interval:
+        """The interval of the transform's domain; the real line where that is none (a simplex, a matrix)."""
+        return interval_of(self.transform.domain)
+
+    def codomain(self, dtype: torch.dtype) -> Interval:
+        """As :meth:`domain`, of the transform's codomain."""
+        return interval_of(self.transform.codomain)
+
+    def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
+        with torch.autocast(x.device.type, enabled=False):
+            z = self.transform(x)
+            return z, self._log_det(x, z, x)
+
+    def _inverse(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
+        with torch.autocast(z.device.type, enabled=False):
+            x = self.transform.inv(z)
+            return x, -self._log_det(x, z, z)
+
+    def _log_det(self, x: Tensor, z: Tensor, given: Tensor) -> Tensor:
+        log_det = self.transform.log_abs_det_jacobian(x, z)
+        batch = given.shape[: given.ndim - self.event_dims]
+        # What torch leaves to be summed: the event's dimensions that the transform takes for a batch's.
+        left = given.shape[len(batch) : given.ndim - self._own_dims]
+        try:
+            log_det = log_det.expand((*batch, *left))
+        except RuntimeError as error:
+            raise ValueError(
+                f"{type(self.transform).__name__} gave log-determinants of shape {tuple(log_det.shape)} for values of "
+                f"shape {tuple(given.shape)} and events of {self._own_dims} dimensions, of which it should sum each"
+            ) from error
+        return sum_event(log_det[..., None], len(left) + 1).to(torch.promote_types(given.dtype, torch.float32))
+
+
+class BijectorTransform(Transform):
+    r"""A flowkit bijector as a transform of ``torch.distributions``: its call is ``forward``, its ``inv`` ``inverse``.
+
+    .. math:: y = f(x \mid c), \qquad \mathtt{log\_abs\_det\_jacobian}(x, y) = \log|\det \partial f / \partial x|
+
+    over whole events: the result has the batch shape. Domain and codomain are the bijector's intervals, over all of
+    the event. Mind the direction. A ``TransformedDistribution`` generates, from its base to the data, and a bijector's
+    ``forward`` normalises: there, give ``BijectorTransform(bijector).inv``.
+
+    With ``cache_size=1`` the last pair is kept, with its log-determinant, so that the ``log_prob`` of a
+    ``TransformedDistribution`` runs the bijector once instead of twice. As with every cached transform of torch, a
+    tensor that is passed again gives the kept result, even if the parameters have changed since.
+
+    Args:
+        bijector: the bijector, of tensors to tensors. This view is no module: train ``bijector.parameters()``.
+        context: what the bijector is conditioned on, of any batch shape that broadcasts to the data's.
+        context_dims: trailing dimensions of the context of one sample.
+        cache_size: 0 or 1, the number of results that are kept.
+
+    Raises:
+        TypeError: (when called) the bijector gives a tuple of latents: view the flow as a
+            :class:`~flowkit.interop.torch_distributions.FlowDistribution` instead.
+        ValueError: (when called) what the bijector raises, or the context's batch shape does not broadcast.
+
+    References:
+        J. V. Dillon et al., "TensorFlow Distributions", 2017, sec. 4 (bijectors and their caches).
+
+    Examples:
+        >>> from torch.distributions import Independent, Normal, TransformedDistribution
+        >>> from flowkit import ActNorm
+        >>> layer = ActNorm(2, event_dims=1)
+        >>> layer.mark_initialized()
+        >>> base = Independent(Normal(torch.zeros(2), torch.ones(2)), 1)
+        >>> density = TransformedDistribution(base, [BijectorTransform(layer, cache_size=1).inv])
+        >>> density.log_prob(torch.zeros(5, 2)).shape
+        torch.Size([5])
+    """
+
+    bijective = True
+
+    def __init__(
+        self, bijector: Bijector[Any, Any], context: Any = None, context_dims: int = 1, cache_size: int = 0
+    ) -> None:
+        super().__init__(cache_size=cache_size)
+        self.bijector = bijector
+        self.context = context
+        self.context_dims = context_dims
+        self._kept: tuple[Tensor, Tensor, Tensor] | None = None
+
+    @constraints.dependent_property(is_discrete=False)
+    def domain(self) -> constraints.Constraint:
+        """The bijector's domain, over all of the event."""
+        return constraint_of(self.bijector.domain(torch.float64), self.bijector.event_dims)
+
+    @constraints.dependent_property(is_discrete=False)
+    def codomain(self) -> constraints.Constraint:
+        """The bijector's codomain, over all of the event."""
+        return constraint_of(self.bijector.codomain(torch.float64), self.bijector.event_dims)
+
+    def with_cache(self, cache_size: int = 1) -> "BijectorTransform":
+        """This transform with a cache of another size."""
+        if cache_size == self._cache_size:
+            return self
+        return type(self)(self.bijector, self.context, self.context_dims, cache_size)
+
+    def forward_shape(self, shape: torch.Size) -> torch.Size:
+        """The shape of the latents of data of a shape, batch and all."""
+        batch, event = self._parts(shape)
+        return torch.Size((*batch, *self.bijector.output_shape(event)))
+
+    def inverse_shape(self, shape: torch.Size) -> torch.Size:
+        """The shape of the data of latents of a shape, batch and all."""
+        batch, event = self._parts(shape)
+        return torch.Size((*batch, *self.bijector.input_shape(event)))
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        """log|det dy/dx|, of the batch shape; worked out anew unless ``x`` and ``y`` are the pair that is kept."""
+        if self._kept is not None and x is self._kept[0] and y is self._kept[1]:
+            return self._kept[2]
+        return self._run(self.bijector, x)[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What is kept belongs to a graph, which cannot be copied.
+        state: dict[str, Any] = super().__getstate__()
+        return state | ({"_cached_x_y": (None, None)} if self._cache_size else {}) | {"_kept": None}
+
+    def _call(self, x: Tensor) -> Tensor:
+        y, log_det = self._run(self.bijector, x)
+        self._keep(x, y, log_det)
+        return y
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        x, log_det = self._run(self.bijector.inverse, y)
+        self._keep(x, y, -log_det)
+        return x
+
+    def _keep(self, x: Tensor, y: Tensor, log_det: Tensor) -> None:
+        if self._cache_size:
+            self._kept = x, y, log_det
+
+    def _parts(self, shape: tuple[int, ...]) -> tuple[torch.Size, tuple[int, ...]]:
+        """The batch shape of the result for a value of this shape, and the event shape of the value."""
+        cut = len(shape) - self.bijector.event_dims
+        batch = torch.broadcast_shapes(tuple(shape[:cut]), batch_shape_of(self.context, self.context_dims))
+        return batch, tuple(shape[cut:])
+
+    def _run(self, direction: Any, value: Tensor) -> tuple[Tensor, Tensor]:
+        batch, event = self._parts(value.shape)
+        rows, _ = to_rows(value.expand(*batch, *event), self.bijector.event_dims)
+        result, log_det = direction(rows, context_rows(self.context, self.context_dims, batch))
+        if not isinstance(result, Tensor):
+            raise TypeError(
+                f"{type(self.bijector).__name__} gives a tuple of latents and a torch transform maps tensors: "
+                "view the flow as a FlowDistribution"
+            )
+        return result.reshape(*batch, *result.shape[1:]), log_det.reshape(batch)
+
+
+def interval_of(constraint: constraints.Constraint) -> Interval:
+    """The interval that a constraint of ``torch.distributions`` keeps every element in.
+
+    Args:
+        constraint: the constraint, over single elements or over events of them.
+
+    Returns:
+        The ends; the real line where the constraint is not an interval. Of bounds that differ from element to
+        element, the widest.
+
+    Examples:
+        >>> interval_of(constraints.unit_interval), interval_of(constraints.independent(constraints.positive, 1))
+        ((0.0, 1.0), (0.0, inf))
+    """
+    if isinstance(constraint, constraints.independent):
+        return interval_of(constraint.base_constraint)
+    lower = torch.as_tensor(getattr(constraint, "lower_bound", -math.inf))
+    upper = torch.as_tensor(getattr(constraint, "upper_bound", math.inf))
+    return float(lower.min()), float(upper.max())
+
+
+def constraint_of(interval: Interval, event_dims: int) -> constraints.Constraint:
+    """The constraint of ``torch.distributions`` for events whose every element lies in an interval.
+
+    Args:
+        interval: its two ends, minus and plus infinity included.
+        event_dims: how many dimensions make one event.
+
+    Returns:
+        The constraint, its ``event_dim`` being ``event_dims``.
+
+    Examples:
+        >>> constraint_of((0.0, math.inf), event_dims=1)
+        IndependentConstraint(GreaterThan(lower_bound=0.0), 1)
+    """
+    lower, upper = interval
+    single: constraints.Constraint
+    if interval == (-math.inf, math.inf):
+        single = constraints.real
+    elif upper == math.inf:
+        single = constraints.greater_than(lower)
+    elif lower == -math.inf:
+        single = constraints.less_than(upper)
+    else:
+        single = constraints.interval(lower, upper)
+    return constraints.independent(single, event_dims)

@@ -1,0 +1,60 @@
+"""NICE for vectors."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+
+from flowkit.bijector import Bijector
+from flowkit.bijectors.chain import Chain
+from flowkit.bijectors.elementwise import Elementwise
+from flowkit.distributions.standard_normal import StandardNormal
+from flowkit.flow import Flow
+from flowkit.models.counts import require_counts, require_widths
+from flowkit.models.vector_coupling import vector_coupling
+from flowkit.transforms.additive import Additive
+from flowkit.transforms.affine import Affine
+
+__all__ = ["nice"]
+
+
+def nice(features: int, layers: int = 4, hidden: Sequence[int] = (128, 128), context_features: int = 0) -> Flow:
+    r"""NICE: additive couplings, which keep the volume, and one scale per feature at the end.
+
+    .. math:: z_K = x_K, \qquad z_i = x_i + b_i(x_K, c) \text{ for } i \notin K; \qquad
+              \log\left|\det \frac{\partial z}{\partial x}\right| = \sum_i s_i
+
+    The couplings keep the even and the odd features in turn. Of all flows here the steadiest, and the least able.
+
+    Args:
+        features: entries of a vector, >= 2.
+        layers: how many couplings, >= 1; the paper has 4, and no fewer than 3 let all features act on each other.
+        hidden: widths of the hidden layers of each coupling's network.
+        context_features: entries of the context; 0 for an unconditional flow.
+
+    Returns:
+        A flow over vectors ``batch x features``, its base the standard normal.
+
+    Raises:
+        ValueError: a size is too small.
+        TypeError: a size is no integer.
+
+    References:
+        Dinh, Krueger and Bengio, "NICE: non-linear independent components estimation", ICLR workshop 2015, sec. 3.
+
+    Examples:
+        >>> import torch
+        >>> flow = nice(3)
+        >>> flow.log_prob(torch.rand(5, 3)).shape
+        torch.Size([5])
+    """
+    require_widths(hidden)
+    require_counts(0, context_features=context_features)
+    require_counts(2, features=features)
+    require_counts(1, layers=layers)
+    parts: list[Bijector[Any, Any]] = [
+        vector_coupling(features, Additive(), layer % 2, hidden, context_features) for layer in range(layers)
+    ]
+    # The scales are parameters of their own: unlike a network's outputs, they need no bound.
+    parts.append(Elementwise(Affine(nn.Identity()), (features,)))
+    return Flow(Chain(parts), StandardNormal(), (features,))

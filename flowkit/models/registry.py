@@ -1,0 +1,126 @@
+"""Models by name: flowkit's own and those of the installed plugins."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from torch import nn
+
+from flowkit.models.ffjord import ffjord
+from flowkit.models.glow import glow
+from flowkit.models.iaf import iaf
+from flowkit.models.maf import maf
+from flowkit.models.nice import nice
+from flowkit.models.nsf import nsf
+from flowkit.models.realnvp import realnvp
+from flowkit.models.recipe import Recipe
+from flowkit.models.residual import residual
+from flowkit.plugins import plugins
+
+__all__ = ["create_model", "list_models"]
+
+Builder = Callable[..., nn.Module]
+
+BUILT_IN: Mapping[str, Builder] = {
+    "ffjord": ffjord,
+    "glow": glow,
+    "iaf": iaf,
+    "maf": maf,
+    "nice": nice,
+    "nsf": nsf,
+    "realnvp": realnvp,
+    "residual": residual,
+}
+
+
+def list_models() -> list[str]:
+    """Names of all models, flowkit's own and those of the installed plugins, sorted.
+
+    Returns:
+        The names that :func:`create_model` takes.
+
+    Examples:
+        >>> set(list_models()) >= {"ffjord", "glow", "iaf", "maf", "nice", "nsf", "realnvp", "residual"}
+        True
+    """
+    return sorted(_offers())
+
+
+def create_model(name: str, **settings: Any) -> nn.Module:
+    """Build a model by name.
+
+    The model remembers name and settings (as ``model.recipe``), so that :func:`~flowkit.save_model` can store it.
+
+    Args:
+        name: one of :func:`list_models`.
+        settings: the model's own keyword arguments: for flowkit's own, those of the function of that name.
+
+    Returns:
+        The model, freshly initialised; of flowkit's own models a :class:`~flowkit.Flow`.
+
+    Raises:
+        KeyError: no model has that name; the message names the nearest one, or all.
+        TypeError: a setting is unknown, missing or of the wrong type; the message lists those that there are.
+        ValueError: a setting's value is refused, or several sources offer a model of that name.
+
+    Examples:
+        >>> flow = create_model("maf", features=2)
+        >>> flow.event_shape
+        (2,)
+        >>> create_model("mar")
+        Traceback (most recent call last):
+        ...
+        KeyError: "there is no model 'mar'; did you mean 'maf'?"
+    """
+    offers = _offers()
+    if name not in offers:
+        near = get_close_matches(name, offers, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(sorted(offers))}"
+        raise KeyError(f"there is no model {name!r}; {hint}")
+    if len(offers[name]) > 1:
+        sources = " and ".join(offers[name])
+        raise ValueError(f"the model {name!r} is offered by {sources}: uninstall a package, or have its model renamed")
+    (builder,) = offers[name].values()
+    model = _build(name, builder, settings)
+    # In the instance's own dictionary: torch's attributes are typed to be tensors and modules.
+    vars(model)["recipe"] = Recipe(name, _copied(settings))
+    return model
+
+
+def _copied(value: Any) -> Any:
+    """New containers of the same contents: what happens to a list of settings later is not the model's."""
+    if isinstance(value, dict):
+        return {key: _copied(part) for key, part in value.items()}
+    return type(value)(map(_copied, value)) if type(value) in (list, tuple) else value
+
+
+def _offers() -> dict[str, dict[str, Builder]]:
+    """For each name, what builds it, by who offers it."""
+    offers: dict[str, dict[str, Builder]] = {name: {"flowkit": builder} for name, builder in BUILT_IN.items()}
+    for point, plugin in plugins().items():
+        for name, builder in plugin.models.items():
+            offers.setdefault(name, {})[f"the plugin {point!r}"] = builder
+    return offers
+
+
+def _build(name: str, builder: Builder, settings: Mapping[str, Any]) -> nn.Module:
+    accepted = _accepted(builder)
+    try:
+        model = builder(**settings)
+    except TypeError as error:
+        raise TypeError(f"model {name!r} cannot be built: {error}; its settings are: {accepted}") from error
+    except ValueError as error:
+        raise ValueError(f"model {name!r} cannot be built: {error}; its settings are: {accepted}") from error
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"what offers the model {name!r} built a {type(model).__name__}, not a torch.nn.Module")
+    return model
+
+
+def _accepted(builder: Builder) -> str:
+    """The settings with their defaults, as they would be written in Python."""
+    try:
+        parameters = inspect.signature(builder).parameters.values()
+    except ValueError:
+        return "known to its plugin alone"
+    return ", ".join(str(p.replace(annotation=inspect.Parameter.empty)) for p in parameters) or "none"

@@ -1,0 +1,218 @@
+"""Models as folders: their settings, and their weights."""
+
+import json
+import math
+from collections.abc import Mapping
+from itertools import chain
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from torch import Tensor, nn
+
+from flowkit.models.recipe import Recipe, recipe_of
+from flowkit.models.registry import create_model
+from flowkit.models.whole_folder import whole_folder
+
+__all__ = ["load_model", "save_model"]
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+
+KEYS: Mapping[str, tuple[type, str]] = {
+    "flowkit": (str, "the version of flowkit that wrote it"),
+    "model": (str, "the model's name"),
+    "settings": (dict, "the model's settings"),
+}
+
+
+def save_model(model: nn.Module, folder: str | Path) -> None:
+    """Store a model that :func:`~flowkit.create_model` made.
+
+    The folder gets ``config.json`` (flowkit's version, the model's name and settings) and ``model.safetensors`` (every
+    entry of the state dict, bit by bit, in its own dtype). Both appear at once, when they are complete; a model that
+    the folder held before is replaced. Nothing is pickled: such a folder can be loaded from anyone.
+
+    Needs safetensors: ``pip install "flowkit-core[io]"``.
+
+    Args:
+        model: the model, on any device; its architecture must be the one it was made with.
+        folder: where to; missing parents are created.
+
+    Raises:
+        ValueError: the model was not made by :func:`~flowkit.create_model`, a setting is none that JSON can hold, or
+            an entry of the state dict is no tensor.
+        FileExistsError: ``folder`` is a file, or holds anything but a model.
+        ImportError: safetensors is not installed.
+
+    Examples:
+        >>> import tempfile
+        >>> from flowkit.models.registry import create_model
+        >>> folder = Path(tempfile.mkdtemp()) / "model"
+        >>> save_model(create_model("maf", features=2, hidden=(8,)), folder)
+        >>> sorted(file.name for file in folder.iterdir())
+        ['config.json', 'model.safetensors']
+    """
+    safetensors = _safetensors()
+    folder = Path(folder)
+    recipe = recipe_of(model)
+    if recipe is None:
+        raise ValueError(
+            f"this {type(model).__name__} does not know its settings: make models that are to be stored by "
+            "flowkit.create_model, and of a wrapper (torch.compile's, DistributedDataParallel) give the model within"
+        )
+    config = _config(recipe)
+    state = {key: _copied(key, value) for key, value in model.state_dict().items()}
+    _require_nothing_else(folder)
+    with whole_folder(folder) as temporary:
+        (temporary / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        (temporary / WEIGHTS).write_bytes(safetensors.save(state, {"format": "pt"}))
+
+
+def load_model(folder: str | Path) -> nn.Module:
+    """A model that :func:`save_model` stored.
+
+    Args:
+        folder: the folder.
+
+    Returns:
+        The model, on the CPU, in evaluation mode, its weights those that were stored, bit by bit, in their dtypes.
+
+    Raises:
+        FileNotFoundError: the folder, or one of its two files, is missing.
+        ValueError: a file is damaged, the model or its settings are unknown here, or the weights are others than the
+            model's; the message names the file, the key, what was expected and what was found.
+        ImportError: safetensors is not installed.
+
+    Examples:
+        >>> import tempfile
+        >>> from flowkit.models.registry import create_model
+        >>> folder = Path(tempfile.mkdtemp()) / "model"
+        >>> save_model(create_model("maf", features=2, hidden=(8,)), folder)
+        >>> load_model(folder).event_shape
+        (2,)
+    """
+    safetensors = _safetensors()
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder; give one that flowkit.save_model wrote")
+    recipe = _read_config(folder / CONFIG)
+    try:
+        model = create_model(recipe.name, **recipe.settings)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{folder / CONFIG}: {error.args[0]}") from error
+    path = _require_file(folder / WEIGHTS)
+    try:
+        state = safetensors.load(path.read_bytes())
+    except _safetensor_error() as error:
+        raise ValueError(f"{path}: is no valid safetensors file ({error}); get it again") from error
+    _require_same(path, recipe.name, model.state_dict(), state)
+    _take_dtypes(model, state)
+    model.load_state_dict(state)
+    return model.eval()
+
+
+def _safetensors() -> ModuleType:
+    try:
+        import safetensors.torch
+    except ImportError as error:
+        raise ImportError(
+            'models are stored and loaded by safetensors, which is not installed: pip install "flowkit-core[io]"'
+        ) from error
+    return safetensors.torch
+
+
+def _safetensor_error() -> type[Exception]:
+    from safetensors import SafetensorError
+
+    return SafetensorError
+
+
+def _config(recipe: Recipe) -> dict[str, Any]:
+    from flowkit import __version__
+
+    settings = {key: _plain(value, recipe.name, key) for key, value in recipe.settings.items()}
+    return {"flowkit": __version__, "model": recipe.name, "settings": settings}
+
+
+def _plain(value: Any, model: str, setting: str) -> Any:
+    """A setting as JSON will give it back: tuples as lists, everything else unchanged, or refused."""
+    if isinstance(value, list | tuple):
+        return [_plain(part, model, setting) for part in value]
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {key: _plain(part, model, setting) for key, part in value.items()}
+    finite = not isinstance(value, float) or math.isfinite(value)
+    # Not isinstance: an enum that is an integer would come back as a plain one.
+    if finite and (value is None or type(value) in (bool, int, float, str)):
+        return value
+    raise ValueError(
+        f"the setting {setting!r} of the model {model!r} holds {value!r}, which cannot be stored: only numbers, texts, "
+        "booleans, None, and lists and dicts of those can"
+    )
+
+
+def _copied(key: str, value: Any) -> Tensor:
+    if not isinstance(value, Tensor):
+        raise ValueError(f"the state dict's entry {key!r} is a {type(value).__name__}; only tensors can be stored")
+    # Copies, since tensors that share memory cannot be written.
+    return value.detach().cpu().contiguous().clone()
+
+
+def _require_nothing_else(folder: Path) -> None:
+    if folder.is_dir():
+        others = sorted(file.name for file in folder.iterdir() if file.name not in (CONFIG, WEIGHTS))
+        if others:
+            raise FileExistsError(
+                f"{folder}: holds {others[0]!r}, which replacing the folder would delete; choose a new folder"
+            )
+
+
+def _require_file(path: Path) -> Path:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; a folder that flowkit.save_model wrote has one")
+    return path
+
+
+def _read_config(path: Path) -> Recipe:
+    try:
+        config = json.loads(_require_file(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: is not valid JSON ({error})") from error
+    if not isinstance(config, dict):
+        raise ValueError(f"{path}: holds a {type(config).__name__}, expected an object with {', '.join(KEYS)}")
+    for key, (kind, meaning) in KEYS.items():
+        if key not in config:
+            raise ValueError(f"{path}: has no {key!r}, {meaning}")
+        if not isinstance(config[key], kind):
+            raise ValueError(f"{path}: {key!r} is {config[key]!r}, expected {meaning}, a {kind.__name__}")
+    unknown = [key for key in config if key not in KEYS]
+    if unknown:
+        raise ValueError(f"{path}: has {unknown[0]!r}, expected {', '.join(KEYS)} alone")
+    return Recipe(config["model"], config["settings"])
+
+
+def _require_same(path: Path, name: str, expected: Mapping[str, Any], found: Mapping[str, Tensor]) -> None:
+    """The stored tensors must be those that the model has, by name and shape."""
+    for key, value in expected.items():
+        if key not in found:
+            raise ValueError(f"{path}: has no {key!r}, which the model {name!r} of {CONFIG} has")
+        if found[key].shape != value.shape:
+            raise ValueError(
+                f"{path}: {key!r} has the shape {tuple(found[key].shape)}, expected {tuple(value.shape)} for the model "
+                f"{name!r} of {CONFIG}"
+            )
+    for key in found:
+        if key not in expected:
+            raise ValueError(f"{path}: has {key!r}, which the model {name!r} of {CONFIG} does not have")
+
+
+def _take_dtypes(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Give parameters and buffers the stored dtypes, in place: assigning would part those that a model shares."""
+    floating = {value.dtype for value in state.values() if value.is_floating_point()}
+    if len(floating) == 1:
+        # What is not stored, such as a buffer that only knows where samples are to be drawn, goes with the rest.
+        model.to(floating.pop())
+    everything = chain(model.named_parameters(remove_duplicate=False), model.named_buffers(remove_duplicate=False))
+    for key, value in everything:
+        if key in state:
+            value.data = value.data.to(state[key].dtype)

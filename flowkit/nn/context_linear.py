@@ -1,0 +1,79 @@
+"""The first layer of a conditional network."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["ContextLinear", "require_features"]
+
+
+class ContextLinear(nn.Linear):
+    r"""A linear layer over data and context, whose part over the context is computed once per context.
+
+    .. math:: y = W_x x + b + W_c c, \qquad W = [W_x, W_c].
+
+    Args:
+        data_features: entries of ``x``, at least 1.
+        out_features: entries of ``y``, at least 1.
+        context_features: entries of ``c``, at least 0; 0 for none.
+
+    Raises:
+        ValueError: a number is too small; or (from :meth:`prepare`) a context is missing, or given where none was
+            announced, or has another number of entries.
+
+    Examples:
+        >>> import torch
+        >>> layer = ContextLinear(2, 5, context_features=3)
+        >>> x, context = torch.rand(4, 2), torch.rand(1, 3)
+        >>> layer(x, layer.prepare(context)).shape
+        torch.Size([4, 5])
+    """
+
+    def __init__(self, data_features: int, out_features: int, context_features: int = 0) -> None:
+        require_features("the data", data_features)
+        require_features("the output", out_features)
+        if context_features < 0:
+            raise ValueError(f"context_features is {context_features}; a network has a context of 0 features or more")
+        super().__init__(data_features + context_features, out_features)
+        self.data_features = data_features
+        self.context_features = context_features
+
+    @property
+    def data_weight(self) -> Tensor:
+        """``W_x``, ``out_features x data_features``."""
+        return self.weight[:, : self.data_features] if self.context_features else self.weight
+
+    def prepare(self, context: Tensor | None) -> Tensor | None:
+        """``W_c c``, ``batch x out_features``; ``None`` for no context."""
+        if (context is None) != (self.context_features == 0) or (
+            context is not None and context.shape[-1] != self.context_features
+        ):
+            got = "none" if context is None else f"one of shape {tuple(context.shape)}"
+            raise ValueError(f"this conditioner takes a context of {self.context_features} features, got {got}")
+        return None if context is None else F.linear(context, self.weight[:, self.data_features :])
+
+    def forward(self, x: Tensor, prepared: Tensor | None = None) -> Tensor:
+        """``batch x data_features`` and what :meth:`prepare` returned to ``batch x out_features``."""
+        y = F.linear(x, self.data_weight, self.bias)
+        return y if prepared is None else y + prepared
+
+
+def require_features(of: str, features: int) -> None:
+    """Check that a layer of a network has any width.
+
+    Args:
+        of: what has that many features, for the message.
+        features: how many.
+
+    Raises:
+        ValueError: fewer than 1.
+
+    Examples:
+        >>> require_features("the data", 0)
+        Traceback (most recent call last):
+        ...
+        ValueError: the data has 0 features; a network needs at least 1 (one of the context alone takes it as its data)
+    """
+    if features < 1:
+        raise ValueError(
+            f"{of} has {features} features; a network needs at least 1 (one of the context alone takes it as its data)"
+        )

@@ -1,0 +1,86 @@
+"""The bijectors of whole models, small."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flowkit.flow import Flow
+from flowkit.models.ffjord import ffjord
+from flowkit.models.glow import glow
+from flowkit.models.iaf import iaf
+from flowkit.models.maf import maf
+from flowkit.models.nice import nice
+from flowkit.models.nsf import nsf
+from flowkit.models.realnvp import realnvp
+from flowkit.models.residual import residual
+from flowkit.testing.case import Case, Draw, Entry
+from flowkit.testing.catalogue.image import UNBOUNDED_PRIOR
+from flowkit.testing.catalogue.networks import CONTEXT, HIDDEN
+
+__all__ = ["ENTRIES"]
+
+
+def _vector(
+    model: Callable[..., Flow],
+    conditional: bool = False,
+    fewest: int = 2,
+    **settings: Any,
+) -> Callable[[Draw], Case]:
+    def build(draw: Draw) -> Case:
+        features = draw(fewest, 4)
+        context = CONTEXT if conditional else 0
+        return Case(
+            lambda: model(features, hidden=(HIDDEN,), context_features=context, **settings).bijector,
+            (features,),
+            (CONTEXT,) if conditional else None,
+        )
+
+    return build
+
+
+def _glow(conditional: bool) -> Callable[[Draw], Case]:
+    def build(draw: Draw) -> Case:
+        channels, height, width = draw(1, 2), 4 * draw(1, 2), 4 * draw(1, 2)
+        context = CONTEXT if conditional else 0
+        return Case(
+            lambda: glow((channels, height, width), 2, 1, HIDDEN, context).bijector,
+            (channels, height, width),
+            (CONTEXT, height, width) if conditional else None,
+            exempt=UNBOUNDED_PRIOR,
+        )
+
+    return build
+
+
+REALNVP = "Dinh, Sohl-Dickstein and Bengio 2017"
+NICE = "Dinh, Krueger and Bengio 2015"
+MAF = "Papamakarios, Pavlakou and Murray 2017"
+IAF = "Kingma et al. 2016"
+NSF = "Durkan et al. 2019"
+RESIDUAL = "Chen et al. 2019"
+FFJORD = "Grathwohl et al. 2019"
+GLOW = "Kingma and Dhariwal 2018"
+
+ENTRIES: dict[str, Entry] = {
+    "realnvp": Entry("RealNVP", REALNVP, _vector(realnvp, layers=2)),
+    "realnvp, conditional": Entry("RealNVP", REALNVP, _vector(realnvp, True, layers=2)),
+    "nice": Entry("NICE", NICE, _vector(nice, layers=3)),
+    "nice, conditional": Entry("NICE", NICE, _vector(nice, True, layers=3)),
+    "maf": Entry("masked autoregressive flow", MAF, _vector(maf, layers=2)),
+    "maf, conditional": Entry("masked autoregressive flow", MAF, _vector(maf, True, fewest=1, layers=2)),
+    "iaf": Entry("inverse autoregressive flow", IAF, _vector(iaf, layers=2)),
+    "iaf, conditional": Entry("inverse autoregressive flow", IAF, _vector(iaf, True, fewest=1, layers=2)),
+    "nsf": Entry("neural spline flow", NSF, _vector(nsf, layers=2, bins=4)),
+    "nsf, conditional": Entry("neural spline flow", NSF, _vector(nsf, True, layers=2, bins=4)),
+    "nsf, autoregressive": Entry("neural spline flow", NSF, _vector(nsf, layers=2, bins=4, autoregressive=True)),
+    "nsf, autoregressive, conditional": Entry(
+        "neural spline flow", NSF, _vector(nsf, True, fewest=1, layers=2, bins=4, autoregressive=True)
+    ),
+    "residual": Entry("residual flow", RESIDUAL, _vector(residual, fewest=1, blocks=2)),
+    "residual, conditional": Entry("residual flow", RESIDUAL, _vector(residual, True, fewest=1, blocks=1)),
+    "residual, estimated": Entry("residual flow", RESIDUAL, _vector(residual, fewest=1, blocks=1, exact=False)),
+    # By equal steps; the adaptive solver, much the slower, is checked as a layer.
+    "ffjord": Entry("continuous flow", FFJORD, _vector(ffjord, fewest=1, steps=8)),
+    "ffjord, conditional": Entry("continuous flow", FFJORD, _vector(ffjord, True, fewest=1, steps=8)),
+    "glow": Entry("Glow", GLOW, _glow(conditional=False)),
+    "glow, conditional": Entry("conditional Glow", f"{GLOW}; Lugmayr et al. 2020", _glow(conditional=True)),
+}

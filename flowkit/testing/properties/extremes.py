@@ -1,0 +1,70 @@
+"""Large and tiny values."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from flowkit.bijector import Interval
+from flowkit.testing.properties.tolerances import EXACT
+from flowkit.testing.property import HOLDS, Measurement, Property
+from flowkit.testing.subject import Subject
+from flowkit.testing.values import apply_to, tensors
+from flowkit.testing.violation import ContractViolation
+
+__all__ = ["PROPERTIES"]
+
+MAGNITUDES = (1e-6, 1e-3, 1.0, 1e2, 1e4)
+
+
+def _finite_or_refused(subject: Subject) -> Iterator[Measurement]:
+    for version in (subject, subject.in_float32):
+        bijector, sample = version.bijector, version.sample()
+        for name, direction, like, interval in (
+            ("forward", bijector.forward, sample.x, bijector.domain(version.dtype)),
+            ("inverse", bijector.inverse, sample.z, bijector.codomain(version.dtype)),
+        ):
+            for magnitude in MAGNITUDES:
+                for value in _of_size(like, magnitude):
+                    _check(name, direction, value, sample.context, interval, magnitude)
+                    yield HOLDS
+
+
+def _of_size(like: Any, magnitude: float) -> Iterator[Any]:
+    """Values of that size: of both signs (those of random numbers), all positive, all negative."""
+    yield apply_to(like, lambda t: magnitude * torch.where(t > t.median(), 1.0, -1.0).to(t))
+    yield apply_to(like, lambda t: torch.full_like(t, magnitude))
+    yield apply_to(like, lambda t: torch.full_like(t, -magnitude))
+
+
+def _check(name: str, direction: Any, value: Any, context: Any, interval: Interval, magnitude: float) -> None:
+    lower, upper = interval
+    within = all(bool(((part > lower) & (part < upper)).all()) for part in tensors(value))
+    what = f"{name} of values of size {magnitude:g} in {tensors(value)[0].dtype}"
+    try:
+        with torch.no_grad():
+            result, log_det = direction(value, context)
+    except ValueError as error:
+        if within:
+            raise ContractViolation(f"{what} is refused, though they lie within {interval}: {error}") from error
+        if f"{lower:g}" not in str(error) or f"{upper:g}" not in str(error):
+            raise ContractViolation(f"{what} is refused without the interval {interval} named: {error}") from error
+        return
+    if not within:
+        raise ContractViolation(f"{what} is not refused, though some lie outside {interval}")
+    for part, its in [(part, "result") for part in tensors(result)] + [(log_det, "log-determinant")]:
+        if not part.isfinite().all():
+            raise ContractViolation(f"{what} gives a {its} that is not finite")
+
+
+PROPERTIES = (
+    Property(
+        "extreme_inputs",
+        "Values of size 1e-6 to 1e4, of either sign, give finite results and log-determinants in float64 and float32 "
+        "if they lie within the stated interval, and a ValueError that names it otherwise.",
+        EXACT,
+        "finite is all that is asked: a sigmoid saturates at 1e4, so that no round trip could be",
+        _finite_or_refused,
+        states=("perturbed",),
+    ),
+)

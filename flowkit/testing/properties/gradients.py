@@ -1,0 +1,115 @@
+"""Gradients are those of the map, and reach every parameter."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.gradcheck import GradcheckError
+
+from flowkit.bijectors.inverse import Inverse
+from flowkit.testing.properties.tolerances import EXACT, YES_OR_NO
+from flowkit.testing.property import HOLDS, Measurement, Property
+from flowkit.testing.subject import Subject
+from flowkit.testing.values import apply_to, tensors
+from flowkit.testing.violation import ContractViolation, NotApplicable
+
+__all__ = ["PROPERTIES"]
+
+# Enough that some reach each ReLU and each bin of a spline.
+SAMPLES = 16
+# What is left where terms of order one cancel; a gradient that is there is orders of magnitude larger.
+ZERO = 1e-12
+
+
+def _gradcheck(subject: Subject) -> Iterator[Measurement]:
+    sample = subject.sample(subject.batch(1))
+    bijector = subject.bijector
+    for name, module, prefix, value in (
+        ("forward", bijector, "", sample.x),
+        ("inverse", Inverse(bijector), "bijector.", sample.z),
+    ):
+        parameters = {prefix + key: p.detach() for key, p in bijector.named_parameters() if p.requires_grad}
+
+        def call(
+            *flat: Tensor, module: Any = module, like: Any = value, parameters: dict[str, Tensor] = parameters
+        ) -> tuple[Tensor, ...]:
+            given = iter(flat)
+            x = apply_to(like, lambda _: next(given))
+            context = apply_to(sample.context, lambda _: next(given))
+            swapped = _split(next(given), parameters) if parameters else {}
+            result, log_det = torch.func.functional_call(module, swapped, (x, context))
+            # An output that is cut off from the graph would be passed over: attached by a zero, its slope is wrong.
+            attached = torch.stack([part.sum() for part in flat]).sum() * 0.0
+            return tuple(part + attached for part in [*tensors(result), *tensors(log_det)])
+
+        # All parameters in one vector: each input costs gradcheck several passes, and a flow has hundreds.
+        together = [torch.cat([p.flatten() for p in parameters.values()])] if parameters else []
+        leaves = [*tensors(value), *tensors(sample.context), *together]
+        inputs = tuple(leaf.detach().clone().requires_grad_() for leaf in leaves)
+        try:
+            torch.autograd.gradcheck(call, inputs, fast_mode=True)
+        except GradcheckError as error:
+            names = ["the input"] * len(tensors(value)) + ["the context"] * len(tensors(sample.context))
+            raise ContractViolation(f"{name}: {_explained(str(error), [*names, 'the parameters'])}") from error
+        yield HOLDS
+
+
+def _split(vector: Tensor, like: dict[str, Tensor]) -> dict[str, Tensor]:
+    pieces = vector.split([tensor.numel() for tensor in like.values()])
+    return {key: piece.view_as(tensor) for (key, tensor), piece in zip(like.items(), pieces, strict=True)}
+
+
+def _explained(message: str, inputs: list[str]) -> str:
+    found = re.search(r"output (\d+) with respect to input (\d+)", message)
+    if found is None:
+        return message.strip().splitlines()[0]
+    output, of = found[1], inputs[int(found[2])]
+    return f"autograd's gradient of output {output} (the last is the log-determinant) by {of} is not the slope it has"
+
+
+def _reaches_parameters(subject: Subject) -> Iterator[Measurement]:
+    bijector = subject.bijector
+    parameters = {key: p for key, p in bijector.named_parameters() if p.requires_grad}
+    if not parameters:
+        raise NotApplicable("it has no parameters")
+    sample = subject.sample(subject.batch(SAMPLES))
+    for name, direction, value in (("forward", bijector.forward, sample.x), ("inverse", bijector.inverse, sample.z)):
+        result, log_det = direction(value, sample.context)
+        # The gradient of a plain sum may vanish where that of the numbers does not.
+        generator = torch.Generator().manual_seed(subject.seed)
+        loss = torch.stack(
+            [
+                (part * torch.randn(part.shape, dtype=part.dtype, generator=generator)).sum()
+                for part in [*tensors(result), *tensors(log_det)]
+            ]
+        ).sum()
+        gradients = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
+        for key, gradient in zip(parameters, gradients, strict=True):
+            if gradient is not None and not gradient.isfinite().all():
+                raise ContractViolation(f"{name} gives the parameter {key!r} a gradient that is not finite")
+            if subject.state == "perturbed" and (gradient is None or float(gradient.abs().max()) < ZERO):
+                raise ContractViolation(f"{name} gives the parameter {key!r} no gradient")
+        yield HOLDS
+
+
+PROPERTIES = (
+    Property(
+        "gradients",
+        "Gradients of both directions' results and log-determinants, with respect to input, context and parameters, "
+        "pass gradcheck.",
+        EXACT,
+        "torch.autograd.gradcheck in fast mode with its own tolerances: slopes by differences of 1e-6 are good to "
+        "1e-5 of what they are",
+        _gradcheck,
+    ),
+    Property(
+        "parameter_gradients",
+        "Every parameter receives a finite gradient from either direction, and one that is not zero once parameters "
+        "are away from their start.",
+        EXACT,
+        YES_OR_NO,
+        _reaches_parameters,
+    ),
+)

@@ -1,0 +1,130 @@
+"""What a check found."""
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from flowkit.testing.violation import ContractViolation
+
+__all__ = ["Report", "Row", "Verdict", "table"]
+
+Verdict = Literal["passed", "failed", "exempt", "not applicable"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A property's line.
+
+    Args:
+        property: its id.
+        verdict: how it came out.
+        figure: the worst seen; ``None`` where nothing was measured.
+        tolerance: the largest figure that passes; 0 for a property that holds or does not.
+        message: of a failure what was found, else why it was not checked.
+
+    Examples:
+        >>> Row("log_dets_cancel", "passed", 3e-16, 1e-8).cells()
+        ('log_dets_cancel', '3.0e-16', '1e-08', 'passed')
+    """
+
+    property: str
+    verdict: Verdict
+    figure: float | None
+    tolerance: float
+    message: str = ""
+
+    def cells(self) -> tuple[str, str, str, str]:
+        """The row as text: property, worst figure, tolerance, verdict."""
+        if self.tolerance == 0:
+            return self.property, "", "", self.verdict
+        measured = self.figure is not None and not math.isinf(self.figure)
+        return self.property, f"{self.figure:.1e}" if measured else "", f"{self.tolerance:.0e}", self.verdict
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the checks of one bijector found, a row for each property; as text, a table.
+
+    Args:
+        name: of the bijector.
+        rows: one for each property, in the order of checking.
+
+    Examples:
+        >>> report = Report("Squeeze", (Row("log_dets_cancel", "passed", 0.0, 1e-8), Row("bind", "passed", 0.0, 0.0)))
+        >>> print(report)
+        Squeeze: 2 properties hold
+        property         worst    tolerance  verdict
+        log_dets_cancel  0.0e+00  1e-08      passed
+        bind                                 passed
+    """
+
+    name: str
+    rows: tuple[Row, ...]
+
+    @property
+    def failures(self) -> tuple[Row, ...]:
+        """The rows of the properties that do not hold."""
+        return tuple(row for row in self.rows if row.verdict == "failed")
+
+    @property
+    def summary(self) -> str:
+        """How many properties hold, fail, are exempt, in a line."""
+        passed = sum(row.verdict == "passed" for row in self.rows)
+        failed = len(self.failures)
+        parts = [f"{failed} {'property fails' if failed == 1 else 'properties fail'}"] if failed else []
+        parts += [f"{passed} hold" if failed else f"{passed} properties hold"]
+        parts += [f"{n} exempt"] if (n := sum(row.verdict == "exempt" for row in self.rows)) else []
+        return ", ".join(parts)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the failures failed, a line each; a line for all of those that failed for the same reason."""
+        groups: dict[str, list[Row]] = {}
+        for row in self.failures:
+            # Without its name and the circumstances.
+            reason = re.sub(r" \(seed [^()]*(\([^()]*\)[^()]*)*\)$", "", row.message.removeprefix(f"{row.property}: "))
+            groups.setdefault(reason, []).append(row)
+        lines = []
+        for first, *others in groups.values():
+            more = f", {others[0].property}" if len(others) == 1 else f" and {len(others)} more" if others else ""
+            lines.append(f"{first.property}{more}{first.message.removeprefix(first.property)}")
+        return tuple(lines)
+
+    def raise_for_failures(self) -> None:
+        """Raise if a property does not hold.
+
+        Raises:
+            ContractViolation: with the message of each.
+        """
+        if self.failures:
+            lines = "\n".join(f"  {reason}" for reason in self.reasons)
+            raise ContractViolation(f"{self.name} breaks the contract: {self.summary}\n{lines}")
+
+    def __str__(self) -> str:
+        """A heading, the table, and under it the reasons."""
+        lines = [f"{self.name}: {self.summary}"]
+        lines += table(("property", "worst", "tolerance", "verdict"), (row.cells() for row in self.rows))
+        lines += [f"{row.property} is exempt: {row.message}" for row in self.rows if row.verdict == "exempt"]
+        lines += [f"FAILED {reason}" for reason in self.reasons]
+        return "\n".join(lines)
+
+
+def table(heading: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    """Align columns of text.
+
+    Args:
+        heading: names of the columns.
+        rows: as many cells each.
+
+    Returns:
+        The lines, the heading first.
+
+    Examples:
+        >>> table(("a", "b"), [("one", "two")])
+        ['a    b', 'one  two']
+    """
+    lines = [heading, *rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(heading))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]

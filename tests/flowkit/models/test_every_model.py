@@ -1,0 +1,138 @@
+"""What every model keeps, whatever it is."""
+
+import copy
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from flowkit.bijectors.actnorm import initialize
+from flowkit.models.registry import BUILT_IN, list_models
+from flowkit.models.storage import load_model, save_model
+from tests.flowkit.models.settings import MODELS, context_for, data, made, ready
+
+every = pytest.mark.parametrize("name", MODELS)
+conditional = pytest.mark.parametrize("name", [name for name in MODELS if "conditional" in name])
+
+
+def flat(latents: Any) -> Tensor:
+    return torch.cat([part.flatten() for part in (latents if isinstance(latents, tuple) else (latents,))])
+
+
+def test_every_model_is_here() -> None:
+    assert {of_model for of_model, _ in MODELS.values()} == set(BUILT_IN)
+    assert set(list_models()) >= set(BUILT_IN)
+
+
+@every
+@pytest.mark.parametrize("batch", [(), (4,), (2, 3)])
+def test_densities_of_any_batch_shape(name: str, batch: tuple[int, ...]) -> None:
+    flow = ready(name)
+    log_prob = flow.log_prob(data(flow, *batch), context_for(name, *batch))
+    assert log_prob.shape == batch
+    assert log_prob.dtype == torch.float64
+    assert log_prob.isfinite().all()
+
+
+@every
+def test_densities_by_the_change_of_variables(name: str) -> None:
+    flow = ready(name)
+    x, context = data(flow, 1), context_for(name, 1)
+
+    def to_latents(value: Tensor) -> Tensor:
+        return flat(flow.bijector(value.reshape(x.shape), context)[0])
+
+    jacobian = torch.autograd.functional.jacobian(to_latents, x.flatten())
+    z, _ = flow.bijector(x, context)
+    expected = flow.base.log_prob(z) + torch.linalg.slogdet(jacobian)[1]
+    # The adaptive solver's tolerance is 4e-11 in float64.
+    torch.testing.assert_close(flow.log_prob(x, context), expected, rtol=1e-7, atol=1e-7)
+
+
+@every
+def test_samples_are_latents_sent_back(name: str) -> None:
+    flow = ready(name)
+    assert flow.event_shape is not None
+    generator = torch.Generator().manual_seed(0)
+    x = flow.sample(5, context=context_for(name, 1), generator=generator).detach()
+    assert x.shape == (5, *flow.event_shape)
+    assert x.dtype == torch.float64
+    z, _ = flow.bijector(x, context := context_for(name, 5))
+    back, _ = flow.bijector.inverse(z, context)
+    torch.testing.assert_close(back, x, rtol=1e-7, atol=1e-7)
+
+
+@conditional
+def test_the_context_counts_and_is_needed(name: str) -> None:
+    flow = ready(name)
+    x = data(flow, 4)
+    one, other = context_for(name, 4), context_for(name, 4)
+    assert not torch.allclose(flow.log_prob(x, one), flow.log_prob(x, other))
+    with pytest.raises(ValueError, match="context"):
+        flow.log_prob(x)
+
+
+@every
+def test_training_raises_the_likelihood(name: str) -> None:
+    torch.manual_seed(0)
+    flow = made(name).double()
+    # Numbers that hang together: their own and their neighbours' squares.
+    x, context = data(flow, 64), context_for(name, 64)
+    x = 0.5 * x + 0.4 * x.roll(1, -1).square()
+    initialize(flow.bijector, x, context)
+    optimizer = torch.optim.Adam(flow.parameters(), lr=0.02)
+    before = flow.eval().log_prob(x, context).mean().item()
+    flow.train()
+    for _ in range(6):
+        optimizer.zero_grad()
+        (-flow.log_prob(x, context).mean()).backward()
+        optimizer.step()
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in flow.parameters())
+    assert flow.eval().log_prob(x, context).mean().item() > before + 0.01
+
+
+@every
+def test_it_starts_well_conditioned(name: str) -> None:
+    torch.manual_seed(0)
+    flow = made(name).double()
+    x, context = data(flow, 64), context_for(name, 64)
+    initialize(flow.bijector, x, context)
+    z, log_det = flow.bijector(x, context)
+    # A rotation and a normalisation at most: the spread of data of variance 1 stays.
+    assert 0.5 < flat(z).std() < 2
+    assert (log_det / x[0].numel()).abs().max() < 1
+
+
+@every
+def test_a_folder_keeps_it_bit_by_bit(name: str, tmp_path: Path) -> None:
+    flow = ready(name)
+    save_model(flow, tmp_path / "model")
+    loaded = load_model(tmp_path / "model")
+    stored, expected = loaded.state_dict(), flow.state_dict()
+    assert stored.keys() == expected.keys()
+    assert all(torch.equal(stored[key], expected[key]) for key in expected)
+    assert all(stored[key].dtype == expected[key].dtype for key in expected)
+    x, context = data(flow, 3), context_for(name, 3)
+    assert torch.equal(loaded.log_prob(x, context), flow.log_prob(x, context))
+    drawn = [
+        m.sample(
+            2,
+            context=context_for(name, 1) if context is None else context[:1],
+            generator=torch.Generator().manual_seed(0),
+        )
+        for m in (flow, loaded)
+    ]
+    assert torch.equal(drawn[0], drawn[1])
+
+
+@every
+def test_copies_travel(name: str) -> None:
+    flow = ready(name)
+    x, context = data(flow, 3), context_for(name, 3)
+    expected = flow.log_prob(x, context)
+    for travelled in (copy.deepcopy(flow), pickle.loads(pickle.dumps(flow))):
+        assert torch.equal(travelled.log_prob(x, context), expected)
+        assert travelled.recipe == flow.recipe

@@ -1,0 +1,29 @@
+import pytest
+import torch
+
+from flowkit.bijectors.autoregressive import MaskedAutoregressive
+from flowkit.bijectors.coupling import Coupling
+from flowkit.models.nsf import nsf
+from tests.flowkit.models.settings import ready
+
+
+@pytest.mark.parametrize(("autoregressive", "layer"), [(False, Coupling), (True, MaskedAutoregressive)])
+def test_the_layers_are_as_chosen(autoregressive: bool, layer: type) -> None:
+    flow = nsf(3, layers=2, autoregressive=autoregressive)
+    assert sum(isinstance(module, layer) for module in flow.modules()) == 2
+
+
+@pytest.mark.parametrize("name", ["nsf", "nsf_autoregressive"])
+def test_far_outside_the_bound_only_the_matrices_act(name: str) -> None:
+    flow = ready(name)
+    x = 1e4 * torch.randn(5, 3, dtype=torch.float64)
+    _, log_det = flow.bijector(x)
+    matrices = sum(value.sum() for key, value in flow.named_parameters() if key.endswith("log_scale"))
+    torch.testing.assert_close(log_det, torch.as_tensor(matrices).expand(5))
+
+
+def test_what_cannot_be_is_refused() -> None:
+    with pytest.raises(ValueError, match="features is 1; it must be at least 2"):
+        nsf(1)
+    with pytest.raises(ValueError, match="features is 0; it must be at least 1"):
+        nsf(0, autoregressive=True)
