@@ -14,19 +14,23 @@ def _density(flow: Flow) -> Density:
 
 
 def maf(event: Event, settings: Masked) -> Density:
-    return _density(named.maf(*event, **asdict(settings)))
+    (features,) = event
+    return _density(named.maf(features, **asdict(settings)))
 
 
 def realnvp(event: Event, settings: Coupling) -> Density:
-    return _density(named.realnvp(*event, **asdict(settings)))
+    (features,) = event
+    return _density(named.realnvp(features, **asdict(settings)))
 
 
 def nsf(event: Event, settings: Spline) -> Density:
-    return _density(named.nsf(*event, **asdict(settings)))
+    (features,) = event
+    return _density(named.nsf(features, **asdict(settings)))
 
 
 def nsf_autoregressive(event: Event, settings: Spline) -> Density:
-    return _density(named.nsf(*event, **asdict(settings), autoregressive=True))
+    (features,) = event
+    return _density(named.nsf(features, autoregressive=True, **asdict(settings)))
 
 
 def glow(event: Event, settings: Glow) -> Density:

@@ -27,16 +27,17 @@ from benchmarks.density.architectures import Coupling, Density, Event, Glow, Mas
 __all__ = ["glow", "maf", "nsf", "nsf_autoregressive", "realnvp"]
 
 
-class _MLP(nflows.nn.nets.MLP):
-    """nflows' own, made callable as its couplings call networks."""
+class _MLP(nn.Module):
+    """nflows' own, called as its couplings call networks."""
 
     def __init__(self, inputs: int, outputs: int, hidden: tuple[int, int]) -> None:
-        super().__init__([inputs], [outputs], hidden)
+        super().__init__()
+        self.network = nflows.nn.nets.MLP([inputs], [outputs], hidden)
         # Spline couplings divide the widths' and heights' logits by its root.
         self.hidden_features = hidden[-1]
 
     def forward(self, x: Tensor, context: None = None) -> Tensor:
-        return super().forward(x)
+        return self.network(x)
 
 
 class _ConvNet(nn.Sequential):
@@ -44,8 +45,8 @@ class _ConvNet(nn.Sequential):
 
     def __init__(self, inputs: int, outputs: int, hidden: int) -> None:
         last = nn.Conv2d(hidden, outputs, 3, padding=1)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
+        for parameter in last.parameters():
+            nn.init.zeros_(parameter)
         super().__init__(
             nn.Conv2d(inputs, hidden, 3, padding=1), nn.ReLU(), nn.Conv2d(hidden, hidden, 1), nn.ReLU(), last
         )

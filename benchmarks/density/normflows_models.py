@@ -13,16 +13,17 @@ from benchmarks.density.architectures import Coupling, Density, Event, Glow, Mas
 __all__ = ["glow", "maf", "nsf", "nsf_autoregressive", "realnvp"]
 
 
-class _MLP(nf.nets.MLP):
-    """normflows' own, made callable as its spline couplings call networks."""
+class _MLP(nn.Module):
+    """normflows' own, called as its spline couplings call networks."""
 
     def __init__(self, inputs: int, outputs: int, hidden: tuple[int, int]) -> None:
-        super().__init__([inputs, *hidden, outputs])
+        super().__init__()
+        self.network = nf.nets.MLP([inputs, *hidden, outputs])
         # Spline couplings divide the widths' and heights' logits by its root.
         self.hidden_features = hidden[-1]
 
     def forward(self, x: Tensor, context: None = None) -> Tensor:
-        return super().forward(x)
+        return self.network(x)
 
 
 def _density(layers: list[nn.Module], features: int) -> Density:

@@ -24,10 +24,14 @@ BARE = (
 )
 
 # What the converter leaves to be desired: space around bars, which are no operators here; none between a function's
-# name and what it is applied to without a bracket; and aligned equations are set small, like those in a line of text.
+# name and what it is applied to without a bracket; the index of a letter with an accent below the letter; and aligned
+# equations are set small, like those in a line of text.
+_ONE, _ACCENT = r"<m[in]>[^<]*</m[in]>", r'<mo stretchy="false">[^<]</mo>'
+_ACCENTED = r'<msub><mover accent="true">\1\3</mover>\2</msub>'
 TOUCHES = (
     (re.compile(r"<mo( [^>]*)?>\|</mo>"), r'<mo\1 lspace="0" rspace="0">|</mo>'),
     (re.compile(r"<mo>&ApplyFunction;</mo>(?!\s*(<mrow>\s*)?<mo[^>]*>[(\[])"), r'\g<0><mspace width="0.17em"/>'),
+    (re.compile(rf"<munderover>\s*({_ONE})\s*({_ONE})\s*({_ACCENT})\s*</munderover>"), _ACCENTED),
     (re.compile(r'<mtable class="ams-align">'), r'<mtable class="ams-align" displaystyle="true">'),
 )
 

@@ -150,7 +150,7 @@ for broken in (ForgottenFactor, WrongRadius, Remembers):
     report = run_checks(broken, event=(2,), seeds=[0])
     print(f"{broken.__name__}: {report.summary}")
     for row in report.failures[:4]:
-        print(f"    {shorten(row.message, 110, placeholder=' ...')}")
+        print(f"    {shorten(row.message, 84, placeholder=' ...')}")
 
 # %%
 # Notice what the first one does *not* fail: its two log-determinants cancel, and the round trip is perfect. Only the

@@ -16,11 +16,15 @@ class LULinear(ChannelMixing):
     triangular solves. The matrix is invertible whatever the parameters are.
 
     Args:
-        channels: number of channels, >= 1. The matrix starts as a random rotation.
+        channels: number of channels, >= 1.
         event_dims: 3 for images, 1 for vectors.
+        start: the matrix to start as, ``channels x channels``, invertible; ``None`` for a random rotation. From the
+            identity, as ``torch.eye(channels)``, a flow of layers that start as the identity leaves its data as
+            they are, which is learnt from faster where these are standardised already.
 
     Raises:
-        ValueError: ``channels`` is under 1, or (when called) the input has another number of channels.
+        ValueError: ``channels`` is under 1, ``start`` is of another shape or singular, or (when called) the input has
+            another number of channels.
 
     References:
         Kingma and Dhariwal, Glow: generative flow with invertible 1x1 convolutions, 2018, sec. 3.2, eq. 10.
@@ -35,10 +39,14 @@ class LULinear(ChannelMixing):
     permutation: Tensor
     sign: Tensor
 
-    def __init__(self, channels: int, event_dims: int = 1) -> None:
+    def __init__(self, channels: int, event_dims: int = 1, start: Tensor | None = None) -> None:
         super().__init__(channels, event_dims)
-        P, L, U = torch.linalg.lu(random_rotation(channels))
+        if start is not None and start.shape != (channels, channels):
+            raise ValueError(f"start has the shape {tuple(start.shape)}; it must be {channels} x {channels}")
+        P, L, U = torch.linalg.lu(random_rotation(channels) if start is None else start.detach())
         diagonal = U.diagonal()
+        if not diagonal.all():
+            raise ValueError("start is singular; the matrix must have an inverse to start from")
         # Only the strict triangles of these two matrices are read.
         self.lower = nn.Parameter(L.tril(-1))
         self.upper = nn.Parameter(U.triu(1))

@@ -144,7 +144,7 @@ class DormandPrince(ODESolver):
 
     def _solution(self, dynamics: Dynamics, state: State, times: Tensor, tolerance: float) -> State:
         """The states at both times, stacked."""
-        options = _options(times, tolerance) | {"norm": _largest}
+        options = _options(times) | {"norm": _largest}
         return _torchdiffeq().odeint(
             dynamics, state, times, rtol=tolerance, atol=tolerance, method="dopri5", options=options
         )
@@ -188,9 +188,9 @@ class AdjointDormandPrince(DormandPrince):
                 rtol=tolerance,
                 atol=tolerance,
                 method="dopri5",
-                options=_options(times, tolerance) | {"norm": _largest},
+                options=_options(times) | {"norm": _largest},
                 adjoint_params=others,
-                adjoint_options=_options(times.flip(0), tolerance) | {"norm": "seminorm"},
+                adjoint_options=_options(times.flip(0)) | {"norm": "seminorm"},
             )
 
         return _Cut.apply(solution, *state, *dynamics.tensors())
@@ -218,12 +218,12 @@ class _Cut(torch.autograd.Function):
         return None, *(next(found) if argument.requires_grad else None for argument in ctx.arguments)
 
 
-def _options(times: Tensor, tolerance: float) -> dict[str, Any]:
+def _options(times: Tensor) -> dict[str, Any]:
     start, end = times.tolist()
     return {
-        # A first step guessed from the data would have a gradient, which is nan where the field vanishes. This one is
-        # of the size at which a fifth-order method's error is of the order of the tolerance; the next ones adapt.
-        "first_step": abs(end - start) * min(0.1, 3 * tolerance**0.2),
+        # A first step guessed from the data would have a gradient, which is nan where the field vanishes. A tenth of
+        # the way is about right; else it is tried again, and the next ones adapt.
+        "first_step": abs(end - start) / 10,
         # The last step is to end where the solution is wanted: interpolation within a step is less accurate.
         "step_t": times[-1:],
     }

@@ -205,16 +205,14 @@ class DistributionFromNflows(Distribution[Any]):
         self.distribution = distribution
         self.event_dims = event_dims
         self.label_dims = label_dims
+        # Samples of nflows' normals, and of its flows over them, follow the parameters.
+        source = distribution
+        while isinstance(source, nflows.flows.Flow):
+            source = source._distribution
+        normals = nflows.distributions.StandardNormal | nflows.distributions.ConditionalDiagonalNormal
+        self.has_rsample = isinstance(source, normals)
         # nflows draws in the default type; samples go to the type and device that this module went to.
         self.register_buffer("_like", torch.zeros(()), persistent=False)
-
-    @property
-    def has_rsample(self) -> bool:
-        """Whether samples follow the parameters: those of nflows' normals and of its flows over them do."""
-        part = self.distribution
-        while isinstance(part, nflows.flows.Flow):
-            part = part._distribution
-        return isinstance(part, nflows.distributions.StandardNormal | nflows.distributions.ConditionalDiagonalNormal)
 
     def log_prob(self, z: Any, label: Any = None) -> Tensor:
         """Log-density, one number per sample."""

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+
 from flowkit.bijector import Bijector
 from flowkit.bijectors.autoregressive import MaskedAutoregressive
 from flowkit.bijectors.chain import Chain
@@ -68,7 +70,7 @@ def nsf(
     require_counts(1, layers=layers)
     parts: list[Bijector[Any, Any]] = []
     for layer in range(layers):
-        parts.append(LULinear(features))
+        parts.append(LULinear(features, start=torch.eye(features)))
         spline = RationalQuadraticSpline(bins, bound)
         if autoregressive:
             network = MADE(features, spline.parameters_per_element, hidden, context_features)

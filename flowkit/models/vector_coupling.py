@@ -11,7 +11,12 @@ __all__ = ["vector_coupling"]
 
 
 def vector_coupling(
-    features: int, transform: Transform, parity: int, hidden: Sequence[int], context_features: int
+    features: int,
+    transform: Transform,
+    parity: int,
+    hidden: Sequence[int],
+    context_features: int,
+    start_at_identity: bool = True,
 ) -> Coupling:
     """A coupling that keeps every other feature, its parameters from a multilayer perceptron.
 
@@ -21,6 +26,8 @@ def vector_coupling(
         parity: 0 to keep the first feature, the third, ...; 1 for the others.
         hidden: widths of the network's hidden layers.
         context_features: entries of the context; 0 for none.
+        start_at_identity: whether the network starts by giving zeros; else its last layer starts at random, as small
+            as any linear layer of torch's.
 
     Returns:
         The coupling, over vectors.
@@ -33,4 +40,7 @@ def vector_coupling(
     mask = alternating_mask(features, parity)
     kept = int(mask.sum())
     outputs = transform.parameters_per_element * (features - kept)
-    return Coupling(features, MLP(kept, outputs, hidden, context_features), transform, event_dims=1, mask=mask)
+    network = MLP(kept, outputs, hidden, context_features)
+    if not start_at_identity:
+        network.last.reset_parameters()
+    return Coupling(features, network, transform, event_dims=1, mask=mask)

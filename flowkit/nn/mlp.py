@@ -54,7 +54,12 @@ class MLP(nn.Module):
         for before, after in pairwise(widths):
             self.rest.append(activation())
             self.rest.append(nn.Linear(before, after))
-        zero_(self.rest[-1] if hidden else self.first)
+        zero_(self.last)
+
+    @property
+    def last(self) -> nn.Linear:
+        """The last layer."""
+        return self.rest[-1] if len(self.rest) else self.first  # type: ignore[return-value]
 
     def prepare(self, context: Tensor | None) -> Tensor | None:
         """The first layer's part over the context ``batch x context_features``; ``None`` for no context."""

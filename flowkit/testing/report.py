@@ -1,7 +1,6 @@
 """What a check found."""
 
 import math
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -71,10 +70,11 @@ class Report:
     @property
     def summary(self) -> str:
         """How many properties hold, fail, are exempt, in a line."""
-        passed = sum(row.verdict == "passed" for row in self.rows)
-        failed = len(self.failures)
-        parts = [f"{failed} {'property fails' if failed == 1 else 'properties fail'}"] if failed else []
-        parts += [f"{passed} hold" if failed else f"{passed} properties hold"]
+        held, failed = (sum(row.verdict == verdict for row in self.rows) for verdict in ("passed", "failed"))
+        if failed:
+            parts = [_counted(failed, "property fails", "properties fail"), _counted(held, "holds", "hold")]
+        else:
+            parts = [_counted(held, "property holds", "properties hold")]
         parts += [f"{n} exempt"] if (n := sum(row.verdict == "exempt" for row in self.rows)) else []
         return ", ".join(parts)
 
@@ -83,8 +83,9 @@ class Report:
         """Why the failures failed, a line each; a line for all of those that failed for the same reason."""
         groups: dict[str, list[Row]] = {}
         for row in self.failures:
-            # Without its name and the circumstances.
-            reason = re.sub(r" \(seed [^()]*(\([^()]*\)[^()]*)*\)$", "", row.message.removeprefix(f"{row.property}: "))
+            # Without its name and the circumstances, which differ.
+            message = row.message.removeprefix(f"{row.property}: ")
+            reason = message.rpartition(" (seed ")[0] or message
             groups.setdefault(reason, []).append(row)
         lines = []
         for first, *others in groups.values():
@@ -109,6 +110,10 @@ class Report:
         lines += [f"{row.property} is exempt: {row.message}" for row in self.rows if row.verdict == "exempt"]
         lines += [f"FAILED {reason}" for reason in self.reasons]
         return "\n".join(lines)
+
+
+def _counted(number: int, singular: str, plural: str) -> str:
+    return f"{number} {singular if number == 1 else plural}"
 
 
 def table(heading: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:

@@ -10,6 +10,8 @@ from cli_help import commands, help_text
 
 import flowkit
 import flowkit_deflow
+from flowkit.testing import PROPERTIES
+from flowkit.testing.__main__ import main
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -50,6 +52,19 @@ def test_commands_exist_with_their_options(path: Path) -> None:
         known = help_text(name)
         for option in (argument for argument in arguments if argument.startswith("--")):
             assert re.search(rf"^ *{option}\b", known, re.MULTILINE), f"{path.name}: deflow {name} {option}"
+
+
+def test_options_of_the_contracts_command_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    known = set(re.findall(r"--\w+", capsys.readouterr().out))
+    pages = [*PAGES, *EXAMPLES, *(ROOT / "docs" / "reference").glob("*.rst")]
+    calls = [line for page in pages for line in re.findall(r"python -m flowkit\.testing[^\n`]*", page.read_text())]
+    assert len(calls) >= 5
+    assert {option for call in calls for option in re.findall(r"--\w+", call)} - known == set()
+    ids = {name for call in calls for given in re.findall(r"--only ([\w,]+)", call) for name in given.split(",")}
+    assert ids <= {claim.id for claim in PROPERTIES}
+    assert ids
 
 
 def test_the_command_is_shown_in_readme_and_page_alike() -> None:

@@ -120,6 +120,7 @@ def test_the_random_log_determinant_is_unbiased() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:Dynamo does not know how to trace")
 @pytest.mark.parametrize("adaptive", [False, True])
 def test_it_compiles_with_graph_breaks_at_most(adaptive: bool) -> None:
     torch.manual_seed(0)

@@ -74,14 +74,14 @@ def test_a_target_of_the_working_folder_by_the_command_itself(tmp_path: Path) ->
 def test_a_violation_is_told_and_the_status_is_one(layers: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([f"{layers}:Wrong", "--event", "4", "--only", "shapes,log_dets_cancel", "--seeds", "1"]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"{layers}:Wrong: 1 property fails, 1 hold"
+    assert lines[0] == f"{layers}:Wrong: 1 property fails, 1 holds"
     assert re.fullmatch(r"log_dets_cancel  \d\.\de\+00  1e-08      failed", lines[3])
     assert lines[4].startswith("FAILED log_dets_cancel: the log-determinant of inverse")
 
 
 def test_a_case_inside_a_class(layers: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([f"{layers}:Group.case", "--only", "shapes"]) == 0
-    assert "1 properties hold" in capsys.readouterr().out
+    assert "1 property holds" in capsys.readouterr().out
 
 
 def test_a_dict_has_a_line_each(layers: str, capsys: pytest.CaptureFixture[str]) -> None:
