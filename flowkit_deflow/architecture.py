@@ -72,7 +72,8 @@ def build_bijector(config: Architecture) -> Bijector[Tensor, tuple[Tensor, ...]]
         stages[-1].append(level)
         if number in config.split_after:
             kept = channels // 2
-            cuts.append(FactorOut(channels, ZeroConv2d(kept, 2 * (channels - kept))))
+            # Not bounded, as in the published network.
+            cuts.append(FactorOut(channels, ZeroConv2d(kept, 2 * (channels - kept)), scale=nn.Identity()))
             stages.append([])
     flow = MultiScale([Chain(stage) for stage in stages], cuts)
     if config.factor is None:

@@ -7,9 +7,11 @@ from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, Shape, sum_event
 from flowkit.bijectors.channels import require_channels
-from flowkit.transforms import Affine, split_parameters
+from flowkit.transforms import Affine, BoundedLogScale, split_parameters
 
 __all__ = ["FactorOut"]
+
+LARGEST_LOG_STD = 7.0
 
 
 class FactorOut(Bijector[Tensor, tuple[Tensor, Tensor]]):
@@ -23,7 +25,10 @@ class FactorOut(Bijector[Tensor, tuple[Tensor, Tensor]]):
     Args:
         channels: channels of ``x``, at least 2; the first ``channels // 2`` go on.
         conditioner: a module from ``x_1`` to ``2 * (channels - channels // 2)`` channels, alternating mean and
-            log-standard-deviation; it depends on nothing else.
+            raw log-standard-deviation; it depends on nothing else.
+        scale: a module from the raw log-standard-deviation to the log-standard-deviation ``s``;
+            :class:`~flowkit.BoundedLogScale` within 7 by default (a factor of a thousand each way), so that no input
+            overflows. Glow's own is ``nn.Identity()``.
 
     Raises:
         ValueError: fewer than 2 channels, or (when called) an input, or the conditioner's output, of another number.
@@ -42,12 +47,13 @@ class FactorOut(Bijector[Tensor, tuple[Tensor, Tensor]]):
 
     event_dims = 3
 
-    def __init__(self, channels: int, conditioner: nn.Module) -> None:
+    def __init__(self, channels: int, conditioner: nn.Module, scale: nn.Module | None = None) -> None:
         super().__init__()
         if channels < 2:
             raise ValueError(f"channels is {channels}; factoring out needs at least 2, one to keep and one to cut off")
         self.channels = channels
         self.conditioner = conditioner
+        self.scale = BoundedLogScale(LARGEST_LOG_STD) if scale is None else scale
         self.transform = Affine()
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -79,4 +85,4 @@ class FactorOut(Bijector[Tensor, tuple[Tensor, Tensor]]):
         mean, log_std = split_parameters(self.conditioner(kept), 2, 3, self.channels - self.channels // 2).unbind(-1)
         dtype = torch.promote_types(mean.dtype, torch.float32)
         # The affine transform shifts and then scales: minus the mean, minus the log-standard-deviation.
-        return -mean.to(dtype), -log_std.to(dtype)
+        return -mean.to(dtype), -self.scale(log_std.to(dtype))

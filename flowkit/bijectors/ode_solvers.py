@@ -221,8 +221,8 @@ class _Cut(torch.autograd.Function):
 def _options(times: Tensor) -> dict[str, Any]:
     start, end = times.tolist()
     return {
-        # A first step guessed from the data would have a gradient, which is nan where the field vanishes. A tenth of
-        # the way is about right; else it is tried again, and the next ones adapt.
+        # A first step guessed from the data would be differentiated along with the solution. A tenth of the way is
+        # about right; else it is tried again, and the next ones adapt.
         "first_step": abs(end - start) / 10,
         # The last step is to end where the solution is wanted: interpolation within a step is less accurate.
         "step_t": times[-1:],

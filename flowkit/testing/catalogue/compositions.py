@@ -27,7 +27,7 @@ from flowkit.nn.made import MADE
 from flowkit.nn.mlp import MLP
 from flowkit.testing.case import Case, Draw, Entry
 from flowkit.testing.catalogue.coupling import affine_bounded, affine_sigmoid, make_coupling, spline
-from flowkit.testing.catalogue.image import UNBOUNDED_PRIOR, make_factor_out, make_injector
+from flowkit.testing.catalogue.image import make_factor_out, make_injector
 from flowkit.testing.catalogue.networks import CONTEXT, HIDDEN, Pick, Pyramid
 from flowkit.testing.catalogue.sizes import choice, image_shape
 from flowkit.transforms.additive import Additive
@@ -95,7 +95,6 @@ def _glow(draw: Draw) -> Case:
         event=(channels, 4 * height, 4 * width),
         context=(CONTEXT, height, width),
         deviation=0.05,
-        exempt=UNBOUNDED_PRIOR,
     )
 
 
@@ -214,7 +213,7 @@ def _multi_scale(draw: Draw, levels: int | None = None) -> Case:
             channels //= 2
         return MultiScale(parts, cuts[:-1])
 
-    return Case(make, shape, deviation=DEVIATION, exempt=UNBOUNDED_PRIOR if count > 1 else {})
+    return Case(make, shape, deviation=DEVIATION)
 
 
 GLOW = "Kingma and Dhariwal 2018"

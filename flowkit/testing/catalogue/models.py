@@ -13,7 +13,6 @@ from flowkit.models.nsf import nsf
 from flowkit.models.realnvp import realnvp
 from flowkit.models.residual import residual
 from flowkit.testing.case import Case, Draw, Entry
-from flowkit.testing.catalogue.image import UNBOUNDED_PRIOR
 from flowkit.testing.catalogue.networks import CONTEXT, HIDDEN
 
 __all__ = ["ENTRIES"]
@@ -45,7 +44,6 @@ def _glow(conditional: bool) -> Callable[[Draw], Case]:
             lambda: glow((channels, height, width), 2, 1, HIDDEN, context).bijector,
             (channels, height, width),
             (CONTEXT, height, width) if conditional else None,
-            exempt=UNBOUNDED_PRIOR,
         )
 
     return build

@@ -11,7 +11,7 @@ def test_the_latent_is_standardised_given_what_goes_on(channels: int) -> None:
     torch.manual_seed(0)
     network = nn.Conv2d(kept, 2 * (channels - kept), 1).double()
     x = torch.rand(2, channels, 3, 4, dtype=torch.float64)
-    (first, latent), log_det = FactorOut(channels, network)(x)
+    (first, latent), log_det = FactorOut(channels, network, scale=nn.Identity())(x)
     raw = network(x[:, :kept])
     mean, log_std = raw[:, 0::2], raw[:, 1::2]
     assert torch.equal(first, x[:, :kept])
@@ -24,7 +24,7 @@ def test_it_is_the_learned_prior_of_glow() -> None:
     torch.manual_seed(0)
     network = nn.Conv2d(1, 2, 1).double()
     x = torch.rand(3, 2, 2, 2, dtype=torch.float64)
-    (_, latent), log_det = FactorOut(2, network)(x)
+    (_, latent), log_det = FactorOut(2, network, scale=nn.Identity())(x)
     standard = gaussian_log_prob(latent, torch.zeros(1).double(), torch.eye(1).double())
     mean, log_std = network(x[:, :1]).split(1, dim=1)
     expected = torch.distributions.Normal(mean, log_std.exp()).log_prob(x[:, 1:]).sum((1, 2, 3))
@@ -42,3 +42,13 @@ def test_shapes_of_both_parts() -> None:
 def test_a_single_channel_is_refused() -> None:
     with pytest.raises(ValueError, match="channels is 1; factoring out needs at least 2"):
         FactorOut(1, nn.Identity())
+
+
+def test_no_kept_half_makes_it_overflow() -> None:
+    network = nn.Conv2d(1, 2, 1).double()
+    nn.init.ones_(network.weight)
+    for value in (-1e4, 1e4):
+        (kept, latent), log_det = FactorOut(2, network)(torch.full((1, 2, 1, 1), value, dtype=torch.float64))
+        assert kept.isfinite().all()
+        assert latent.isfinite().all()
+        torch.testing.assert_close(log_det.abs(), torch.full((1,), 7.0, dtype=torch.float64))

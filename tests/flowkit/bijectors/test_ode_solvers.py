@@ -104,9 +104,25 @@ def test_gradients_by_state_and_parameters(make: Callable[[], ODESolver]) -> Non
     assert torch.autograd.gradcheck(solution, (y, u, rate))
 
 
+@ADAPTIVE
+def test_steps_are_not_differentiated(make: Callable[[float], ODESolver]) -> None:
+    times: list[Tensor] = []
+
+    class Watched(Growth):
+        def __call__(self, t: Tensor, state: State) -> State:
+            times.append(t)
+            return super().__call__(t, state)
+
+        def replaced(self, tensors: State) -> Growth:
+            return Watched(*tensors)
+
+    make(1e-6)(Watched(), (Y.clone().requires_grad_(), U), 0.0, 1.0)
+    assert not any(t.requires_grad for t in times)
+
+
 @pytest.mark.parametrize("make", [lambda: RungeKutta4(3), DormandPrince, AdjointDormandPrince])
 def test_a_field_that_vanishes_has_finite_gradients(make: Callable[[], ODESolver]) -> None:
-    # A step size guessed from the data divides by the norm of nothing.
+    # An adaptive solver divides by norms of nothing here.
     field = TimeMLP(2, (3,)).double()
     nn.init.zeros_(field.rest[-1].weight)
     x = torch.zeros(2, 2, dtype=torch.float64, requires_grad=True)

@@ -72,6 +72,20 @@ def test_full_newton_steps_would_go_astray_where_these_do_not() -> None:
     torch.testing.assert_close(x + block.network(x), z, rtol=1e-12, atol=1e-12)
 
 
+class Ripples(nn.Module):
+    """A contraction of short waves: where one is nearly as steep as allowed, no Newton step of any length helps."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 0.98 * torch.sin(50 * x) / 50
+
+
+def test_banachs_step_is_taken_where_no_newton_step_comes_nearer() -> None:
+    block = Residual(Ripples())
+    z = torch.linspace(-1, 1, 4000, dtype=torch.float64).unsqueeze(-1)
+    x, _ = block.inverse(z)
+    torch.testing.assert_close(x + block.network(x), z, rtol=1e-12, atol=1e-12)
+
+
 def test_float32_is_inverted_to_its_last_digits() -> None:
     block = random_block(0.97).float()
     x = torch.randn(100, 3)
