@@ -26,7 +26,8 @@ class NeuralODE(Bijector[Tensor, Tensor]):
     other way: its data are at the end.)
 
     The trace is found by a strategy **in training mode only**: after ``eval()`` it is exact whatever the strategy,
-    so that results are repeatable and densities are densities.
+    so that results are repeatable and densities are densities. Traces are taken by ``torch.func``, which knows no
+    hooks on saved tensors: ``torch.utils.checkpoint`` around this layer has to be the reentrant kind.
 
     Args:
         vector_field: ``f``, a module called ``field(t, y)``, or ``field(t, y, context)`` where there is one, with

@@ -75,8 +75,8 @@ class PowerSeriesLogDet(ResidualLogDet):
         ValueError: fewer than one term.
 
     References:
-        Behrmann, Grathwohl, Chen, Duvenaud and Jacobsen, "Invertible Residual Networks", ICML 2019, equation 4 and
-        theorem 3.
+        Behrmann, Grathwohl, Chen, Duvenaud and Jacobsen, "Invertible Residual Networks", ICML 2019, section 3
+        and theorem 3.
 
     Examples:
         >>> _, log_det = PowerSeriesLogDet(terms=2)(lambda x: 0.5 * x, torch.ones(1, 2))

@@ -35,7 +35,7 @@ class LipschitzLinear(nn.Linear):
 
     References:
         Gouk, Frank, Pfahringer and Cree, "Regularisation of Neural Networks by Enforcing Lipschitz Continuity",
-        Machine Learning 2021, equation 11; spectral normalisation: Miyato et al., ICLR 2018.
+        Machine Learning 2021; spectral normalisation: Miyato, Kataoka, Koyama and Yoshida, ICLR 2018.
 
     Examples:
         >>> layer = LipschitzLinear(3, 3, coefficient=0.5)
@@ -55,7 +55,7 @@ class LipschitzLinear(nn.Linear):
         with torch.autocast(self.weight.device.type, enabled=False):
             weight = self.weight.to(torch.promote_types(self.weight.dtype, torch.float32))
             norm = torch.linalg.matrix_norm(weight, 2)
-            return (weight * (self.coefficient / norm.clamp(min=self.coefficient))).to(self.weight.dtype)
+            return (weight / (norm / self.coefficient).clamp(min=1)).to(self.weight.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         """``... x in_features`` to ``... x out_features``."""

@@ -103,7 +103,8 @@ def test_every_librarys_density_is_one_in_all(library, model):
     # A start may be broad: nflows' MAF shrinks what it sees by a third in each of five layers.
     points, area = grid(12, 0.15)
     total = float(evaluate(density, torch.tensor(points, dtype=torch.float32)).exp().sum()) * area
-    assert 0.7 < total < 1.001
+    # Splines have bends, over which the sum is off by some thousandths.
+    assert 0.7 < total < 1.01
 
 
 def test_glow_starts_from_data_in_every_library_that_has_it():
@@ -215,9 +216,7 @@ def test_few_held_out_samples_widen_the_noise():
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a quick run leaves in a folder, its page beside it."""
     folder = tmp_path_factory.mktemp("quick")
-    page = "".join(
-        f"<!-- begin {part} -->\nold\n<!-- end {part} -->\n" for part in ("toys", "tables", "images", *OTHER_PARTS)
-    )
+    page = "".join(f"<!-- begin {part} -->\nold\n<!-- end {part} -->\n" for part in QUICK_PARTS)
     (folder / "page.md").write_text(page)
     places = ["--out", str(folder), "--images", str(folder / "images"), "--page", str(folder / "page.md")]
     assert main(["density", "--quick", *places]) == 0
@@ -255,7 +254,7 @@ def test_tables_are_made_again_of_the_record_alone(quick):
 
 
 def test_a_page_without_a_place_for_a_table_is_refused():
-    with pytest.raises(ValueError, match="no place for 'toys'"):
+    with pytest.raises(ValueError, match="no place for the part 'toys'"):
         table.fill("# A page\n", {"toys": "| a |"})
 
 

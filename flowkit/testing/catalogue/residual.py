@@ -32,7 +32,7 @@ ENTRIES: dict[str, Entry] = {
     ),
     "Residual, power series": Entry(
         "invertible residual block, trained with a truncated log-determinant",
-        f"{IRESNET}, eq. 4",
+        f"{IRESNET}, thm. 3",
         lambda draw: _residual(draw, PowerSeriesLogDet(terms=5)),
     ),
     "Residual, Russian roulette": Entry(
