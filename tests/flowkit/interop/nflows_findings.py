@@ -49,7 +49,7 @@ CAUSES: Mapping[str, Cause] = {
         text="In eval mode, the matrix, its inverse and the log-determinant are kept until `train()` is called: "
         "neither `load_state_dict` nor a change of the parameters reaches the results, copies take the cached ones "
         "along, and what was cached without gradients stays without.",
-        sign=r"no gradient|after load_state_dict|no longer has|changed in place|by functional_call",
+        sign=r"no gradient|graph a second time|after load_state_dict|no longer has|changed in place|by functional_call",
     ),
     "zero reflections": Cause(
         bug=True,
