@@ -9,6 +9,7 @@ from flowkit.transforms.leaky_relu import LeakyReLU
 from flowkit.transforms.power import Power
 from flowkit.transforms.rational_quadratic import RationalQuadraticSpline
 from flowkit.transforms.scale import BoundedLogScale, SigmoidScale
+from flowkit.transforms.scale_shift import ScaleShift
 from flowkit.transforms.sigmoid import Logit, Sigmoid
 from flowkit.transforms.softplus import Softplus
 from flowkit.transforms.tanh import Arctanh, Tanh
@@ -27,6 +28,7 @@ __all__ = [
     "Logit",
     "Power",
     "RationalQuadraticSpline",
+    "ScaleShift",
     "Sigmoid",
     "SigmoidScale",
     "Softplus",

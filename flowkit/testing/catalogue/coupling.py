@@ -18,6 +18,7 @@ from flowkit.transforms.additive import Additive
 from flowkit.transforms.affine import Affine
 from flowkit.transforms.rational_quadratic import RationalQuadraticSpline
 from flowkit.transforms.scale import BoundedLogScale, SigmoidScale
+from flowkit.transforms.scale_shift import ScaleShift
 from flowkit.transforms.transform import Transform
 
 __all__ = ["ENTRIES", "affine_bounded", "affine_sigmoid", "make_coupling", "spline"]
@@ -247,6 +248,9 @@ ENTRIES: dict[str, Entry] = {
         "conditional affine coupling, any mask",
         CONDITIONAL,
         _vector(_conditional_mlp, Affine, conditional=True, draw_mask=_users),
+    ),
+    "Coupling, vectors, affine, scale first": Entry(
+        "affine coupling of vectors, scale first", f"{REALNVP}, eq. 7-8", _vector(_mlp, ScaleShift)
     ),
     "Coupling, vectors, additive": Entry("additive coupling of vectors", NICE, _vector(_mlp, Additive)),
     "Coupling, vectors, additive, conditional": Entry(

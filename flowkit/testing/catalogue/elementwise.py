@@ -6,7 +6,7 @@ from flowkit.bijectors.elementwise import Elementwise
 from flowkit.bijectors.logit_preprocessing import LogitPreprocessing
 from flowkit.testing.case import Case, Draw, Entry
 from flowkit.testing.catalogue.sizes import choice, image_shape
-from flowkit.transforms import Additive, Affine, SigmoidScale, Transform
+from flowkit.transforms import Additive, Affine, ScaleShift, SigmoidScale, Transform
 from flowkit.transforms.exp import Exp, Log
 from flowkit.transforms.inverse import InverseTransform
 from flowkit.transforms.leaky_relu import LeakyReLU
@@ -79,6 +79,9 @@ ENTRIES: dict[str, Entry] = {
     "Elementwise, additive": Entry("elementwise shift", NICE, lambda draw: _vectors(Additive, draw)),
     "Elementwise, affine": Entry(
         "elementwise scale and shift", f"{SURVEY}, sec. 3.1.1", lambda draw: _vectors(Affine, draw)
+    ),
+    "Elementwise, affine, scale first": Entry(
+        "elementwise shift after a scale", f"{SURVEY}, sec. 3.1.1", lambda draw: _vectors(ScaleShift, draw)
     ),
     "Elementwise, affine, images": Entry(
         "scale and shift of an image's channels",
