@@ -32,14 +32,14 @@ TOY_GROUP = Group(
     "toys",
     tuple(TOYS),
     {"maf": MAF, "realnvp": replace(REALNVP, layers=6), "nsf": replace(NSF, layers=3)},
-    Budget(steps=500),
+    Budget(steps=350),
 )
 
 PIXEL_GROUP = Group(
     "pixels",
     ("colours", "patches_4x4"),
     TOY_GROUP.models | {"nsf_autoregressive": replace(NSF, layers=3)},
-    Budget(steps=500),
+    Budget(steps=350),
 )
 
 SMALL = (32, 32)

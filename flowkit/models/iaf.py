@@ -11,6 +11,7 @@ from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
 from flowkit.nn.made import MADE
+from flowkit.transforms.scale_shift import ScaleShift
 
 __all__ = ["iaf"]
 
@@ -18,7 +19,7 @@ __all__ = ["iaf"]
 def iaf(features: int, layers: int = 5, hidden: Sequence[int] = (64, 64), context_features: int = 0) -> Flow:
     r"""The inverse autoregressive flow: :func:`~flowkit.maf` with its two directions exchanged, layer by layer.
 
-    .. math:: x_i = (z_i + b_i(z_{<i}, c))\, e^{s_i(z_{<i}, c)}
+    .. math:: x_i = z_i\, e^{s_i(z_{<i}, c)} + b_i(z_{<i}, c)
 
     Samples take one pass of each network, as variational inference wants it; densities of given data are found
     feature by feature.
@@ -50,5 +51,6 @@ def iaf(features: int, layers: int = 5, hidden: Sequence[int] = (64, 64), contex
     require_counts(1, features=features, layers=layers)
     parts: list[Bijector[Any, Any]] = []
     for _ in range(layers):
-        parts += [InverseAutoregressive(features, MADE(features, 2, hidden, context_features)), Reversal(features)]
+        network = MADE(features, 2, hidden, context_features)
+        parts += [InverseAutoregressive(features, network, ScaleShift()), Reversal(features)]
     return Flow(Chain(parts), StandardNormal(), (features,))

@@ -11,6 +11,7 @@ from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
 from flowkit.nn.made import MADE
+from flowkit.transforms.scale_shift import ScaleShift
 
 __all__ = ["maf"]
 
@@ -18,7 +19,7 @@ __all__ = ["maf"]
 def maf(features: int, layers: int = 5, hidden: Sequence[int] = (64, 64), context_features: int = 0) -> Flow:
     r"""The masked autoregressive flow: affine layers, each feature given those before it, and reversals between.
 
-    .. math:: z_i = (x_i + b_i(x_{<i}, c))\, e^{s_i(x_{<i}, c)}
+    .. math:: z_i = x_i\, e^{s_i(x_{<i}, c)} + b_i(x_{<i}, c)
 
     Densities take one pass of each network; samples are found feature by feature. Train it on data of about mean 0
     and variance 1.
@@ -50,5 +51,6 @@ def maf(features: int, layers: int = 5, hidden: Sequence[int] = (64, 64), contex
     require_counts(1, features=features, layers=layers)
     parts: list[Bijector[Any, Any]] = []
     for _ in range(layers):
-        parts += [MaskedAutoregressive(features, MADE(features, 2, hidden, context_features)), Reversal(features)]
+        network = MADE(features, 2, hidden, context_features)
+        parts += [MaskedAutoregressive(features, network, ScaleShift()), Reversal(features)]
     return Flow(Chain(parts), StandardNormal(), (features,))

@@ -34,8 +34,9 @@ def nsf(
               \qquad \text{or} \qquad z_i = S(x_i;\, \theta_i(x_{<i}, c))
 
     ``S`` is a monotonic spline of ``bins`` pieces on ``[-bound, bound]`` and the identity outside. Before each layer
-    a learned matrix in LU form mixes the features. Couplings are fast both ways; autoregressive layers are the more
-    able, and sample feature by feature. Train it on data of about mean 0 and variance 1, within the bound.
+    a learned matrix in LU form mixes the features; between autoregressive layers it starts as a reversal. Couplings
+    are fast both ways; autoregressive layers are the more able, and sample feature by feature. Train it on data of
+    about mean 0 and variance 1, within the bound.
 
     Args:
         features: entries of a vector, >= 2 for couplings, >= 1 for autoregressive layers.
@@ -70,7 +71,11 @@ def nsf(
     require_counts(1, layers=layers)
     parts: list[Bijector[Any, Any]] = []
     for layer in range(layers):
-        parts.append(LULinear(features, start=torch.eye(features)))
+        start = torch.eye(features)
+        if autoregressive and layer:
+            # Else the order would stay as it is, and the first feature see no other in any layer.
+            start = start.flip(0)
+        parts.append(LULinear(features, start=start))
         spline = RationalQuadraticSpline(bins, bound)
         if autoregressive:
             network = MADE(features, spline.parameters_per_element, hidden, context_features)
