@@ -97,9 +97,11 @@ from flowkit.nn import (
     LipschitzLinear,
     LipschitzMLP,
     LipSwish,
+    MixedResolution,
     ResidualMLP,
     TimeMLP,
     ZeroConv2d,
+    nearest_conv2d,
 )
 from flowkit.plugins import Plugin, plugins
 from flowkit.transforms import (
@@ -186,6 +188,7 @@ __all__ = [
     "LowRankNormal",
     "MaskedAutoregressive",
     "MaskedCoupling",
+    "MixedResolution",
     "Mixture",
     "MultiScale",
     "NeuralODE",
@@ -239,6 +242,7 @@ __all__ = [
     "list_models",
     "load_model",
     "maf",
+    "nearest_conv2d",
     "nice",
     "normal_like",
     "nsf",

@@ -18,6 +18,7 @@ from flowkit import (
     Injector,
     Inverse,
     LUConv1x1,
+    MixedResolution,
     MultiScale,
     SigmoidScale,
     Squeeze,
@@ -123,7 +124,7 @@ class _MapOfLevel(nn.Module):
         super().__init__()
         self.index = index
 
-    def forward(self, maps: tuple[Tensor, ...]) -> Tensor:
+    def forward(self, maps: tuple[Tensor | MixedResolution, ...]) -> Tensor | MixedResolution:
         return maps[self.index]
 
 

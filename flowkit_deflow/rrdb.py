@@ -6,7 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from flowkit import MixedResolution
+
 __all__ = ["RRDBEncoder"]
+
+Features = Tensor | MixedResolution
 
 SLOPE = 0.2  # of the leaky ReLUs
 RESIDUAL = 0.2  # factor on each residual branch
@@ -49,7 +53,8 @@ class RRDBEncoder(nn.Module):
 
     Level ``l`` of the flow (from 1) works at ``1 / 2**l`` of the image's resolution. Its map is the network's own
     one at that resolution, or the 1x map resized bilinearly where that is below the input's; behind its channels
-    stand the outputs of some RRDB blocks, resized by nearest neighbour.
+    stand the outputs of some RRDB blocks, resized by nearest neighbour. Where that would enlarge them, they stay as
+    they are: :class:`~flowkit.MixedResolution` stands for the map.
 
     The parameters bear ESRGAN's original key names. Its output head (``HRconv``, ``conv_last``) is there so that
     checkpoints load and save whole; the flow never uses it, and it is not trained.
@@ -73,7 +78,8 @@ class RRDBEncoder(nn.Module):
 
     Examples:
         >>> encoder = RRDBEncoder(scale=4, levels=3, features=8, growth=4, blocks=2, stack_blocks=(1,))
-        >>> [tuple(m.shape[1:]) for m in encoder(torch.rand(1, 3, 6, 6))]
+        >>> fine, same, coarse = encoder(torch.rand(1, 3, 6, 6))
+        >>> [tuple(m.shape[1:]) for m in (fine.dense(), same, coarse)]
         [(16, 12, 12), (16, 6, 6), (16, 3, 3)]
     """
 
@@ -106,9 +112,9 @@ class RRDBEncoder(nn.Module):
         """Channels of each map."""
         return self.trunk_conv.out_channels * (1 + len(self.stack_blocks))
 
-    def forward(self, h: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, h: Tensor) -> tuple[Features, ...]:
         """``B x 3 x H x W`` in [0, 1] to a map for each level, finest first."""
-        x = self.conv_first(h)
+        x = self.conv_first(h.contiguous(memory_format=torch.channels_last))
         stacked: dict[int, Tensor] = {}
         for i, block in enumerate(self.RRDB_trunk):
             x = block(x)
@@ -117,14 +123,14 @@ class RRDBEncoder(nn.Module):
         # ESRGAN adds the first convolution's output here; SRFlow and DeFlow add the last block's.
         x = x + self.trunk_conv(x)
         own = self._enlarged(x)
-        maps = []
         for resolution in self.resolutions:
-            size = [round(side * resolution) for side in h.shape[-2:]]
-            if resolution not in own:
+            if resolution < 1:
+                size = [round(side * resolution) for side in h.shape[-2:]]
                 own[resolution] = F.interpolate(x, size=size, mode="bilinear", align_corners=False)
-            blocks = (F.interpolate(stacked[i], size=size, mode="nearest") for i in self.stack_blocks)
-            maps.append(torch.cat([own[resolution], *blocks], 1))
-        return tuple(maps)
+        if not self.stack_blocks:
+            return tuple(own[resolution] for resolution in self.resolutions)
+        blocks = torch.cat([stacked[i] for i in self.stack_blocks], 1)
+        return tuple(_joined(own[resolution], blocks) for resolution in self.resolutions)
 
     def _enlarged(self, x: Tensor) -> dict[float, Tensor]:
         """The maps at 1x, 2x, ... of the input's resolution, as far as the levels need them."""
@@ -136,3 +142,9 @@ class RRDBEncoder(nn.Module):
             maps[2**number] = x
             number += 1
         return maps
+
+
+def _joined(own: Tensor, blocks: Tensor) -> Features:
+    if own.shape[-1] > blocks.shape[-1]:
+        return MixedResolution(own, blocks)
+    return torch.cat([own, F.interpolate(blocks, size=own.shape[-2:], mode="nearest")], 1)

@@ -57,6 +57,20 @@ class ActNorm(ChannelBijector):
         self.initialized.fill_(True)
         self._ready = True
 
+    @property
+    def collecting(self) -> bool:
+        """Whether the next call sets the parameters, which :func:`initialize` waits for."""
+        return self._collecting
+
+    def constants(self) -> tuple[Tensor, Tensor]:
+        """Shift and log-scale per channel, to be folded into a layer beside; RuntimeError before the start."""
+        if not self._ready:
+            raise RuntimeError(
+                f"ActNorm({self.channels}) is not initialised: call flowkit.initialize(bijector, batch, context) "
+                "with a batch of data first, or load a state dict"
+            )
+        return self.bias, self.log_scale
+
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         if self._collecting:
             mean, std = self._moments(x)
@@ -73,13 +87,9 @@ class ActNorm(ChannelBijector):
         return x, sum_event(log_dxdz.expand_as(z), self.event_dims)
 
     def _parameters_like(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        if not self._ready:
-            raise RuntimeError(
-                f"ActNorm({self.channels}) is not initialised: call flowkit.initialize(bijector, batch, context) "
-                "with a batch of data first, or load a state dict"
-            )
+        bias, log_scale = self.constants()
         shape = (self.channels,) + (1,) * (self.event_dims - 1)
-        return self.bias.view(shape), self.log_scale.view(shape)
+        return bias.view(shape), log_scale.view(shape)
 
     def _moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
         per_channel = x.movedim(x.ndim - self.event_dims, 0).reshape(self.channels, -1)

@@ -6,7 +6,9 @@ from flowkit.nn.conv import ConvConditioner, ZeroConv2d
 from flowkit.nn.lipschitz import LipschitzLinear, LipschitzMLP
 from flowkit.nn.lipswish import LipSwish
 from flowkit.nn.made import MADE
+from flowkit.nn.mixed_resolution import MixedResolution
 from flowkit.nn.mlp import MLP
+from flowkit.nn.nearest_conv import nearest_conv2d
 from flowkit.nn.residual_mlp import ResidualMLP
 from flowkit.nn.time_mlp import TimeMLP
 
@@ -18,9 +20,11 @@ __all__ = [
     "LipSwish",
     "LipschitzLinear",
     "LipschitzMLP",
+    "MixedResolution",
     "ResidualMLP",
     "TimeMLP",
     "ZeroConv2d",
     "apply_conditioner",
+    "nearest_conv2d",
     "prepare_conditioner",
 ]

@@ -7,15 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowkit.bijectors.actnorm import ActNorm
+from flowkit.nn.features import Features, channels_of, convolve, over_batch
 
 __all__ = ["ConvConditioner", "ZeroConv2d"]
-
-
-def _over_batch(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Run an image function, which knows one batch dimension, over any number of them."""
-    batch = x.shape[:-3]
-    y = function(x.reshape(-1, *x.shape[-3:]))
-    return y.reshape(*batch, *y.shape[-3:])
 
 
 class ZeroConv2d(nn.Module):
@@ -41,9 +35,18 @@ class ZeroConv2d(nn.Module):
         assert self.conv.bias is not None
         nn.init.zeros_(self.conv.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``batch x in_channels x H x W`` to ``batch x out_channels x H x W``."""
-        return _over_batch(self.conv, x) * (3 * self.log_scale).exp().view(-1, 1, 1)
+    def forward(self, x: Tensor, input_scale: Tensor | None = None) -> Tensor:
+        """``batch x in_channels x H x W`` to ``batch x out_channels x H x W``.
+
+        ``input_scale``, a factor per channel of the input, gives the result for the scaled input.
+        """
+        scale = (3 * self.log_scale).exp()
+        weight = self.conv.weight * scale.view(-1, 1, 1, 1)
+        if input_scale is not None:
+            weight = weight * input_scale.view(-1, 1, 1)
+        assert self.conv.bias is not None
+        bias = self.conv.bias * scale
+        return over_batch(lambda part: F.conv2d(part, weight, bias, padding=1), x)
 
 
 class ConvConditioner(nn.Module):
@@ -58,7 +61,8 @@ class ConvConditioner(nn.Module):
         in_channels: channels of the data that it sees.
         out_channels: channels of its output.
         hidden_channels: width.
-        context_channels: channels of the context, whose height and width are those of the data; 0 for none.
+        context_channels: channels of the context, whose height and width are those of the data; 0 for none. Data and
+            context may be :class:`~flowkit.MixedResolution`, whose coarse maps are convolved as they are.
 
     Raises:
         ValueError: a context is missing, or given where none was announced, or has another number of channels.
@@ -90,24 +94,37 @@ class ConvConditioner(nn.Module):
         nn.init.normal_(self.conv1.weight, std=0.05)
         nn.init.normal_(self.conv2.weight, std=0.05)
 
-    def prepare(self, context: Tensor | None) -> Tensor | None:
+    def prepare(self, context: Features | None) -> Tensor | None:
         """The first convolution's part over the context, ``batch x hidden_channels x H x W``; ``None`` for none."""
-        if (context is None) != (self.context_channels == 0) or (
-            context is not None and context.shape[-3] != self.context_channels
-        ):
-            got = "none" if context is None else f"one of shape {tuple(context.shape)}"
+        channels = 0 if context is None else channels_of(context)
+        if (context is None) != (self.context_channels == 0) or channels != self.context_channels:
+            got = "none" if context is None else f"one of {channels} channels"
             raise ValueError(f"this conditioner takes a context of {self.context_channels} channels, got {got}")
         if context is None:
             return None
-        weight = self.conv1.weight[:, self.in_channels :]
-        return _over_batch(lambda c: F.conv2d(c, weight, padding=1), context)
+        return convolve(context, self.conv1.weight[:, self.in_channels :])
 
-    def forward(self, x: Tensor, prepared: Tensor | None = None) -> Tensor:
+    def forward(self, x: Features, prepared: Tensor | None = None) -> Tensor:
         """``batch x in_channels x H x W`` and what :meth:`prepare` returned to ``batch x out_channels x H x W``."""
         weight = self.conv1.weight[:, : self.in_channels]
-        hidden = _over_batch(lambda part: F.conv2d(part, weight, padding=1), x)
-        if prepared is not None:
-            hidden = hidden + prepared
-        hidden = F.relu(self.norm1(hidden)[0])
-        hidden = F.relu(self.norm2(_over_batch(self.conv2, hidden))[0])
-        return self.conv3(hidden)
+
+        def first(bias: Tensor | None) -> Tensor:
+            hidden = convolve(x, weight, bias)
+            return hidden if prepared is None else hidden + prepared
+
+        hidden, scale = _rectified(self.norm1, first)
+        inner = self.conv2.weight * scale.view(-1, 1, 1)
+        hidden, scale = _rectified(self.norm2, lambda bias: over_batch(lambda h: F.conv2d(h, inner, bias), hidden))
+        return self.conv3(hidden, scale)
+
+
+def _rectified(norm: ActNorm, convolution: Callable[[Tensor | None], Tensor]) -> tuple[Tensor, Tensor]:
+    r"""``ReLU`` of a normalised convolution as :math:`e^s \operatorname{ReLU}(y + b)`: the second factor and the first.
+
+    The shift is the convolution's bias, and the scale, which is positive, may wait for the next one's kernel: no pass
+    over the image is left of the norm.
+    """
+    if norm.collecting:
+        norm(convolution(None))
+    bias, log_scale = norm.constants()
+    return convolution(bias).relu_(), log_scale.exp()

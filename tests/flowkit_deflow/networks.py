@@ -1,12 +1,13 @@
 """Networks whose parameters are moved away from their start, and photographs to run them on."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import torch
 from skimage import data
 from torch import Tensor
 
-from flowkit import ZeroConv2d
+from flowkit import MixedResolution, ZeroConv2d
 from flowkit_deflow.config import Architecture, ChannelStatistics, Normalization
 from flowkit_deflow.latents import DomainShift
 from flowkit_deflow.model import DeFlow
@@ -72,3 +73,8 @@ def perturbed(
     images[1::2] += 0.05 * torch.randn(images[1::2].shape, generator=generator).to(dtype)
     model.initialize(images, torch.tensor([0, 1] * 4))
     return model.eval()
+
+
+def dense(maps: Iterable[Tensor | MixedResolution]) -> list[Tensor]:
+    """An encoder's maps, each as one tensor."""
+    return [m.dense() if isinstance(m, MixedResolution) else m for m in maps]

@@ -1,0 +1,1 @@
+"""DeFlow's network: cost beside a plain evaluation of the same network."""
