@@ -8,7 +8,7 @@ import argparse
 import sys
 from importlib import import_module
 
-COMMANDS = ("benchmarks.density.command",)
+COMMANDS = ("benchmarks.deflow.command", "benchmarks.density.command", "benchmarks.peers.command")
 
 
 def main(arguments: list[str] | None = None) -> int:

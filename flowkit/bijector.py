@@ -3,13 +3,13 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch._C._functorch import is_functorch_wrapped_tensor
 
-__all__ = ["REAL_LINE", "Bijector", "BoundBijector", "Interval", "Shape", "Wrapper", "sum_event"]
+__all__ = ["REAL_LINE", "Bijector", "BoundBijector", "Interval", "Shape", "Step", "Wrapper", "sum_event"]
 
 X = TypeVar("X")
 Z = TypeVar("Z")
@@ -129,6 +129,14 @@ class Bijector(nn.Module, ABC, Generic[X, Z]):
     def _inverse(self, z: Z, prepared: Any) -> tuple[X, Tensor]:
         """``inverse`` on checked input, given what :meth:`prepare` returned."""
 
+    def _steps(self, context: Any) -> list["Step"]:
+        """The bijections that ``forward`` runs one after another, each with its own context: itself, or its parts.
+
+        What recomputes instead of storing (:class:`~flowkit.Activations`) goes by them, so that it sees through
+        compositions. A subclass of a composition that changes what is run changes them as well.
+        """
+        return [Step(self, inverse=False, context=context)]
+
     def _event_shape(self, value: Any) -> Shape:
         if isinstance(value, tuple):
             return tuple(self._event_shape(part) for part in value)
@@ -144,6 +152,37 @@ class Bijector(nn.Module, ABC, Generic[X, Z]):
                 f"got a tensor of shape {tuple(value.shape)}"
             )
         return tuple(value.shape[batch:])
+
+
+class Step(NamedTuple):
+    """One of the bijections that a composition runs, with what it is given.
+
+    Attributes:
+        bijector: the bijection.
+        inverse: whether the composition's ``forward`` runs its inverse.
+        context: its own, of any structure.
+
+    Examples:
+        >>> from flowkit import Chain, Inverse, Reversal
+        >>> [step.inverse for step in Chain([Reversal(2), Inverse(Reversal(2))])._steps(None)]
+        [False, True]
+    """
+
+    bijector: Bijector[Any, Any]
+    inverse: bool
+    context: Any
+
+    def turned(self) -> "Step":
+        """The same in the other direction."""
+        return self._replace(inverse=not self.inverse)
+
+    def prepare(self) -> Any:
+        """What the bijection prepares of its context."""
+        return self.bijector.prepare(self.context)
+
+    def run(self, x: Any, prepared: Any) -> tuple[Any, Tensor]:
+        """The step's result and its log-determinant, of the batch shape."""
+        return self.bijector._inverse(x, prepared) if self.inverse else self.bijector._forward(x, prepared)
 
 
 class Wrapper(Bijector[X, Z]):

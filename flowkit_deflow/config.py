@@ -205,6 +205,10 @@ class Training:
     Attributes:
         steps: optimiser steps in all.
         batch: crops in a step, half of each domain.
+        crops_at_once: crops whose activations are in memory at a time; the step's gradient is the same. ``None``: all
+            on a GPU; on a CPU as many as have 160 x 160 pixels together, which is fastest there.
+        activations: what of them is kept for the backward pass: ``stored``, all; ``checkpointed``, the values between
+            the layers; ``reversible``, nothing, the layers are inverted.
         learning_rate: of Adam, at the start.
         halve_at: fractions of ``steps`` after which the learning rate is halved.
         warmup: steps over which the learning rate rises from 0.
@@ -238,6 +242,8 @@ class Training:
 
     steps: int = 100_000
     batch: int = 8
+    crops_at_once: int | None = None
+    activations: Literal["stored", "checkpointed", "reversible"] = "stored"
     learning_rate: float = 1e-4
     halve_at: tuple[float, ...] = (0.5, 0.75, 0.9, 0.95)
     warmup: int = 0
@@ -264,6 +270,10 @@ class Training:
         for name in ("workers", "warmup", "clip_norm", "image_every", "seed", "shift_rate_factor", "encoder_delay"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected 0 or more")
+        if self.crops_at_once is not None and self.crops_at_once < 1:
+            raise ValueError(
+                f"crops_at_once is {self.crops_at_once}; expected at least 1, or null for the usual number"
+            )
         if self.batch < 2 or self.batch % (2 * self.devices):
             raise ValueError(
                 f"batch is {self.batch} on {self.devices} device(s); expected a multiple of {2 * self.devices}: "

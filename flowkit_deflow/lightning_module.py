@@ -16,6 +16,7 @@ from flowkit_deflow.config import Run
 from flowkit_deflow.data import Batch, StepSampler, UnpairedCrops
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.latents import Domain, InferredShift
+from flowkit_deflow.micro_batches import mean_in_parts
 from flowkit_deflow.model import DeFlow
 from flowkit_deflow.rrdb import RRDBEncoder
 
@@ -23,6 +24,7 @@ __all__ = ["DeFlowTraining"]
 
 INITIALIZATION_BATCHES = 4
 INFERENCE_BATCHES = 32
+PIXELS_AT_ONCE = 160 * 160
 
 
 class _ToldPlainly(Dataset[Batch | UserError]):
@@ -95,9 +97,12 @@ class DeFlowTraining(pl.LightningModule):
             self.leave_out(problem)
         images, h = self._inputs(batch)
         domain = batch["domain"]
-        log_prob = self.model.log_prob(images, domain, h)
-        bits = bits_per_dim(log_prob, images[0].numel(), self.model.config.bins)
-        loss = bits.mean()
+
+        def code_length(part: slice) -> Tensor:
+            log_prob = self.model.log_prob(images[part], domain[part], None if h is None else h[part])
+            return bits_per_dim(log_prob, images[0].numel(), self.model.config.bins)
+
+        loss, bits = mean_in_parts(code_length, len(images), self._crops_at_once(images), self.model.parameters())
         with torch.no_grad():
             for name, which in (("bits_clean", Domain.CLEAN), ("bits_degraded", Domain.DEGRADED)):
                 self.log(name, bits[domain == which].mean(), prog_bar=True)
@@ -105,6 +110,15 @@ class DeFlowTraining(pl.LightningModule):
             self.log("learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"], prog_bar=True)
         # A non-finite loss has to reach every parameter's gradient, in every process: all of them then skip the step.
         return loss if loss.isfinite() else loss * torch.nan
+
+    def _crops_at_once(self, images: Tensor) -> int:
+        given = self.run.training.crops_at_once
+        if given is not None:
+            return given
+        if images.device.type != "cpu":
+            return len(images)
+        # Measured: on a CPU, what does not fit its caches takes longer, and so do many calls for little.
+        return max(1, PIXELS_AT_ONCE // (images.shape[-2] * images.shape[-1]))
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Keep non-finite gradients from the weights: without gradients, Adam leaves weights and moments alone."""

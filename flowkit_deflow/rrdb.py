@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowkit import MixedResolution
+from flowkit import MixedResolution, PackableConv2d
 
 __all__ = ["RRDBEncoder"]
 
@@ -22,13 +22,13 @@ class _DenseBlock(nn.Module):
     def __init__(self, features: int, growth: int) -> None:
         super().__init__()
         for i in range(1, 5):
-            self.add_module(f"conv{i}", nn.Conv2d(features + (i - 1) * growth, growth, 3, padding=1))
-        self.conv5 = nn.Conv2d(features + 4 * growth, features, 3, padding=1)
+            self.add_module(f"conv{i}", PackableConv2d(features + (i - 1) * growth, growth, 3))
+        self.conv5 = PackableConv2d(features + 4 * growth, features, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         seen = x
         for i in range(1, 5):
-            seen = torch.cat([seen, F.leaky_relu(self.get_submodule(f"conv{i}")(seen), SLOPE)], 1)
+            seen = torch.cat([seen, self.get_submodule(f"conv{i}")(seen, slope=SLOPE)], 1)
         return x + RESIDUAL * self.conv5(seen)
 
 
@@ -97,13 +97,13 @@ class RRDBEncoder(nn.Module):
             raise ValueError(f"scale is {scale}; an RRDB encoder works at a scale of 4, 8 or 16")
         self.stack_blocks = tuple(stack_blocks)
         self.resolutions = [scale / 2**level for level in range(1, levels + 1)]
-        self.conv_first = nn.Conv2d(3, features, 3, padding=1)
+        self.conv_first = PackableConv2d(3, features, 3)
         self.RRDB_trunk = nn.ModuleList(_RRDB(features, growth) for _ in range(blocks))
-        self.trunk_conv = nn.Conv2d(features, features, 3, padding=1)
+        self.trunk_conv = PackableConv2d(features, features, 3)
         for i in range(scale.bit_length() - 1):
-            self.add_module(f"upconv{i + 1}", nn.Conv2d(features, features, 3, padding=1))
-        self.HRconv = nn.Conv2d(features, features, 3, padding=1)
-        self.conv_last = nn.Conv2d(features, 3, 3, padding=1)
+            self.add_module(f"upconv{i + 1}", PackableConv2d(features, features, 3))
+        self.HRconv = PackableConv2d(features, features, 3)
+        self.conv_last = PackableConv2d(features, 3, 3)
         for unused in (self.get_submodule(f"upconv{scale.bit_length() - 1}"), self.HRconv, self.conv_last):
             unused.requires_grad_(False)
 
@@ -138,7 +138,7 @@ class RRDBEncoder(nn.Module):
         number = 1
         while 2**number <= max(self.resolutions):
             x = F.interpolate(x, scale_factor=2, mode="nearest")
-            x = F.leaky_relu(self.get_submodule(f"upconv{number}")(x), SLOPE)
+            x = self.get_submodule(f"upconv{number}")(x, slope=SLOPE)
             maps[2**number] = x
             number += 1
         return maps

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from flowkit import (
     ActNorm,
@@ -29,7 +29,7 @@ from flowkit_deflow import DeFlow, RRDBEncoder
 __all__ = ["decode", "encode", "features"]
 
 Latents = tuple[Tensor, ...]
-SLOPE = 0.2
+SLOPE = RESIDUAL = 0.2
 
 
 def encode(model: DeFlow, x: Tensor, h: Tensor) -> tuple[Latents, Tensor]:
@@ -44,25 +44,40 @@ def decode(model: DeFlow, z: Latents, h: Tensor) -> tuple[Tensor, Tensor]:
 
 def features(encoder: RRDBEncoder, h: Tensor) -> list[Tensor]:
     """The maps of all levels, finest first."""
-    x = encoder.conv_first(h)
+    x = _conv(encoder.conv_first, h)
     stacked = []
     for i, block in enumerate(encoder.RRDB_trunk):
-        x = block(x)
+        y = x
+        for dense in block.children():
+            y = _dense(dense, y)
+        x = x + RESIDUAL * y
         if i in encoder.stack_blocks:
             stacked.append(x)
-    x = x + encoder.trunk_conv(x)
+    x = x + _conv(encoder.trunk_conv, x)
     own, enlarged, resolution = {1: x}, x, 1
     while hasattr(encoder, name := f"upconv{resolution.bit_length()}"):
         resolution *= 2
-        enlarged = F.leaky_relu(encoder.get_submodule(name)(F.interpolate(enlarged, scale_factor=2)), SLOPE)
+        enlarged = F.leaky_relu(_conv(encoder.get_submodule(name), F.interpolate(enlarged, scale_factor=2)), SLOPE)
         own[resolution] = enlarged
-    encoder.conv_last(F.leaky_relu(encoder.HRconv(enlarged), SLOPE))
+    _conv(encoder.conv_last, F.leaky_relu(_conv(encoder.HRconv, enlarged), SLOPE))
     maps = []
     for resolution in encoder.resolutions:
         size = [round(side * resolution) for side in h.shape[-2:]]
         image = own[resolution] if resolution in own else F.interpolate(x, size=size, mode="bilinear")
         maps.append(torch.cat([image, *(F.interpolate(block, size=size) for block in stacked)], 1))
     return maps
+
+
+def _dense(block: nn.Module, x: Tensor) -> Tensor:
+    seen = x
+    for i in range(1, 5):
+        seen = torch.cat([seen, F.leaky_relu(_conv(block.get_submodule(f"conv{i}"), seen), SLOPE)], 1)
+    return x + RESIDUAL * _conv(block.get_submodule("conv5"), seen)
+
+
+def _conv(layer: nn.Module, x: Tensor) -> Tensor:
+    assert isinstance(layer, nn.Conv2d)
+    return F.conv2d(x, layer.weight, layer.bias, padding=1)
 
 
 def _run(bijector: Bijector[Any, Any], x: Any, context: Any, inverse: bool) -> tuple[Any, Tensor]:

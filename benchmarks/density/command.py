@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from benchmarks import record as records
+from benchmarks.page import write_page
 
 __all__ = ["add"]
 
@@ -54,6 +55,6 @@ def run(arguments: argparse.Namespace) -> int:
         pictures.draw_densities(runs, arguments.images)
     record = records.read(path)
     pictures.draw_differences(record, arguments.images)
-    table.write_page(arguments.page, record)
+    write_page(arguments.page, table.sections(record))
     print(f"{path}\n{arguments.images}\n{arguments.page}")
     return 0

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,9 +9,10 @@ import torch
 from benchmarks.density.comparison import verdict
 from benchmarks.density.data import IMAGES
 from benchmarks.density.suite import LIBRARIES
+from benchmarks.page import markdown
 from flowkit import bits_per_dim
 
-__all__ = ["fill", "sections"]
+__all__ = ["sections"]
 
 Cell = Mapping[str, Any]
 
@@ -34,29 +34,6 @@ def sections(record: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def fill(page: str, parts: Mapping[str, str]) -> str:
-    """A page with what stands between its marks ``<!-- begin NAME -->`` and ``<!-- end NAME -->`` replaced.
-
-    Raises:
-        ValueError: the page lacks the marks of a part.
-    """
-    for name, text in parts.items():
-        begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
-        if begin not in page or end not in page:
-            raise ValueError(
-                f"the page has no place for the part {name!r}: it needs the lines {begin.strip()} and {end}"
-            )
-        head, rest = page.split(begin)
-        page = head + begin + "\n" + text + "\n" + end + rest.split(end)[1]
-    return page
-
-
-def write_page(path: Path, record: Mapping[str, Any]) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(fill(path.read_text(encoding="utf-8"), sections(record)), encoding="utf-8")
-    part.replace(path)
-
-
 def _group(cells: list[Cell]) -> str:
     header = ["data", "model", *_references(cells[0]), *LIBRARIES, "flowkit less best peer", "verdict"]
     rows = []
@@ -72,7 +49,7 @@ def _group(cells: list[Cell]) -> str:
                 f"{MARKS[kind]} {kind}".strip(),
             ]
         )
-    return _markdown(header, rows)
+    return markdown(header, rows)
 
 
 def _references(cell: Cell) -> dict[str, str]:
@@ -99,7 +76,7 @@ def _bits(cells: Iterable[Cell]) -> str:
             "none" if mean is None else f"{_code_length(mean, cell['dimensions'], levels):.3f}" for mean in means
         ]
         rows.append([cell["data"], f"`{cell['model']}`", *lengths])
-    return _markdown(["data", "model", *LIBRARIES], rows)
+    return markdown(["data", "model", *LIBRARIES], rows)
 
 
 def _code_length(mean: float, dimensions: int, levels: int) -> float:
@@ -112,7 +89,7 @@ def _verdicts(cells: Iterable[Cell]) -> str:
         counts.setdefault(cell["model"], Counter())[verdict(cell)[0]] += 1
     rows = [[f"`{model}`", *(str(count[kind]) for kind in MARKS)] for model, count in counts.items()]
     rows.append(["all", *(str(sum(count[kind] for count in counts.values())) for kind in MARKS)])
-    return _markdown(["model", *MARKS], rows)
+    return markdown(["model", *MARKS], rows)
 
 
 def _cost(cells: Iterable[Cell]) -> str:
@@ -124,7 +101,7 @@ def _cost(cells: Iterable[Cell]) -> str:
     for (group, model), cell in seen.items():
         libraries = [cell["libraries"].get(library) for library in LIBRARIES]
         rows.append([f"{group}: {cell['data']}", f"`{model}`", *(_cost_of(figures) for figures in libraries)])
-    return _markdown(["data", "model", *LIBRARIES], rows)
+    return markdown(["data", "model", *LIBRARIES], rows)
 
 
 def _cost_of(figures: Cell | None) -> str:
@@ -164,8 +141,3 @@ def _number(value: float) -> str:
 
 def _signed(value: float) -> str:
     return "+" * (value >= 0) + _number(value)
-
-
-def _markdown(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)

@@ -1,8 +1,9 @@
 """Bijectors: one family to a file."""
 
+from flowkit.bijectors.activations import Activations, Checkpointed, Stored
 from flowkit.bijectors.actnorm import ActNorm, initialize
 from flowkit.bijectors.autoregressive import InverseAutoregressive, MaskedAutoregressive
-from flowkit.bijectors.chain import Chain
+from flowkit.bijectors.chain import Chain, use_activations
 from flowkit.bijectors.channel_mixing import ChannelMixing
 from flowkit.bijectors.channels import ChannelBijector
 from flowkit.bijectors.context_map import ContextMap
@@ -36,6 +37,7 @@ from flowkit.bijectors.residual_log_det import (
     ResidualLogDet,
     RussianRouletteLogDet,
 )
+from flowkit.bijectors.reversible import Reversible
 from flowkit.bijectors.rotation import Rotation
 from flowkit.bijectors.squeeze import Squeeze
 from flowkit.bijectors.traces import ExactTrace, HutchinsonTrace, Trace
@@ -43,11 +45,13 @@ from flowkit.bijectors.woodbury import Woodbury
 
 __all__ = [
     "ActNorm",
+    "Activations",
     "AdjointDormandPrince",
     "Chain",
     "ChannelBijector",
     "ChannelMixing",
     "Checkerboard",
+    "Checkpointed",
     "ContextMap",
     "Conv1x1",
     "Coupling",
@@ -82,13 +86,16 @@ __all__ = [
     "Residual",
     "ResidualLogDet",
     "Reversal",
+    "Reversible",
     "Rotation",
     "RungeKutta4",
     "RussianRouletteLogDet",
     "Squeeze",
+    "Stored",
     "Trace",
     "Woodbury",
     "alternating_mask",
     "initialize",
+    "use_activations",
     "value_and_pullback",
 ]

@@ -58,6 +58,11 @@ class ActNorm(ChannelBijector):
         self._ready = True
 
     @property
+    def is_initialized(self) -> bool:
+        """Whether the parameters were set: from data, by hand, or by a state dict."""
+        return self._ready
+
+    @property
     def collecting(self) -> bool:
         """Whether the next call sets the parameters, which :func:`initialize` waits for."""
         return self._collecting

@@ -6,9 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from flowkit.bijector import Bijector, Interval, Shape
+from flowkit.bijector import Bijector, Interval, Shape, Step
+from flowkit.bijectors.activations import Activations, Stored
 
-__all__ = ["Chain"]
+__all__ = ["Chain", "use_activations"]
 
 
 class Chain(Bijector[Any, Any]):
@@ -18,6 +19,8 @@ class Chain(Bijector[Any, Any]):
 
     Args:
         bijectors: the parts, in the order in which ``forward`` runs them; at least one.
+        activations: what the backward pass finds stored, :class:`~flowkit.Stored` by default;
+            :class:`~flowkit.Reversible` and :class:`~flowkit.Checkpointed` trade time for memory. No part of the state.
 
     Raises:
         ValueError: no bijector is given.
@@ -37,8 +40,9 @@ class Chain(Bijector[Any, Any]):
         torch.Size([2])
     """
 
-    def __init__(self, bijectors: Iterable[Bijector[Any, Any]]) -> None:
+    def __init__(self, bijectors: Iterable[Bijector[Any, Any]], activations: Activations | None = None) -> None:
         super().__init__()
+        self.activations = Stored() if activations is None else activations
         self.bijectors = nn.ModuleList(bijectors)
         if not len(self.bijectors):
             raise ValueError("a Chain needs at least one bijector")
@@ -72,23 +76,44 @@ class Chain(Bijector[Any, Any]):
         return self.parts[-1].codomain(dtype)
 
     def prepare(self, context: Any) -> Any:
-        """What each part prepares, as a list."""
-        return [part.prepare(context) for part in self.parts]
+        """What each part prepares, or what the parts are to prepare when they are run: the activations' choice."""
+        return self.activations.prepare(self.parts, context)
+
+    def _steps(self, context: Any) -> list[Step]:
+        return [step for part in self.parts for step in part._steps(context)]
 
     def _forward(self, x: Any, prepared: Any) -> tuple[Any, Tensor]:
-        parts = iter(zip(self.parts, prepared, strict=True))
-        part, its_own = next(parts)
-        x, total = part._forward(x, its_own)
-        for part, its_own in parts:
-            x, log_det = part._forward(x, its_own)
-            total = total + log_det
-        return x, total
+        return self.activations.run(self.parts, x, prepared, inverse=False)
 
     def _inverse(self, z: Any, prepared: Any) -> tuple[Any, Tensor]:
-        parts = iter(zip(reversed(self.parts), reversed(prepared), strict=True))
-        part, its_own = next(parts)
-        z, total = part._inverse(z, its_own)
-        for part, its_own in parts:
-            z, log_det = part._inverse(z, its_own)
-            total = total + log_det
-        return z, total
+        return self.activations.run(self.parts, z, prepared, inverse=True)
+
+
+def use_activations(module: nn.Module, activations: Activations) -> None:
+    r"""Set what the backward pass finds stored in every :class:`Chain` of a model.
+
+    Of a chain :math:`f = f_n \circ \dots \circ f_1` within another one the outer one's choice counts, unless that is
+    :class:`~flowkit.Stored`: the outer one sees the steps :math:`f_i` of those within as its own, so that nothing is
+    recomputed more than once, however deep they are nested.
+
+    Args:
+        module: a flow, a bijector, or any module that contains some; shapes, state dict and results stay what they are.
+        activations: the choice.
+
+    Raises:
+        ValueError: there is no chain in it.
+
+    References:
+        A. N. Gomez, M. Ren, R. Urtasun, R. B. Grosse, "The Reversible Residual Network: Backpropagation Without
+        Storing Activations", NeurIPS 2017.
+
+    Examples:
+        >>> from flowkit import Reversible, glow
+        >>> flow = glow((3, 8, 8), levels=2, steps=1, hidden=8)
+        >>> use_activations(flow, Reversible())
+    """
+    chains = [part for part in module.modules() if isinstance(part, Chain)]
+    if not chains:
+        raise ValueError(f"{type(module).__name__} contains no Chain, whose activations could be stored in another way")
+    for chain in chains:
+        chain.activations = activations

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from flowkit.bijector import Bijector, Wrapper
+from flowkit.bijector import Bijector, Step, Wrapper
 
 __all__ = ["ContextMap"]
 
@@ -42,6 +42,12 @@ class ContextMap(Wrapper[Any, Any]):
         Raises:
             ValueError: there is no context.
         """
+        return self.bijector.prepare(self._mapped(context))
+
+    def _steps(self, context: Any) -> list[Step]:
+        return self.bijector._steps(self._mapped(context))
+
+    def _mapped(self, context: Any) -> Any:
         if context is None:
             raise ValueError("this bijector is conditional: pass context=, or bind(context) first")
-        return self.bijector.prepare(self.function(context))
+        return self.function(context)

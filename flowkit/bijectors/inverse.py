@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from flowkit.bijector import Bijector, Interval, Shape
+from flowkit.bijector import Bijector, Interval, Shape, Step
 
 __all__ = ["Inverse"]
 
@@ -47,6 +47,9 @@ class Inverse(Bijector[Any, Any]):
     def prepare(self, context: Any) -> Any:
         """What the bijector within prepares."""
         return self.bijector.prepare(context)
+
+    def _steps(self, context: Any) -> list[Step]:
+        return [step.turned() for step in reversed(self.bijector._steps(context))]
 
     def _forward(self, x: Any, prepared: Any) -> tuple[Any, Tensor]:
         return self.bijector._inverse(x, prepared)

@@ -1,9 +1,12 @@
 """A matrix over the channels by its triangular factors."""
 
+from typing import Any, NamedTuple
+
 import torch
 from torch import Tensor, nn
 
 from flowkit.bijectors.channel_mixing import ChannelMixing, random_rotation
+from flowkit.nn.inference_cache import InferenceCache, applies
 
 __all__ = ["LULinear"]
 
@@ -53,11 +56,32 @@ class LULinear(ChannelMixing):
         self.log_scale = nn.Parameter(diagonal.abs().log())
         self.register_buffer("sign", diagonal.sign())
         self.register_buffer("permutation", P.argmax(1))
+        self._cache = InferenceCache()
 
     @property
     def weight(self) -> Tensor:
         """The matrix, channels x channels."""
         return self._matrix()
+
+    def prepare(self, context: Any) -> Any:
+        """For inference, the matrix and its inverse: made once, while the parameters stay; else nothing."""
+        return self._cache.get(self, "matrices", self._matrices)
+
+    def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
+        if isinstance(prepared, _Matrices) and applies(x):
+            return self._mix(prepared.matrix, x), self._of_positions(prepared.log_abs_det, x)
+        return super()._forward(x, prepared)
+
+    def _inverse(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
+        if isinstance(prepared, _Matrices) and applies(z):
+            return self._mix(prepared.inverse, z), self._of_positions(-prepared.log_abs_det, z)
+        return super()._inverse(z, prepared)
+
+    def _matrices(self) -> "_Matrices":
+        # In double precision and rounded once, the inverse is as good as two solves.
+        unit = torch.eye(self.channels, dtype=torch.float64, device=self.lower.device)
+        inverse = self._solve_rows(unit).mT.to(self.lower.dtype)
+        return _Matrices(self._matrix(), inverse.contiguous(), self._log_abs_det())
 
     def _matrix(self) -> Tensor:
         return (self._lower() @ self._upper())[self.permutation]
@@ -71,11 +95,19 @@ class LULinear(ChannelMixing):
     def _solve_rows(self, rows: Tensor) -> Tensor:
         # One position to a row, so the factors stand transposed on the right.
         rows = rows[:, self.permutation.argsort()]
-        rows = torch.linalg.solve_triangular(self._lower().mT, rows, upper=True, left=False, unitriangular=True)
-        return torch.linalg.solve_triangular(self._upper().mT, rows, upper=False, left=False)
+        rows = torch.linalg.solve_triangular(
+            self._lower().to(rows).mT, rows, upper=True, left=False, unitriangular=True
+        )
+        return torch.linalg.solve_triangular(self._upper().to(rows).mT, rows, upper=False, left=False)
 
     def _lower(self) -> Tensor:
         return self.lower.tril(-1) + torch.eye(self.channels, dtype=self.lower.dtype, device=self.lower.device)
 
     def _upper(self) -> Tensor:
         return self.upper.triu(1) + torch.diag(self.sign * self.log_scale.exp())
+
+
+class _Matrices(NamedTuple):
+    matrix: Tensor
+    inverse: Tensor
+    log_abs_det: Tensor

@@ -9,6 +9,7 @@ from flowkit.nn.made import MADE
 from flowkit.nn.mixed_resolution import MixedResolution
 from flowkit.nn.mlp import MLP
 from flowkit.nn.nearest_conv import nearest_conv2d
+from flowkit.nn.packable_conv import PackableConv2d
 from flowkit.nn.residual_mlp import ResidualMLP
 from flowkit.nn.time_mlp import TimeMLP
 
@@ -21,6 +22,7 @@ __all__ = [
     "LipschitzLinear",
     "LipschitzMLP",
     "MixedResolution",
+    "PackableConv2d",
     "ResidualMLP",
     "TimeMLP",
     "ZeroConv2d",

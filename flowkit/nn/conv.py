@@ -1,13 +1,16 @@
 """Convolutional networks that set the parameters of image layers."""
 
-from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowkit.bijectors.actnorm import ActNorm
-from flowkit.nn.features import Features, channels_of, convolve, over_batch
+from flowkit.nn.features import FeatureKernel, Features, Layout, channels_of, layout_of, over_batch, packed
+from flowkit.nn.inference_cache import InferenceCache, applies
+from flowkit.nn.kernel import ConvKernel, Kernel
+from flowkit.nn.mixed_resolution import MixedResolution
 
 __all__ = ["ConvConditioner", "ZeroConv2d"]
 
@@ -35,18 +38,15 @@ class ZeroConv2d(nn.Module):
         assert self.conv.bias is not None
         nn.init.zeros_(self.conv.bias)
 
-    def forward(self, x: Tensor, input_scale: Tensor | None = None) -> Tensor:
-        """``batch x in_channels x H x W`` to ``batch x out_channels x H x W``.
-
-        ``input_scale``, a factor per channel of the input, gives the result for the scaled input.
-        """
+    def scaled(self) -> tuple[Tensor, Tensor]:
+        """The kernel ``out_channels x in_channels x 3 x 3`` and the bias, both scaled."""
         scale = (3 * self.log_scale).exp()
-        weight = self.conv.weight * scale.view(-1, 1, 1, 1)
-        if input_scale is not None:
-            weight = weight * input_scale.view(-1, 1, 1)
         assert self.conv.bias is not None
-        bias = self.conv.bias * scale
-        return over_batch(lambda part: F.conv2d(part, weight, bias, padding=1), x)
+        return self.conv.weight * scale.view(-1, 1, 1, 1), self.conv.bias * scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``batch x in_channels x H x W`` to ``batch x out_channels x H x W``."""
+        return over_batch(Kernel(*self.scaled()), x)
 
 
 class ConvConditioner(nn.Module):
@@ -93,38 +93,83 @@ class ConvConditioner(nn.Module):
         # Small weights; the data-dependent start of the norms sets the scale.
         nn.init.normal_(self.conv1.weight, std=0.05)
         nn.init.normal_(self.conv2.weight, std=0.05)
+        self._cache = InferenceCache()
 
-    def prepare(self, context: Features | None) -> Tensor | None:
-        """The first convolution's part over the context, ``batch x hidden_channels x H x W``; ``None`` for none."""
+    def prepare(self, context: Features | None) -> "Prepared":
+        """The first convolution's part over the context; and, for inference, the other kernels with the norms in."""
         channels = 0 if context is None else channels_of(context)
         if (context is None) != (self.context_channels == 0) or channels != self.context_channels:
             got = "none" if context is None else f"one of {channels} channels"
             raise ValueError(f"this conditioner takes a context of {self.context_channels} channels, got {got}")
-        if context is None:
-            return None
-        return convolve(context, self.conv1.weight[:, self.in_channels :])
+        ready = self.norm1.is_initialized and self.norm2.is_initialized
+        kernels = self._kept(None) if ready else None
+        return Prepared(None if context is None else self._over_context(context), kernels)
 
-    def forward(self, x: Features, prepared: Tensor | None = None) -> Tensor:
+    def forward(self, x: Features, prepared: "Prepared | None" = None) -> Tensor:
         """``batch x in_channels x H x W`` and what :meth:`prepare` returned to ``batch x out_channels x H x W``."""
-        weight = self.conv1.weight[:, : self.in_channels]
+        if self.norm1.collecting or self.norm2.collecting:
+            self._start(x, None if prepared is None else prepared.hidden)
+        layout = layout_of(x)
+        hidden, kernels = (None, self._kept(layout)) if prepared is None else prepared
+        if kernels is None or not applies(x.fine if isinstance(x, MixedResolution) else x):
+            kernels = self._folded(layout)
+        first, inner, last = kernels
+        y = first(x, hidden, slope=0.0)
+        # What reads the few channels of the result runs along one at a time.
+        return over_batch(lambda part: last(inner(part, slope=0.0)).contiguous(), y)
 
-        def first(bias: Tensor | None) -> Tensor:
-            hidden = convolve(x, weight, bias)
-            return hidden if prepared is None else hidden + prepared
+    def _over_context(self, context: Features) -> Tensor:
+        def make() -> FeatureKernel:
+            return FeatureKernel(self.conv1.weight[:, self.in_channels :], None, layout)
 
-        hidden, scale = _rectified(self.norm1, first)
-        inner = self.conv2.weight * scale.view(-1, 1, 1)
-        hidden, scale = _rectified(self.norm2, lambda bias: over_batch(lambda h: F.conv2d(h, inner, bias), hidden))
-        return self.conv3(hidden, scale)
+        layout = layout_of(context)
+        kept = self._cache.get(self, ("context", layout), lambda: make().packed())
+        return (kept or make())(context)
+
+    def _kept(self, layout: Layout) -> "Kernels | None":
+        """Those of inference: made once, while the parameters stay."""
+
+        def make() -> Kernels:
+            first, inner, last = self._folded(layout)
+            return Kernels(first.packed(), packed(inner), packed(last))
+
+        return self._cache.get(self, ("data", layout), make)
+
+    def _folded(self, layout: Layout) -> "Kernels":
+        r"""All three, for data of some layout.
+
+        :math:`\operatorname{ReLU}((y + b) e^s) = e^s \operatorname{ReLU}(y + b)`: a norm's shift is the bias of the
+        kernel before it, and its scale multiplies the columns of the next.
+        """
+        (shift1, log_scale1), (shift2, log_scale2) = self.norm1.constants(), self.norm2.constants()
+        first = FeatureKernel(self.conv1.weight[:, : self.in_channels], shift1, layout)
+        inner = self.conv2.weight * log_scale1.exp().view(-1, 1, 1)
+        weight, bias = self.conv3.scaled()
+        last = Kernel(weight * log_scale2.exp().view(-1, 1, 1), bias)
+        return Kernels(first, Kernel(inner, shift2, padding=(0, 0)), last)
+
+    def _start(self, x: Features, hidden: Tensor | None) -> None:
+        """Let the norms start from what reaches them."""
+        y = FeatureKernel(self.conv1.weight[:, : self.in_channels], None, layout_of(x))(x, hidden)
+        y = F.relu(self.norm1(y)[0])
+        self.norm2(over_batch(self.conv2, y))
 
 
-def _rectified(norm: ActNorm, convolution: Callable[[Tensor | None], Tensor]) -> tuple[Tensor, Tensor]:
-    r"""``ReLU`` of a normalised convolution as :math:`e^s \operatorname{ReLU}(y + b)`: the second factor and the first.
+class Kernels(NamedTuple):
+    """What a :class:`ConvConditioner` convolves its data with, the norms folded in."""
 
-    The shift is the convolution's bias, and the scale, which is positive, may wait for the next one's kernel: no pass
-    over the image is left of the norm.
+    first: FeatureKernel
+    inner: ConvKernel
+    last: ConvKernel
+
+
+class Prepared(NamedTuple):
+    """What a :class:`ConvConditioner` makes of a context.
+
+    Attributes:
+        hidden: the first convolution's part over the context, ``batch x hidden_channels x H x W``, if there is one.
+        kernels: those of inference, ``None`` where gradients are recorded.
     """
-    if norm.collecting:
-        norm(convolution(None))
-    bias, log_scale = norm.constants()
-    return convolution(bias).relu_(), log_scale.exp()
+
+    hidden: Tensor | None
+    kernels: Kernels | None

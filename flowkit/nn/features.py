@@ -1,18 +1,22 @@
 """3x3 convolution of images and of feature maps of mixed resolution."""
 
 from collections.abc import Callable
+from typing import Any
 
-import torch.nn.functional as F
+import torch
 from torch import Tensor
 
-from flowkit.nn.memory_format import channels_last
+from flowkit.nn.kernel import ConvKernel, Kernel, PackedKernel, can_pack
 from flowkit.nn.mixed_resolution import MixedResolution
-from flowkit.nn.nearest_conv import nearest_conv2d
+from flowkit.nn.nearest_conv import spread_taps, tap_kernel
 
-__all__ = ["Features", "channels_of", "convolve", "over_batch"]
+__all__ = ["FeatureKernel", "Features", "Layout", "channels_of", "layout_of", "over_batch"]
 
 Features = Tensor | MixedResolution
 """An image ``batch x C x H x W``, or maps that stand for one."""
+
+Layout = tuple[int, int] | None
+"""Of mixed resolution: channels of the fine maps, and the factor by which the coarse ones are smaller."""
 
 
 def channels_of(x: Features) -> int:
@@ -25,59 +29,100 @@ def channels_of(x: Features) -> int:
         ``C``.
 
     Examples:
-        >>> import torch
         >>> channels_of(torch.rand(1, 3, 8, 8))
         3
     """
     return x.channels if isinstance(x, MixedResolution) else x.shape[-3]
 
 
-def convolve(x: Features, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    r"""A 3x3 convolution, :math:`w * x + b`, with a padding of 1.
+def layout_of(x: Features) -> Layout:
+    """What a kernel has to know of the features that it will see.
 
     Args:
-        x: ``batch x C x H x W``, any number of batch dimensions, or maps that stand for it.
-        weight: ``N x C x 3 x 3``.
-        bias: ``N`` numbers, or ``None``.
+        x: the features.
 
     Returns:
-        ``batch x N x H x W``.
+        ``None`` for an image.
 
     Raises:
-        RuntimeError: ``x`` has another number of channels.
         ValueError: the maps' sizes do not fit each other.
 
     Examples:
-        >>> import torch
-        >>> maps = MixedResolution(torch.rand(1, 2, 8, 8), torch.rand(1, 3, 4, 4))
-        >>> weight = torch.rand(6, 5, 3, 3)
-        >>> torch.allclose(convolve(maps, weight), convolve(maps.dense(), weight), atol=1e-5)
-        True
+        >>> layout_of(MixedResolution(torch.rand(1, 2, 8, 8), torch.rand(1, 3, 4, 4)))
+        (2, 2)
     """
-    if isinstance(x, MixedResolution):
-        factor, fine = x.factor, x.fine.shape[-3]
-        first = convolve(x.fine, weight[:, :fine], bias)
-        return first + over_batch(lambda part: nearest_conv2d(part, weight[:, fine:], factor), x.coarse)
-    return over_batch(lambda part: F.conv2d(channels_last(part), weight, bias, padding=1), x)
+    return (x.fine.shape[-3], x.factor) if isinstance(x, MixedResolution) else None
 
 
-def over_batch(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Run an image function, which knows one batch dimension, over any number of them.
+class FeatureKernel:
+    r"""A 3x3 convolution of features, :math:`w * x + b`, with a padding of 1.
 
     Args:
-        function: from ``batch x C x H x W`` to another such image.
+        weight: ``N x C x 3 x 3``.
+        bias: ``N`` numbers, or ``None``.
+        layout: of the features; ``None`` for images.
+
+    Examples:
+        >>> maps = MixedResolution(torch.rand(1, 2, 8, 8), torch.rand(1, 3, 4, 4))
+        >>> weight = torch.rand(6, 5, 3, 3)
+        >>> on_maps, on_images = FeatureKernel(weight, None, layout_of(maps)), FeatureKernel(weight, None, None)
+        >>> torch.allclose(on_maps(maps), on_images(maps.dense()), atol=1e-5)
+        True
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, layout: Layout) -> None:
+        fine, self.factor = (weight.shape[1], 1) if layout is None else layout
+        self.fine: ConvKernel = Kernel(weight[:, :fine], bias)
+        self.coarse: ConvKernel | None = None
+        if layout is not None:
+            rest = weight[:, fine:]
+            self.coarse = Kernel(rest) if self.factor == 1 else tap_kernel(rest)
+
+    def packed(self) -> "FeatureKernel":
+        """The same for calls without gradients, laid out for this machine where that is possible; this one changes."""
+        self.fine = packed(self.fine)
+        self.coarse = None if self.coarse is None else packed(self.coarse)
+        return self
+
+    def __call__(self, x: Features, add: Tensor | None = None, slope: float | None = None) -> Tensor:
+        """The convolution of features ``batch x C x H x W``, any number of batch dimensions."""
+        if isinstance(x, MixedResolution):
+            coarse = over_batch(self._over_coarse, x.coarse)
+            add = coarse if add is None else coarse + add
+            x = x.fine
+        if add is None:
+            return over_batch(lambda part: self.fine(part, slope=slope), x)
+        return over_batch(lambda part, added: self.fine(part, added, slope), x, add)
+
+    def _over_coarse(self, x: Tensor) -> Tensor:
+        assert self.coarse is not None
+        y = self.coarse(x)
+        return y if self.factor == 1 else spread_taps(y, self.factor)
+
+
+def packed(kernel: Any) -> ConvKernel:
+    """A kernel packed where that is possible here, else the kernel itself."""
+    return PackedKernel(kernel) if can_pack(kernel.weight) else kernel
+
+
+def over_batch(function: Callable[..., Tensor], x: Tensor, *others: Tensor) -> Tensor:
+    """Run a function of images, which knows one batch dimension, over any number of them.
+
+    Args:
+        function: from images ``batch x C x H x W`` to another such image.
         x: an image with any number of batch dimensions.
+        others: more such images, of batch dimensions that broadcast to those of ``x``.
 
     Returns:
         The function's result, with the batch dimensions of ``x``.
 
     Examples:
-        >>> import torch
         >>> over_batch(lambda image: image[:, :1], torch.rand(2, 3, 5, 4, 4)).shape
         torch.Size([2, 3, 1, 4, 4])
     """
-    if x.ndim == 4:
-        return function(x)
-    batch = x.shape[:-3]
-    y = function(x.reshape(-1, *x.shape[-3:]))
+    if x.ndim == 4 and all(other.ndim == 4 for other in others):
+        return function(x, *others)
+    batch = torch.broadcast_shapes(x.shape[:-3], *(other.shape[:-3] for other in others))
+    flat = (part.expand(*batch, *part.shape[-3:]).reshape(-1, *part.shape[-3:]) for part in (x, *others))
+    y = function(*flat)
     return y.reshape(*batch, *y.shape[-3:])

@@ -21,4 +21,6 @@ def channels_last(x: Tensor) -> Tensor:
         >>> channels_last(torch.rand(2, 3, 4, 5)).stride()
         (60, 1, 15, 3)
     """
-    return x if is_functorch_wrapped_tensor(x) else x.contiguous(memory_format=torch.channels_last)
+    if not torch.compiler.is_compiling() and is_functorch_wrapped_tensor(x):
+        return x
+    return x.contiguous(memory_format=torch.channels_last)

@@ -1,145 +1,181 @@
 """Convolution of features enlarged by nearest neighbour, at the features' own resolution."""
 
+from typing import Any
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from flowkit.nn.memory_format import channels_last
+from flowkit.nn.kernel import Kernel
 
-__all__ = ["PhaseFilters", "nearest_conv2d", "phase_conv2d", "phase_filters"]
-
-PhaseFilters = tuple[Tensor, ...]
-"""What :func:`phase_filters` makes of a 3x3 kernel: kernels for corners, rows, columns and the centre of a block."""
+__all__ = ["nearest_conv2d", "spread_taps", "tap_kernel"]
 
 
 def nearest_conv2d(x: Tensor, weight: Tensor, factor: int) -> Tensor:
-    r"""A 3x3 convolution of ``x`` enlarged by nearest neighbour, without enlarging it.
+    r"""A 3x3 convolution of ``x`` enlarged by nearest neighbour, multiplied out before it is enlarged.
 
     .. math:: y = w * \operatorname{nearest}_f(x)
 
-    Each number of ``x`` fills a block of ``f x f`` equal pixels. Within a block the kernel sees at most 2 x 2 different
-    numbers at a corner, 2 x 1 or 1 x 2 along an edge and one inside, with the weights of the pixels that are equal
-    added up. That is a small set of *phase filters* at the resolution of ``x``: for ``f = 4``, 25 multiplications
-    where the plain convolution makes 144; for ``f = 2``, 16 where it makes 36.
+    Each number of ``x`` fills a block of ``f x f`` equal pixels, so that only products of it with the nine taps of the
+    kernel occur, whatever the factor: they are one 1x1 convolution (:func:`tap_kernel`), 9 multiplications where the
+    plain convolution makes ``9 f f``. What is left are additions of neighbours (:func:`spread_taps`).
 
     Args:
         x: ``batch x C x H x W``.
         weight: ``N x C x 3 x 3``.
-        factor: ``f``, >= 1.
+        factor: ``f``, >= 2.
 
     Returns:
-        ``batch x N x (f H) x (f W)``, as a convolution with a padding of 1, in channels-last memory for ``f > 1``.
+        ``batch x N x (f H) x (f W)``, as a convolution with a padding of 1, in channels-last memory.
 
     Raises:
-        ValueError: the kernel is not 3x3, or ``factor`` is under 1.
+        ValueError: the kernel is not 3x3, or ``factor`` is under 2.
 
     References:
-        The decomposition is that of sub-pixel convolution, turned round: W. Shi et al., "Is the deconvolution layer the
-        same as a convolutional layer?", 2016.
+        The idea of convolving at the lower resolution is that of W. Shi et al., "Is the deconvolution layer the same as
+        a convolutional layer?", 2016.
 
     Examples:
+        >>> import torch.nn.functional as F
         >>> x, weight = torch.randn(1, 5, 3, 4).double(), torch.randn(2, 5, 3, 3).double()
         >>> plain = F.conv2d(F.interpolate(x, scale_factor=4, mode="nearest"), weight, padding=1)
         >>> torch.allclose(nearest_conv2d(x, weight, 4), plain)
         True
     """
-    return phase_conv2d(x, phase_filters(weight, factor), factor)
+    return spread_taps(tap_kernel(weight)(x), factor)
 
 
-def phase_filters(weight: Tensor, factor: int) -> PhaseFilters:
-    r"""The kernels of :func:`nearest_conv2d`, at the resolution of the small image.
-
-    With the kernel's rows :math:`w_{-1}, w_0, w_1`, a block's first row sees :math:`(w_{-1}, w_0 + w_1)` on the block
-    above and its own, its last row :math:`(w_{-1} + w_0, w_1)` on its own and the block below, a row between only the
-    sum; and likewise for columns.
+def tap_kernel(weight: Tensor) -> Kernel:
+    """The nine taps of a 3x3 kernel as a 1x1 convolution with nine times as many outputs.
 
     Args:
         weight: ``N x C x 3 x 3``.
-        factor: by how much the image would be enlarged, >= 1.
 
     Returns:
-        ``(weight,)`` for a factor of 1; the corners' kernels ``4N x C x 2 x 2`` for 2; for more also those of the edge
-        rows ``2N x C x 2 x 1``, of the edge columns ``2N x C x 1 x 2`` and of the centre ``N x C x 1 x 1``.
+        A kernel ``9N x C x 1 x 1``: the taps row by row, ``N`` outputs each.
 
     Raises:
-        ValueError: the kernel is not 3x3, or ``factor`` is under 1.
+        ValueError: the kernel is not 3x3.
 
     References:
         As :func:`nearest_conv2d`.
 
     Examples:
-        >>> [tuple(kernel.shape) for kernel in phase_filters(torch.ones(8, 5, 3, 3), 4)]
-        [(32, 5, 2, 2), (16, 5, 2, 1), (16, 5, 1, 2), (8, 5, 1, 1)]
+        >>> tuple(tap_kernel(torch.rand(8, 5, 3, 3)).weight.shape)
+        (72, 5, 1, 1)
     """
-    if weight.shape[-2:] != (3, 3) or factor < 1:
-        raise ValueError(
-            f"phase filters are made of a 3x3 kernel and a factor of at least 1, got a kernel of shape "
-            f"{tuple(weight.shape)} and a factor of {factor}"
-        )
-    if factor == 1:
-        return (weight,)
-    edge_rows = _ends(weight, 2)
-    corners = torch.cat([part for row in edge_rows for part in _ends(row, 3)])
-    if factor == 2:
-        return (corners,)
-    across = weight.sum(3, keepdim=True)
-    rows = torch.cat(_ends(across, 2))
-    columns = torch.cat(_ends(weight.sum(2, keepdim=True), 3))
-    return corners, rows, columns, across.sum(2, keepdim=True)
+    if weight.shape[-2:] != (3, 3):
+        raise ValueError(f"expected a 3x3 kernel, got one of shape {tuple(weight.shape)}")
+    return Kernel(weight.permute(2, 3, 0, 1).flatten(0, 2)[..., None, None], padding=(0, 0))
 
 
-def phase_conv2d(x: Tensor, filters: PhaseFilters, factor: int) -> Tensor:
-    r"""The convolution of :func:`nearest_conv2d` with kernels that are made already.
+def spread_taps(products: Tensor, factor: int) -> Tensor:
+    r"""Add up what the taps of a 3x3 kernel make of an image as if the image had been enlarged.
+
+    Along one dimension, with the taps' products :math:`p_{-1}, p_0, p_1`, the first pixel of block ``i`` is
+    :math:`p_{-1}[i - 1] + p_0[i] + p_1[i]`, the last :math:`p_{-1}[i] + p_0[i] + p_1[i + 1]`, and each between
+    :math:`p_{-1}[i] + p_0[i] + p_1[i]`; along two, likewise for rows and then for columns.
 
     Args:
-        x: ``batch x C x H x W``.
-        filters: what :func:`phase_filters` made of a kernel and the same factor.
-        factor: >= 1.
+        products: ``batch x 9N x H x W``, the result of :func:`tap_kernel`.
+        factor: ``f``, >= 2.
 
     Returns:
-        :math:`w * \operatorname{nearest}_f(x)`, ``batch x N x (f H) x (f W)``.
+        ``batch x N x (f H) x (f W)`` in channels-last memory.
 
     Raises:
-        RuntimeError: the filters are those of other channels.
+        ValueError: ``factor`` is under 2.
 
     References:
         As :func:`nearest_conv2d`.
 
     Examples:
-        >>> weight = torch.randn(8, 5, 3, 3)
-        >>> phase_conv2d(torch.randn(1, 5, 3, 4), phase_filters(weight, 2), 2).shape
-        torch.Size([1, 8, 6, 8])
+        >>> spread_taps(torch.rand(1, 72, 3, 4), 4).shape
+        torch.Size([1, 8, 12, 16])
     """
-    # Blocks are put together from whole pixels, which lie in one piece in this format alone.
-    x = channels_last(x)
-    if factor == 1:
-        return F.conv2d(x, filters[0], padding=1)
-    _, _, height, width = x.shape
-    corners = _pixels(F.conv2d(x, filters[0], padding=1), 4)
-    corner = [[corners[2 * i + j][:, i : i + height, j : j + width] for j in range(2)] for i in range(2)]
-    if factor == 2:
-        lines = [torch.stack(pair, 3) for pair in corner]
-    else:
-        rows = _pixels(F.conv2d(x, filters[1], padding=(1, 0)), 2)
-        columns = _pixels(F.conv2d(x, filters[2], padding=(0, 1)), 2)
-        (centre,) = _pixels(F.conv2d(x, filters[3]), 1)
-        within = factor - 2
-        first, last = (
-            torch.stack([left, *[rows[i][:, i : i + height]] * within, right], 3)
-            for i, (left, right) in enumerate(corner)
-        )
-        left, right = (columns[j][:, :, j : j + width] for j in range(2))
-        lines = [first, *[torch.stack([left, *[centre] * within, right], 3)] * within, last]
-    # batch x H x f x W x f x N
-    return torch.stack(lines, 2).flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
+    if factor < 2:
+        raise ValueError(f"factor is {factor}; enlarging needs at least 2")
+    maps = products.permute(0, 2, 3, 1).unflatten(3, (3, 3, -1))
+    # The compiler differentiates by itself, and knows no functions with forward derivatives.
+    blocks = _spread(maps, factor) if torch.compiler.is_compiling() else _Spread.apply(maps, factor)
+    return blocks.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
 
 
-def _ends(weight: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    """The kernels of a block's first and last line along a dimension."""
-    before, centre, after = weight.split(1, dim)
-    return torch.cat([before, centre + after], dim), torch.cat([before + centre, after], dim)
+def _spread(maps: Tensor, factor: int) -> Tensor:
+    """Products ``batch x H x W x 3 x 3 x N`` to blocks ``batch x H x f x W x f x N``."""
+    lines = [torch.stack(_pixels(row, 2, factor), 3) for row in _pixels(maps, 1, factor, repeated=False)]
+    if factor > 2:
+        lines[1:-1] = lines[1:-1] * (factor - 2)
+    return torch.stack(lines, 2)
 
 
-def _pixels(y: Tensor, kinds: int) -> tuple[Tensor, ...]:
-    """``batch x (kinds N) x H x W`` to ``kinds`` tensors ``batch x H x W x N``."""
-    return y.permute(0, 2, 3, 1).chunk(kinds, -1)
+class _Spread(torch.autograd.Function):
+    """:func:`_spread`, which is linear, with its adjoint written out.
+
+    Autograd's own adjoint would fill an image with zeros for each of the many shifted windows.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(maps: Tensor, factor: int) -> Tensor:
+        return _spread(maps, factor)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:
+        ctx.factor = inputs[1]
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        return _Gather.apply(grad, ctx.factor), None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, _: None) -> Tensor:
+        return _Spread.apply(tangent, ctx.factor)
+
+
+class _Gather(torch.autograd.Function):
+    """The adjoint of :class:`_Spread`."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(blocks: Tensor, factor: int) -> Tensor:
+        rows = _taps(blocks, 2, 1)
+        return torch.stack([torch.stack(_taps(row, 3, 2), 3) for row in rows], 3)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:
+        ctx.factor = inputs[1]
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        return _Spread.apply(grad, ctx.factor), None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, _: None) -> Tensor:
+        return _Gather.apply(tangent, ctx.factor)
+
+
+def _pixels(maps: Tensor, dim: int, factor: int, repeated: bool = True) -> list[Tensor]:
+    """The pixels of each block along a dimension, the taps' being the fourth; those between are equal."""
+    before, centre, after = maps.unbind(3)
+    length = centre.shape[dim] - 1
+    last, first = before + centre, centre + after
+    between = [last + after] * (factor - 2 if repeated else min(factor - 2, 1)) if factor > 2 else []
+    first.narrow(dim, 1, length).add_(before.narrow(dim, 0, length))
+    last.narrow(dim, 0, length).add_(after.narrow(dim, 1, length))
+    return [first, *between, last]
+
+
+def _taps(blocks: Tensor, within: int, dim: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The taps' gradients from those of each block's pixels, which lie along ``within``."""
+    pixels = blocks.unbind(within)
+    first, last = pixels[0], pixels[-1]
+    between = blocks.narrow(within, 1, len(pixels) - 2).sum(within) if len(pixels) > 2 else None
+    before = last.clone() if between is None else between + last
+    after = first.clone() if between is None else first + between
+    centre = after + last
+    length = centre.shape[dim] - 1
+    before.narrow(dim, 0, length).add_(first.narrow(dim, 1, length))
+    after.narrow(dim, 1, length).add_(last.narrow(dim, 0, length))
+    return before, centre, after

@@ -18,6 +18,7 @@ from benchmarks.density.runs import Run, build, run
 from benchmarks.density.suite import LIBRARIES, QUICK, Group, Job
 from benchmarks.density.toys import TOYS
 from benchmarks.density.training import Budget, evaluate, train
+from benchmarks.page import fill
 
 ROOT = Path(__file__).parents[2]
 QUICK_PARTS = ("toys", "tables", "images", "bits", "verdicts", "cost", "conditions")
@@ -255,12 +256,12 @@ def test_tables_are_made_again_of_the_record_alone(quick):
 
 def test_a_page_without_a_place_for_a_table_is_refused():
     with pytest.raises(ValueError, match="no place for the part 'toys'"):
-        table.fill("# A page\n", {"toys": "| a |"})
+        fill("# A page\n", {"toys": "| a |"})
 
 
 def test_the_documentations_tables_are_those_of_the_record():
     record = records.read(records.RESULTS / "density.json")
-    assert table.fill(PAGE.read_text(), table.sections(record)) == PAGE.read_text()
+    assert fill(PAGE.read_text(), table.sections(record)) == PAGE.read_text()
     assert record["settings"] == json.loads(json.dumps(suite.settings(suite.RECORD)))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 
 from flowkit.bijector import Bijector
+from flowkit.bijectors.activations import Activations, Checkpointed
 from flowkit.bijectors.actnorm import ActNorm
 from flowkit.bijectors.autoregressive import InverseAutoregressive, MaskedAutoregressive
 from flowkit.bijectors.chain import Chain
@@ -21,6 +22,7 @@ from flowkit.bijectors.masks import Checkerboard, alternating_mask
 from flowkit.bijectors.multiscale import MultiScale
 from flowkit.bijectors.orthogonal import Orthogonal
 from flowkit.bijectors.permutation import Reversal
+from flowkit.bijectors.reversible import Reversible
 from flowkit.bijectors.squeeze import Squeeze
 from flowkit.nn.conv import ConvConditioner
 from flowkit.nn.made import MADE
@@ -28,7 +30,7 @@ from flowkit.nn.mlp import MLP
 from flowkit.testing.case import Case, Draw, Entry
 from flowkit.testing.catalogue.coupling import affine_bounded, affine_sigmoid, make_coupling, spline
 from flowkit.testing.catalogue.image import make_factor_out, make_injector
-from flowkit.testing.catalogue.networks import CONTEXT, HIDDEN, Pick, Pyramid
+from flowkit.testing.catalogue.networks import CONTEXT, HIDDEN, Flip, Pick, Pyramid
 from flowkit.testing.catalogue.sizes import choice, image_shape
 from flowkit.transforms.additive import Additive
 from flowkit.transforms.affine import Affine
@@ -80,6 +82,18 @@ def _chain(draw: Draw) -> Case:
         return Chain([Squeeze(), ActNorm(channels), Conv1x1(channels), make_coupling(channels, Affine())])
 
     return Case(make, shape)
+
+
+def _recomputed_chain(activations: Activations, draw: Draw) -> Case:
+    """Steps of Glow, chains within the chain, that store less than all."""
+    shape = image_shape(draw, (1, 2), 2, largest=2)
+    channels = 4 * shape[0]
+
+    def make() -> Chain:
+        level = Chain([_glow_step(channels), ContextMap(_glow_step(channels), Flip())])
+        return Chain([Squeeze(), level, Conv1x1(channels)], activations)
+
+    return Case(make, shape, (CONTEXT, shape[1] // 2, shape[2] // 2), deviation=DEVIATION)
 
 
 def _context_map(draw: Draw) -> Case:
@@ -226,6 +240,16 @@ MULTI_SCALE = Entry("a random multi-scale flow", f"{REALNVP}, sec. 3.6", _multi_
 
 ENTRIES: dict[str, Entry] = {
     "Chain": Entry("a step of Glow after a squeeze", f"{GLOW}, fig. 2a", _chain),
+    "Chain, checkpointed": Entry(
+        "steps of Glow, two of them recomputed at a time",
+        "Chen et al. 2016, sec. 3",
+        lambda draw: _recomputed_chain(Checkpointed(segment=2), draw),
+    ),
+    "Chain, reversible": Entry(
+        "steps of Glow, recomputed by inverting them",
+        "Gomez et al. 2017, sec. 3",
+        lambda draw: _recomputed_chain(Reversible(), draw),
+    ),
     "ContextMap": Entry("a function of the context", "Lugmayr et al. 2020, sec. 3.3", _context_map),
     "MultiScale, 1 level": Entry("multi-scale flow", f"{REALNVP}, sec. 3.6", lambda draw: _multi_scale(draw, 1)),
     "MultiScale, 2 levels": Entry("multi-scale flow", f"{REALNVP}, sec. 3.6", lambda draw: _multi_scale(draw, 2)),

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["CONTEXT", "HIDDEN", "ConcatLinear", "Pick", "Pyramid"]
+__all__ = ["CONTEXT", "HIDDEN", "ConcatLinear", "Flip", "Pick", "Pyramid"]
 
 # Width of hidden layers, channels of contexts.
 HIDDEN = 6
@@ -31,6 +31,19 @@ class ConcatLinear(nn.Module):
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
         """``batch x in_features`` and a context to ``batch x out_features``."""
         return self.linear(torch.cat([x, context.expand(*x.shape[:-1], context.shape[-1])], -1))
+
+
+class Flip(nn.Module):
+    """A context mirrored: a function of it that has no parameters.
+
+    Examples:
+        >>> Flip()(torch.tensor([1.0, 2.0]))
+        tensor([2., 1.])
+    """
+
+    def forward(self, context: Tensor) -> Tensor:
+        """``... x W``, its last dimension turned round."""
+        return context.flip(-1)
 
 
 class Pick(nn.Module):

@@ -1,0 +1,103 @@
+"""Operations and memory by count: the same on every machine."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.deflow import plain
+from benchmarks.deflow.networks import CROP, FACTOR, aim, images
+from flowkit import ContextMap
+from flowkit_deflow import DeFlow, RRDBEncoder
+
+__all__ = ["Costs", "Count", "costs", "count"]
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Of one 160 x 160 image, in units of 1e9."""
+
+    plain_encoder: float
+    plain_encode: float
+    """The encoder excepted."""
+    plain_decode: float
+    """The encoder excepted."""
+    encoder: float
+    bind: float
+    """The encoder included."""
+    encode: float
+    decode: float
+    plain_saved: float
+    """Bytes that a training step keeps for its backward pass."""
+    saved: float
+
+    @property
+    def plain_degrade(self) -> float:
+        return 2 * self.plain_encoder + self.plain_encode + self.plain_decode
+
+    @property
+    def degrade(self) -> float:
+        return self.bind + self.encode + self.decode
+
+
+def costs() -> Costs:
+    """All of them, of the full-size AIM network."""
+    model = aim()
+    assert isinstance(model.bijector, ContextMap)
+    encoder = model.bijector.function
+    assert isinstance(encoder, RRDBEncoder)
+    x, h = images(1), torch.rand(1, 3, CROP // FACTOR, CROP // FACTOR)
+    plain_encoder = count(model, lambda: plain.features(encoder, h))
+    plain_encode = count(model, lambda: plain.encode(model, x, h))
+    z = tuple(part.detach() for part in plain_encode.result[0])
+    plain_decode = count(model, lambda: plain.decode(model, z, h))
+    bind = count(model, lambda: model.bijector.bind(h))
+    return Costs(
+        plain_encoder=plain_encoder.flops,
+        plain_encode=plain_encode.flops - plain_encoder.flops,
+        plain_decode=plain_decode.flops - plain_encoder.flops,
+        encoder=count(model, lambda: encoder(h)).flops,
+        bind=bind.flops,
+        encode=count(model, lambda: bind.result(x)).flops,
+        decode=count(model, lambda: bind.result.inverse(z)).flops,
+        plain_saved=plain_encode.saved,
+        saved=count(model, lambda: model.bijector(x, h)).saved,
+    )
+
+
+@dataclass(frozen=True)
+class Count:
+    """What a piece of work took."""
+
+    result: Any
+    flops: float
+    """In units of 1e9; a multiplication and an addition are two."""
+    saved: float
+    """What autograd keeps besides the weights, in units of 1e9 bytes; each storage once."""
+
+
+def count(model: DeFlow, work: Callable[[], Any]) -> Count:
+    """Run some work of a model and count."""
+    with FlopCounterMode(display=False) as counter, _kept() as tensors:
+        result = work()
+    weights = {tensor.untyped_storage().data_ptr() for tensor in (*model.parameters(), *model.buffers())}
+    saved = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}
+    return Count(
+        result, counter.get_total_flops() / 1e9, sum(size for at, size in saved.items() if at not in weights) / 1e9
+    )
+
+
+@contextmanager
+def _kept() -> Iterator[list[Tensor]]:
+    tensors: list[Tensor] = []
+
+    def pack(tensor: Tensor) -> Tensor:
+        tensors.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        yield tensors

@@ -1,0 +1,98 @@
+"""The tables, made of a record."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.page import figures, markdown
+
+__all__ = ["sections", "times"]
+
+Record = Mapping[str, Any]
+
+BARS = {
+    "degrade one 160 x 160 image": 3.5,
+    "8 samples of one image": 8.0,
+    "training step of 8 crops": 2.5,
+    "degrade one 510 x 339 image": 4.0,
+}
+"""How many times faster than the plain evaluation each work is to be."""
+
+MEMORY_NAMES = {"training": "training step of 8 crops", "whole_image": "degrade one 510 x 339 image"}
+
+
+def sections(record: Record) -> dict[str, str]:
+    """The generated parts of the page, by name."""
+    return {
+        "times": times(record),
+        "memory": _memory(record),
+        "costs": _costs(record),
+        "conditions": _conditions(record),
+    }
+
+
+def times(record: Record) -> str:
+    """Medians, spreads and ratios."""
+    groups: dict[str, dict[str, Any]] = {}
+    for timing in record["timings"]:
+        groups.setdefault(timing["group"], {})[timing["name"]] = timing
+    rows = []
+    for group, timings in groups.items():
+        own = timings["flowkit"]["median"]
+        for name, timing in timings.items():
+            if name != "flowkit":
+                ratio = f"{timing['median'] / own:.2f}"
+                bar = f"{BARS[group]:.1f}" if name == "plain" else ""
+                rows.append([group, name, _time(timing), _time(timings["flowkit"]), ratio, bar])
+    return markdown(["work", "beside", "its time", "flowkit", "times faster", "bar"], rows)
+
+
+def _time(timing: Mapping[str, Any]) -> str:
+    return f"{figures(timing['median'])} s ± {100 * timing['spread']:.0f} %"
+
+
+def _memory(record: Record) -> str:
+    rows = []
+    for work, memory in record["memory"].items():
+        plain, own = memory["plain"], memory["flowkit"]
+        grown = [m["peak"] - m["ready"] for m in (plain, own)]
+        peaks = (f"{m['peak']:.2f} GB" for m in (plain, own))
+        ratio = f"1/{plain['peak'] / own['peak']:.1f}"
+        rows.append(
+            [
+                MEMORY_NAMES[work],
+                *peaks,
+                ratio,
+                *(f"{g:.2f} GB" for g in grown),
+                f"1/{grown[0] / max(grown[1], 1e-3):.1f}",
+            ]
+        )
+    header = ["work", "plain: peak of the process", "flowkit", "ratio", "plain: above what was there before", "flowkit"]
+    return markdown([*header, "ratio"], rows)
+
+
+def _costs(record: Record) -> str:
+    c = record["costs"]
+    rows = [
+        ["encoder", c["plain_encoder"], c["encoder"]],
+        ["encode", c["plain_encode"], c["encode"]],
+        ["decode", c["plain_decode"], c["decode"]],
+        ["what depends on h alone, the encoder included", None, c["bind"]],
+        [
+            "degrade",
+            2 * c["plain_encoder"] + c["plain_encode"] + c["plain_decode"],
+            c["bind"] + c["encode"] + c["decode"],
+        ],
+    ]
+    table = [
+        [name, *("in each pass" if v is None else f"{figures(v)} GFLOP" for v in values)] for name, *values in rows
+    ]
+    saved = (f"{1000 * c[name]:.0f} MB" for name in ("plain_saved", "saved"))
+    return markdown(["one 160 x 160 image", "plain", "flowkit"], [*table, ["kept for the backward pass", *saved]])
+
+
+def _conditions(record: Record) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    return (
+        f"Made by `{record['command']}` in {record['minutes']:.0f} minutes on {record['machine']}, "
+        f"{record['threads']} threads. {versions}."
+    )

@@ -1,0 +1,105 @@
+"""What is timed: the same work done plainly and by flowkit."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from benchmarks.deflow import plain
+from benchmarks.deflow.networks import aim, images, labels
+from flowkit_deflow import DeFlow, Domain, GeneratorNoise, pad_to_multiple
+from flowkit_deflow.micro_batches import mean_in_parts
+
+__all__ = ["IMPLEMENTATIONS", "TrainingStep", "degrade", "plain_degrade", "training_work", "whole_image_work"]
+
+BATCH = 8
+WHOLE_IMAGE = 339, 510
+"""Height and width of an image of the AIM challenge."""
+
+
+@torch.no_grad()
+def degrade(model: DeFlow, image: Tensor, samples: int) -> Tensor:
+    """flowkit: what a user calls."""
+    return model.degrade(image, samples=samples, generator=torch.Generator().manual_seed(0))
+
+
+@torch.no_grad()
+def plain_degrade(model: DeFlow, image: Tensor, samples: int, encode_once: bool = False) -> Tensor:
+    """The same plainly: for each sample encode, add u, decode; the encoding may be shared."""
+    noise = GeneratorNoise(torch.Generator().manual_seed(0))
+    padded, (height, width) = pad_to_multiple(image, model.config.alignment)
+    h = model.h(padded, Domain.CLEAN)
+    assert h is not None
+    h = h + model.config.h_noise * noise("h", h.shape)
+    results: list[Tensor] = []
+    z: tuple[Tensor, ...] = ()
+    for sample in range(samples):
+        if not (results and encode_once):
+            z, _ = plain.encode(model, padded, h)
+        u = tuple(noise(f"sample {sample} draw 0 level {i}", part.shape) for i, part in enumerate(z))
+        x, _ = plain.decode(model, model.latents.degrade(z, u, 1.0), h)
+        results.append(x[..., :height, :width].clamp(0, 1))
+    return torch.stack(results)
+
+
+class TrainingStep:
+    """Loss, gradients and Adam's step for a batch of crops.
+
+    Args:
+        plainly: the plain evaluation, all crops at once.
+        at_once: otherwise, how many crops' activations are in memory at a time.
+    """
+
+    def __init__(self, plainly: bool, at_once: int = 1) -> None:
+        self.model = aim().train()
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.Adam(self.parameters, lr=1e-5, fused=True)
+        self.images, self.labels = images(BATCH), labels(BATCH)
+        with torch.no_grad():
+            h = self.model.h(self.images, Domain.CLEAN)
+        assert h is not None
+        self.h = h
+        self.plainly = plainly
+        self.at_once = at_once
+
+    def _code_length(self, part: slice) -> Tensor:
+        x, h, label = self.images[part], self.h[part], self.labels[part]
+        if self.plainly:
+            z, log_det = plain.encode(self.model, x, h)
+            return -(self.model.latents.log_prob(z, label=label) + log_det)
+        return -self.model.flow.log_prob(x, h, label=label)
+
+    def gradients(self) -> Tensor:
+        """The loss; gradients are left in the parameters."""
+        self.optimizer.zero_grad(set_to_none=True)
+        at_once = BATCH if self.plainly else self.at_once
+        loss, _ = mean_in_parts(self._code_length, BATCH, at_once, self.parameters)
+        loss.backward()
+        return loss.detach()
+
+    def __call__(self) -> Tensor:
+        loss = self.gradients()
+        self.optimizer.step()
+        return loss
+
+
+IMPLEMENTATIONS = ("plain", "flowkit")
+
+
+def training_work(implementation: str) -> Callable[[], object]:
+    """For a process of its own."""
+    step = TrainingStep(implementation == "plain")
+    # Adam's moments exist before the memory of a step is looked at.
+    for parameter in step.parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    step.optimizer.step()
+    step.optimizer.zero_grad(set_to_none=True)
+    return step
+
+
+def whole_image_work(implementation: str) -> Callable[[], object]:
+    """For a process of its own."""
+    model, image = aim().eval(), images(1, *WHOLE_IMAGE)
+    if implementation == "plain":
+        return lambda: plain_degrade(model, image, 1)
+    return lambda: degrade(model, image, 1)

@@ -1,0 +1,47 @@
+"""Peak memory of one piece of work in a process of its own."""
+
+import importlib
+import json
+import resource
+import subprocess
+import sys
+from typing import Any
+
+__all__ = ["peak_memory"]
+
+
+def peak_memory(function: str, *arguments: str) -> dict[str, Any]:
+    """Run a function in a new process and see how far its memory grew.
+
+    Args:
+        function: ``module:name`` of a function that takes strings, makes everything ready and returns the work, a
+            function without arguments.
+        arguments: what it is given.
+
+    Returns:
+        ``ready``: the process's peak resident memory before the work, ``peak``: after it; both in GB (1e9 bytes).
+
+    Raises:
+        CalledProcessError: the work failed.
+    """
+    command = [sys.executable, "-m", "benchmarks.peak_memory", function, *arguments]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    result: dict[str, Any] = json.loads(output.splitlines()[-1])
+    return result
+
+
+def _resident() -> float:
+    # Linux counts in units of 1024 bytes, macOS in bytes.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
+
+
+def _main() -> None:
+    module, name = sys.argv[1].split(":")
+    work = getattr(importlib.import_module(module), name)(*sys.argv[2:])
+    ready = _resident()
+    work()
+    print(json.dumps({"ready": round(ready, 3), "peak": round(_resident(), 3)}))
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,81 @@
+"""``python -m benchmarks peers``: time, weigh, print the tables, and write the record and the page."""
+
+import argparse
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks import record as records
+from benchmarks.page import write_page
+
+__all__ = ["add"]
+
+DISTRIBUTIONS = ("torch", "nflows", "normflows", "zuko", "FrEIA", "numpy", "pytest-benchmark")
+
+ROOT = Path(__file__).parents[2]
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    command = commands.add_parser(
+        "peers",
+        help="time and memory of flowkit's models beside those of nflows, normflows, zuko and FrEIA",
+        description="Times a training step and samples of the same models in flowkit, nflows, normflows, zuko and "
+        "FrEIA, and counts what a training step keeps for its backward pass; writes OUT/peers.json and, where the page "
+        "exists, the tables of PAGE.",
+    )
+    command.add_argument("--quick", action="store_true", help="works too small to compare, nothing compiled")
+    command.add_argument("--rounds", type=int, help="runs of each; default 7, 2 with --quick")
+    command.add_argument("--tables-only", action="store_true", help="no timings: tables of OUT as it is")
+    command.add_argument("--out", type=Path, default=records.RESULTS, help="folder of the record; default %(default)s")
+    command.add_argument("--page", type=Path, default=ROOT / "docs/benchmarks/peers.md", help="default %(default)s")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what was asked; the exit status."""
+    # Here, so that help and the other commands work without what only this one needs.
+    from benchmarks.peers import table
+
+    path = arguments.out / "peers.json"
+    if not arguments.tables_only:
+        rounds = arguments.rounds or (2 if arguments.quick else 7)
+        records.write(path, _measure(arguments.quick, rounds))
+    record = records.read(path)
+    print("\n\n".join(table.sections(record).values()))
+    print(path)
+    if arguments.page.exists():
+        write_page(arguments.page, table.sections(record))
+        print(arguments.page)
+    return 0
+
+
+def _measure(quick: bool, rounds: int) -> dict[str, Any]:
+    import torch
+
+    from benchmarks.alternating import run_file
+    from benchmarks.peers.libraries import LIBRARIES, build, takes_part
+    from benchmarks.peers.measured import saved_bytes
+    from benchmarks.peers.options import Options, arguments
+    from benchmarks.peers.work import QUICK, RECORD
+
+    works = QUICK if quick else RECORD
+    start = time.monotonic()
+    timings = run_file(Path(__file__).with_name("bench.py"), arguments(Options(quick, rounds)))
+    models: dict[str, dict[str, dict[str, int]]] = {name: {} for name in works}
+    for name, work in works.items():
+        for library in filter(lambda library: takes_part(library, name), LIBRARIES):
+            model = build(library, name, work)
+            models[name][library] = {"saved_bytes": saved_bytes(model, work), "parameters": model.size}
+    return {
+        "command": "python -m benchmarks peers" + (" --quick" if quick else ""),
+        "minutes": round((time.monotonic() - start) / 60, 1),
+        "machine": records.machine(),
+        "threads": torch.get_num_threads(),
+        "rounds": rounds,
+        "versions": records.versions(DISTRIBUTIONS),
+        "works": {name: asdict(work) for name, work in works.items()},
+        "timings": [timing.record() for timing in timings],
+        "models": models,
+    }

@@ -1,0 +1,80 @@
+"""The models in nflows.
+
+====== =============================================================================================================
+spline nothing differs: widths, heights and slopes of 0.001 at least
+affine the scale is sigmoid(a + 2) + 0.001, its default
+maf    the scale is sigmoid(a + 2) + 0.001
+glow   put together of its parts; networks without actnorms; latents that leave are standard normal
+====== =============================================================================================================
+"""
+
+import nflows.nn.nets
+import torch
+from nflows.distributions import StandardNormal
+from nflows.flows import Flow
+from nflows.transforms import (
+    AffineCouplingTransform,
+    CompositeTransform,
+    PiecewiseRationalQuadraticCouplingTransform,
+)
+from torch import Tensor, nn
+
+from benchmarks.density import nflows_models as known
+from benchmarks.density.architectures import Coupling, Event, Glow, Masked, Spline
+from benchmarks.peers.model import Model
+
+__all__ = ["affine", "glow", "maf", "spline"]
+
+
+class _MLP(nn.Module):
+    """nflows' own, called as its couplings call networks."""
+
+    def __init__(self, inputs: int, outputs: int, hidden: tuple[int, int]) -> None:
+        super().__init__()
+        self.network = nflows.nn.nets.MLP([inputs], [outputs], hidden)
+        # Spline couplings divide the widths' and heights' logits by its root.
+        self.hidden_features = hidden[-1]
+
+    def forward(self, x: Tensor, context: None = None) -> Tensor:
+        return self.network(x)
+
+
+def spline(event: Event, settings: Spline) -> Model:
+    couplings = [
+        PiecewiseRationalQuadraticCouplingTransform(
+            _changed(event, layer),
+            lambda inputs, outputs: _MLP(inputs, outputs, settings.hidden),
+            num_bins=settings.bins,
+            tails="linear",
+            tail_bound=settings.bound,
+        )
+        for layer in range(settings.layers)
+    ]
+    return _model(Flow(CompositeTransform(couplings), StandardNormal(event)))
+
+
+def affine(event: Event, settings: Coupling) -> Model:
+    couplings = [
+        AffineCouplingTransform(_changed(event, layer), lambda inputs, outputs: _MLP(inputs, outputs, settings.hidden))
+        for layer in range(settings.layers)
+    ]
+    return _model(Flow(CompositeTransform(couplings), StandardNormal(event)))
+
+
+def maf(event: Event, settings: Masked) -> Model:
+    return _model(known.maf(event, settings).module)
+
+
+def glow(event: Event, settings: Glow) -> Model:
+    return _model(known.glow(event, settings).module)
+
+
+def _changed(event: Event, layer: int) -> Tensor:
+    """1 for the features that a coupling changes: the second half, then the first."""
+    (features,) = event
+    return ((torch.arange(features) < features // 2) == (layer % 2 == 1)).int()
+
+
+def _model(flow: nn.Module) -> Model:
+    assert isinstance(flow, Flow)
+    return Model(flow, flow.log_prob, flow.sample)

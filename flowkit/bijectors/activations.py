@@ -1,0 +1,231 @@
+"""What the backward pass through a chain finds stored: all, or what it recomputes the rest from."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from flowkit.bijector import Bijector, Step
+
+__all__ = ["Activations", "Callee", "Checkpointed", "Recomputed", "Stored"]
+
+T = TypeVar("T")
+Parts = Sequence[Bijector[Any, Any]]
+
+
+class Activations(ABC):
+    r"""A way to run a chain :math:`f = f_n \circ \dots \circ f_1`: what is left in memory for the backward pass.
+
+    Results and gradients are the same for all of them, up to rounding; memory and time are not. Without gradients all
+    do the same.
+
+    References:
+        T. Chen, B. Xu, C. Zhang, C. Guestrin, "Training Deep Nets with Sublinear Memory Cost", 2016.
+
+    Examples:
+        >>> from flowkit import Chain, LULinear, Reversible
+        >>> [type(Chain([LULinear(2)], choice).activations).__name__ for choice in (None, Reversible())]
+        ['Stored', 'Reversible']
+    """
+
+    @abstractmethod
+    def prepare(self, parts: Parts, context: Any) -> Any:
+        """What depends on the context alone, or the context itself where that is to be recomputed.
+
+        Args:
+            parts: the chain's bijectors, in forward order.
+            context: theirs, ``None`` for none.
+
+        Returns:
+            What :meth:`run` is to be given.
+        """
+
+    @abstractmethod
+    def run(self, parts: Parts, x: Any, prepared: Any, inverse: bool) -> tuple[Any, Tensor]:
+        """One part after another.
+
+        Args:
+            parts: the chain's bijectors, in forward order.
+            x: data ``batch x event``, or latents for the inverse.
+            prepared: what :meth:`prepare` returned.
+            inverse: whether their inverses are run, the last part's first.
+
+        Returns:
+            The result and the sum of the log-determinants, of the batch shape.
+        """
+
+
+class Stored(Activations):
+    r"""Every intermediate value stays in memory, as autograd has it: :math:`O(n)` for ``n`` parts, and the fastest.
+
+    References:
+        D. E. Rumelhart, G. E. Hinton, R. J. Williams, "Learning representations by back-propagating errors", 1986.
+
+    Examples:
+        >>> from flowkit import Chain, LULinear
+        >>> z, _ = Chain([LULinear(2), LULinear(2)], Stored())(torch.rand(5, 2))
+        >>> z.shape
+        torch.Size([5, 2])
+    """
+
+    def prepare(self, parts: Parts, context: Any) -> Any:
+        """What each part prepares, as a list."""
+        return [part.prepare(context) for part in parts]
+
+    def run(self, parts: Parts, x: Any, prepared: Any, inverse: bool) -> tuple[Any, Tensor]:
+        """One part after another."""
+        total: Tensor | None = None
+        ordered = list(zip(parts, prepared, strict=True))
+        for part, its_own in reversed(ordered) if inverse else ordered:
+            x, log_det = part._inverse(x, its_own) if inverse else part._forward(x, its_own)
+            total = log_det if total is None else total + log_det
+        assert total is not None
+        return x, total
+
+
+class Recomputed(Activations):
+    """Base of those that store less: where gradients are recorded, nothing is prepared before the run.
+
+    They go by the steps that the parts consist of (``Bijector._steps``), so that a chain within a chain is no single
+    step that would be stored as a whole. Without gradients, and under ``torch.func``, they do as :class:`Stored`.
+    """
+
+    def prepare(self, parts: Parts, context: Any) -> Any:
+        """What each part prepares; where gradients are recorded, the steps, each with its context."""
+        if not _recording():
+            return Stored().prepare(parts, context)
+        return _Unprepared([step for part in parts for step in part._steps(context)])
+
+    def run(self, parts: Parts, x: Any, prepared: Any, inverse: bool) -> tuple[Any, Tensor]:
+        """One step after another."""
+        if not isinstance(prepared, _Unprepared):
+            return Stored().run(parts, x, prepared, inverse)
+        steps = [step.turned() for step in reversed(prepared.steps)] if inverse else prepared.steps
+        return self._run(steps, x) if _recording() else run_steps(steps, x)
+
+    @abstractmethod
+    def _run(self, steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
+        """The steps in order, gradients being recorded."""
+
+
+class Checkpointed(Recomputed):
+    r"""The values between segments stay in memory; the backward pass runs each segment again, once.
+
+    For ``n`` steps in segments of ``k``, :math:`n / k` values and what ``k`` steps store are in memory at a time, least
+    near :math:`k = \sqrt n`; a training step takes about one forward pass more. A step is a single bijection, those of
+    a chain within the chain counted one by one; the functions of :class:`~flowkit.ContextMap` belong to no step and are
+    stored. Any bijection will do, however expensive or inaccurate its inverse, but one that takes derivatives by
+    ``torch.func``, as :class:`~flowkit.Residual` and :class:`~flowkit.NeuralODE` do: that has to be stored, or
+    :class:`~flowkit.Reversible`.
+
+    Random numbers, autocast and parameters swapped by ``torch.func.functional_call`` are what they were. Bound while
+    gradients are recorded, a chain holds the context, and prepares at each call what depends on it.
+
+    Args:
+        segment: ``k``, the steps that are run again together, at least 1.
+
+    Raises:
+        ValueError: a segment of no step.
+
+    References:
+        T. Chen, B. Xu, C. Zhang, C. Guestrin, "Training Deep Nets with Sublinear Memory Cost", 2016, sec. 3.
+
+    Examples:
+        >>> from flowkit import Chain, LULinear
+        >>> x = torch.rand(5, 2)
+        >>> chain = Chain([LULinear(2) for _ in range(4)], Checkpointed(segment=2))
+        >>> z, log_det = chain(x)
+        >>> (z.square().sum() - log_det.sum()).backward()
+        >>> chain.parts[0].log_scale.grad.shape
+        torch.Size([2])
+    """
+
+    def __init__(self, segment: int = 1) -> None:
+        if segment < 1:
+            raise ValueError(f"segment is {segment}; it takes at least 1 step")
+        self.segment = segment
+
+    def _run(self, steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
+        total: Tensor | None = None
+        for start in range(0, len(steps), self.segment):
+            x, log_det = _checkpointed(steps[start : start + self.segment], x)
+            total = log_det if total is None else total + log_det
+        assert total is not None
+        return x, total
+
+
+class Callee(nn.Module):
+    """Bijectors whose tensors can be swapped for the call of a function.
+
+    The backward pass runs with the tensors of the forward pass, whatever the bijectors have by then: others, where the
+    forward pass was within a ``torch.func.functional_call``.
+
+    Args:
+        bijectors: whose tensors the function uses.
+
+    Examples:
+        >>> from flowkit import ActNorm
+        >>> norm = ActNorm(2)
+        >>> Callee([norm]).call(lambda: norm.bias, {"bijectors.0.bias": torch.ones(2)})
+        tensor([1., 1.])
+    """
+
+    def __init__(self, bijectors: Sequence[Bijector[Any, Any]]) -> None:
+        super().__init__()
+        self.bijectors = nn.ModuleList(bijectors)
+
+    def tensors(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Parameters and buffers by name: each module once; a tensor that several modules share, for each of them."""
+        parameters: dict[str, Tensor] = {}
+        buffers: dict[str, Tensor] = {}
+        for prefix, module in self.named_modules():
+            parameters.update(module.named_parameters(prefix, recurse=False, remove_duplicate=False))
+            buffers.update(module.named_buffers(prefix, recurse=False, remove_duplicate=False))
+        return parameters, buffers
+
+    def call(self, function: Callable[[], T], tensors: dict[str, Tensor]) -> T:
+        """The function's result, while the bijectors have these tensors."""
+        result: T = torch.func.functional_call(self, tensors, (function,), tie_weights=False)
+        return result
+
+    def forward(self, function: Callable[[], T]) -> T:
+        """The function's result."""
+        return function()
+
+
+def run_steps(steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
+    """Prepare and run one step after another; the result, and the sum of the log-determinants, of the batch shape."""
+    total: Tensor | None = None
+    for step in steps:
+        x, log_det = step.run(x, step.prepare())
+        total = log_det if total is None else total + log_det
+    assert total is not None
+    return x, total
+
+
+class _Unprepared:
+    """Steps that wait with their contexts."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self.steps = steps
+
+
+def _recording() -> bool:
+    # torch.func's transforms know neither recomputation: they are served as if all were stored.
+    return torch.is_grad_enabled() and not torch._C._are_functorch_transforms_active()
+
+
+def _checkpointed(steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
+    if torch.compiler.is_compiling():
+        # Compiled, the tensors are the graph's inputs: none can be swapped by the backward pass.
+        return checkpoint(run_steps, steps, x, use_reentrant=False)
+    callee = Callee([step.bijector for step in steps])
+    parameters, buffers = callee.tensors()
+
+    def run(x: Any) -> tuple[Any, Tensor]:
+        return callee.call(lambda: run_steps(steps, x), {**parameters, **buffers})
+
+    return checkpoint(run, x, use_reentrant=False)
