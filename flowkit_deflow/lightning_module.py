@@ -24,7 +24,7 @@ __all__ = ["DeFlowTraining"]
 
 INITIALIZATION_BATCHES = 4
 INFERENCE_BATCHES = 32
-PIXELS_AT_ONCE = 160 * 160
+PIXELS_AT_ONCE = 2 * 160 * 160
 
 
 class _ToldPlainly(Dataset[Batch | UserError]):

@@ -50,7 +50,7 @@ class TrainingStep:
         at_once: otherwise, how many crops' activations are in memory at a time.
     """
 
-    def __init__(self, plainly: bool, at_once: int = 1) -> None:
+    def __init__(self, plainly: bool, at_once: int = 2) -> None:
         self.model = aim().train()
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.Adam(self.parameters, lr=1e-5, fused=True)

@@ -64,8 +64,8 @@ class LULinear(ChannelMixing):
         return self._matrix()
 
     def prepare(self, context: Any) -> Any:
-        """For inference, the matrix and its inverse: made once, while the parameters stay; else nothing."""
-        return self._cache.get(self, "matrices", self._matrices)
+        """In evaluation mode, the matrix and its inverse: made once, while the parameters stay; else nothing."""
+        return None if self.training else self._cache.get(self._tensors(), "matrices", self._matrices)
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         if isinstance(prepared, _Matrices) and applies(x):
@@ -76,6 +76,9 @@ class LULinear(ChannelMixing):
         if isinstance(prepared, _Matrices) and applies(z):
             return self._mix(prepared.inverse, z), self._of_positions(-prepared.log_abs_det, z)
         return super()._inverse(z, prepared)
+
+    def _tensors(self) -> list[Tensor]:
+        return [self.lower, self.upper, self.log_scale, self.sign, self.permutation]
 
     def _matrices(self) -> "_Matrices":
         # In double precision and rounded once, the inverse is as good as two solves.

@@ -93,7 +93,7 @@ class ConvConditioner(nn.Module):
         # Small weights; the data-dependent start of the norms sets the scale.
         nn.init.normal_(self.conv1.weight, std=0.05)
         nn.init.normal_(self.conv2.weight, std=0.05)
-        self._cache = InferenceCache()
+        self._data, self._over = InferenceCache(), InferenceCache()
 
     def prepare(self, context: Features | None) -> "Prepared":
         """The first convolution's part over the context; and, for inference, the other kernels with the norms in."""
@@ -110,7 +110,9 @@ class ConvConditioner(nn.Module):
         if self.norm1.collecting or self.norm2.collecting:
             self._start(x, None if prepared is None else prepared.hidden)
         layout = layout_of(x)
-        hidden, kernels = (None, self._kept(layout)) if prepared is None else prepared
+        hidden, kernels = (None, None) if prepared is None else prepared
+        if prepared is None or layout is not None:
+            kernels = self._kept(layout)
         if kernels is None or not applies(x.fine if isinstance(x, MixedResolution) else x):
             kernels = self._folded(layout)
         first, inner, last = kernels
@@ -123,17 +125,23 @@ class ConvConditioner(nn.Module):
             return FeatureKernel(self.conv1.weight[:, self.in_channels :], None, layout)
 
         layout = layout_of(context)
-        kept = self._cache.get(self, ("context", layout), lambda: make().packed())
+        kept = None if self.training else self._over.get([self.conv1.weight], layout, lambda: make().packed())
         return (kept or make())(context)
 
     def _kept(self, layout: Layout) -> "Kernels | None":
-        """Those of inference: made once, while the parameters stay."""
+        """Those of evaluation mode: made once, while the parameters stay."""
 
         def make() -> Kernels:
             first, inner, last = self._folded(layout)
             return Kernels(first.packed(), packed(inner), packed(last))
 
-        return self._cache.get(self, ("data", layout), make)
+        return None if self.training else self._data.get(self._tensors(), layout, make)
+
+    def _tensors(self) -> list[Tensor]:
+        conv, norms = self.conv3.conv, (self.norm1, self.norm2)
+        assert conv.bias is not None
+        of_norms = [tensor for norm in norms for tensor in (norm.bias, norm.log_scale)]
+        return [self.conv1.weight, self.conv2.weight, *of_norms, conv.weight, conv.bias, self.conv3.log_scale]
 
     def _folded(self, layout: Layout) -> "Kernels":
         r"""All three, for data of some layout.

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from flowkit.nn.kernel import ConvKernel, Kernel, PackedKernel, can_pack
 from flowkit.nn.mixed_resolution import MixedResolution
-from flowkit.nn.nearest_conv import spread_taps, tap_kernel
+from flowkit.nn.nearest_conv import spread_taps, spread_taps_onto, tap_kernel
 
 __all__ = ["FeatureKernel", "Features", "Layout", "channels_of", "layout_of", "over_batch"]
 
@@ -74,6 +75,7 @@ class FeatureKernel:
         fine, self.factor = (weight.shape[1], 1) if layout is None else layout
         self.fine: ConvKernel = Kernel(weight[:, :fine], bias)
         self.coarse: ConvKernel | None = None
+        self.in_place = False
         if layout is not None:
             rest = weight[:, fine:]
             self.coarse = Kernel(rest) if self.factor == 1 else tap_kernel(rest)
@@ -82,22 +84,33 @@ class FeatureKernel:
         """The same for calls without gradients, laid out for this machine where that is possible; this one changes."""
         self.fine = packed(self.fine)
         self.coarse = None if self.coarse is None else packed(self.coarse)
+        self.in_place = True
         return self
 
     def __call__(self, x: Features, add: Tensor | None = None, slope: float | None = None) -> Tensor:
-        """The convolution of features ``batch x C x H x W``, any number of batch dimensions."""
-        if isinstance(x, MixedResolution):
-            coarse = over_batch(self._over_coarse, x.coarse)
-            add = coarse if add is None else coarse + add
-            x = x.fine
-        if add is None:
-            return over_batch(lambda part: self.fine(part, slope=slope), x)
-        return over_batch(lambda part, added: self.fine(part, added, slope), x, add)
+        """The convolution of features ``batch x C x H x W``, any number of batch dimensions; ``add`` and ReLU after."""
+        if not isinstance(x, MixedResolution):
+            return _added(self.fine, x, add, slope)
+        if self.in_place and self.factor > 1:
+            y = _added(self.fine, x.fine, add, None)
+            y = over_batch(lambda fine, part: spread_taps_onto(fine, self._products(part), self.factor), y, x.coarse)
+            return y if slope is None else F.leaky_relu_(y, slope)
+        coarse = over_batch(self._over_coarse, x.coarse)
+        return _added(self.fine, x.fine, coarse if add is None else coarse + add, slope)
 
     def _over_coarse(self, x: Tensor) -> Tensor:
-        assert self.coarse is not None
-        y = self.coarse(x)
+        y = self._products(x)
         return y if self.factor == 1 else spread_taps(y, self.factor)
+
+    def _products(self, x: Tensor) -> Tensor:
+        assert self.coarse is not None
+        return self.coarse(x)
+
+
+def _added(kernel: ConvKernel, x: Tensor, add: Tensor | None, slope: float | None) -> Tensor:
+    if add is None:
+        return over_batch(lambda part: kernel(part, slope=slope), x)
+    return over_batch(lambda part, added: kernel(part, added, slope), x, add)
 
 
 def packed(kernel: Any) -> ConvKernel:

@@ -12,9 +12,9 @@ __all__ = ["PackableConv2d"]
 class PackableConv2d(nn.Conv2d):
     r"""``nn.Conv2d`` with a stride of 1 and zeros around, :math:`w * x + b`, and an activation in the same pass.
 
-    Parameters and their names are those of ``nn.Conv2d``. Without gradients, in float32 on a CPU, the kernel is kept in
-    oneDNN's order in memory, as long as it does not change: the encoders of flows have many small images, for which
-    reordering it at each call takes a third of the time.
+    Parameters and their names are those of ``nn.Conv2d``. In evaluation mode and without gradients, in float32 on a
+    CPU, the kernel is kept in oneDNN's order in memory as long as it does not change: the encoders of flows have many
+    small images, for which reordering it at each call takes a third of the time.
 
     Args:
         in_channels: channels of the input.
@@ -30,7 +30,7 @@ class PackableConv2d(nn.Conv2d):
 
     Examples:
         >>> import torch
-        >>> layer = PackableConv2d(3, 5, 3)
+        >>> layer = PackableConv2d(3, 5, 3).eval()
         >>> x = torch.rand(1, 3, 8, 8)
         >>> with torch.no_grad():
         ...     expected = nn.functional.leaky_relu(nn.Conv2d.forward(layer, x), 0.2)
@@ -47,8 +47,9 @@ class PackableConv2d(nn.Conv2d):
     def forward(self, input: Tensor, slope: float | None = None) -> Tensor:
         """``batch x in_channels x H x W`` to ``batch x out_channels x H x W``; with a slope, a leaky ReLU follows."""
         kernel: ConvKernel | None = None
-        if applies(input):
-            kernel = self._cache.get(self, "kernel", lambda: packed(self._kernel()))
+        if not self.training and applies(input):
+            tensors = [self.weight] if self.bias is None else [self.weight, self.bias]
+            kernel = self._cache.get(tensors, "kernel", lambda: packed(self._kernel()))
         return (kernel or self._kernel())(input, slope=slope)
 
     def _kernel(self) -> Kernel:

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from flowkit import ActNorm, ConvConditioner, ZeroConv2d, initialize
+from flowkit import ActNorm, ConvConditioner, MixedResolution, ZeroConv2d, initialize
 
 
 def made_ready(network: ConvConditioner) -> ConvConditioner:
@@ -85,3 +85,68 @@ def test_zero_conv_starts_at_zero_and_scales_by_three_times_its_log_scale() -> N
         layer(x), plain * torch.tensor([1.0, 0.3]).mul(torch.tensor([0.0, 1.0])).exp().view(2, 1, 1)
     )
     torch.testing.assert_close(layer(x)[:, 0], plain[:, 0])
+
+
+class TestMixedResolution:
+    """Maps of two resolutions, as data and as context."""
+
+    def maps(self, channels: int, factor: int, *batch: int) -> MixedResolution:
+        generator = torch.Generator().manual_seed(channels)
+        fine = torch.rand(*batch, 2, 2 * factor, 3 * factor, generator=generator).double()
+        return MixedResolution(fine, torch.rand(*batch, channels - 2, 2, 3, generator=generator).double())
+
+    @pytest.mark.parametrize("factor", [1, 2, 4])
+    @pytest.mark.parametrize("grad", [True, False])
+    @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+    def test_it_is_the_network_of_the_dense_maps(self, factor: int, grad: bool, dtype: torch.dtype) -> None:
+        network = made_ready(ConvConditioner(4, 6, hidden_channels=5, context_channels=5)).to(dtype).eval()
+        data, context = (MixedResolution(*(m.to(dtype) for m in self.maps(c, factor, 3))) for c in (4, 5))
+        # In float32 the kernels are packed where no gradients are recorded, and sum in another order.
+        close = {"atol": 1e-5, "rtol": 1e-5} if dtype == torch.float32 else {"atol": 1e-12, "rtol": 1e-12}
+        with torch.set_grad_enabled(grad):
+            expected = as_one_convolution(network, torch.cat([data.dense(), context.dense()], 1))
+            for x in (data, data.dense()):
+                for c in (context, context.dense()):
+                    torch.testing.assert_close(network(x, network.prepare(c)), expected, **close)
+
+    def test_any_number_of_batch_dimensions(self) -> None:
+        network = made_ready(ConvConditioner(4, 6, hidden_channels=5, context_channels=5)).eval()
+        data, context = self.maps(4, 2, 2, 3), self.maps(5, 2, 2, 3)
+        for grad in (True, False):
+            with torch.set_grad_enabled(grad):
+                got = network(data, network.prepare(context))
+                flat = as_one_convolution(network, torch.cat([data.dense(), context.dense()], -3).flatten(0, 1))
+            torch.testing.assert_close(got.flatten(0, 1), flat)
+
+    def test_a_context_of_one_sample_serves_a_batch(self) -> None:
+        network = made_ready(ConvConditioner(4, 6, hidden_channels=5, context_channels=5)).float().eval()
+        context = MixedResolution(*(m.float() for m in self.maps(5, 2, 1)))
+        x = torch.rand(3, 4, 4, 6)
+        expected = as_one_convolution(network, torch.cat([x, context.dense().expand(3, -1, -1, -1)], 1))
+        with torch.no_grad():
+            torch.testing.assert_close(network(x, network.prepare(context)), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_what_was_prepared_without_gradients_serves_with_them() -> None:
+    network = made_ready(ConvConditioner(2, 6, hidden_channels=5, context_channels=3)).float().eval()
+    x, context = torch.rand(4, 2, 3, 5, requires_grad=True), torch.rand(4, 3, 3, 5)
+    with torch.no_grad():
+        prepared = network.prepare(context)
+    network(x, prepared).square().sum().backward()
+    got = [x.grad, network.conv2.weight.grad, network.norm1.log_scale.grad]
+    x.grad = None
+    network.zero_grad()
+    as_one_convolution(network, torch.cat([x, context], 1)).square().sum().backward()
+    for one, other in zip(got, [x.grad, network.conv2.weight.grad, network.norm1.log_scale.grad], strict=True):
+        torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-4)
+
+
+def test_evaluation_follows_the_parameters() -> None:
+    network = made_ready(ConvConditioner(2, 6, hidden_channels=5, context_channels=3)).float().eval()
+    x, context = torch.rand(4, 2, 3, 5), torch.rand(4, 3, 3, 5)
+    for parameter in [None, *network.parameters()]:
+        with torch.no_grad():
+            if parameter is not None:
+                parameter.mul_(1.5).add_(0.1)
+            expected = as_one_convolution(network, torch.cat([x, context], 1))
+            torch.testing.assert_close(network(x, network.prepare(context)), expected, atol=1e-4, rtol=1e-4)

@@ -22,7 +22,7 @@ def expected(layer: PackableConv2d, x: Tensor, slope: float | None) -> Tensor:
 @pytest.mark.parametrize("side", [1, 3])
 @pytest.mark.parametrize("grad", [False, True])
 def test_it_is_the_convolution_and_the_activation(slope: float | None, side: int, grad: bool) -> None:
-    layer, x = PackableConv2d(4, 5, side), torch.randn(2, 4, 6, 7)
+    layer, x = PackableConv2d(4, 5, side).eval(), torch.randn(2, 4, 6, 7)
     with torch.set_grad_enabled(grad):
         torch.testing.assert_close(layer(x, slope), expected(layer, x, slope), **CLOSE)
 
@@ -37,7 +37,7 @@ def test_gradients_are_those_of_the_plain_layer() -> None:
 
 
 def test_it_loads_and_saves_as_the_plain_layer() -> None:
-    plain, layer = nn.Conv2d(4, 5, 3, padding=1), PackableConv2d(4, 5, 3)
+    plain, layer = nn.Conv2d(4, 5, 3, padding=1), PackableConv2d(4, 5, 3).eval()
     x = torch.randn(2, 4, 6, 7)
     with torch.no_grad():
         layer(x)
@@ -46,7 +46,7 @@ def test_it_loads_and_saves_as_the_plain_layer() -> None:
 
 
 def test_autocast_and_compile() -> None:
-    layer, x = PackableConv2d(4, 5, 3), torch.randn(2, 4, 6, 7)
+    layer, x = PackableConv2d(4, 5, 3).eval(), torch.randn(2, 4, 6, 7)
     with torch.no_grad():
         plain = layer(x)
         with torch.autocast("cpu", torch.bfloat16):
