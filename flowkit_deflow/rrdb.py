@@ -114,7 +114,7 @@ class RRDBEncoder(nn.Module):
 
     def forward(self, h: Tensor) -> tuple[Features, ...]:
         """``B x 3 x H x W`` in [0, 1] to a map for each level, finest first."""
-        x = self.conv_first(h.contiguous(memory_format=torch.channels_last))
+        x = self.conv_first(h)
         stacked: dict[int, Tensor] = {}
         for i, block in enumerate(self.RRDB_trunk):
             x = block(x)

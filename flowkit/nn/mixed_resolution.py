@@ -23,6 +23,9 @@ class MixedResolution(NamedTuple):
         fine: ``batch x C_1 x (f H) x (f W)``.
         coarse: ``batch x C_2 x H x W``.
 
+    Raises:
+        ValueError: (when :attr:`factor` is asked for) one size is no multiple of the other.
+
     References:
         A. Lugmayr, M. Danelljan, L. Van Gool, R. Timofte, "SRFlow: Learning the Super-Resolution Space with
         Normalizing Flow", ECCV 2020, sec. 3.3, whose conditioning it is.
