@@ -8,7 +8,7 @@ import argparse
 import sys
 from importlib import import_module
 
-COMMANDS = ("benchmarks.deflow.command", "benchmarks.density.command", "benchmarks.peers.command")
+COMMANDS = tuple(f"benchmarks.{name}.command" for name in ("density", "peers", "deflow", "growth"))
 
 
 def main(arguments: list[str] | None = None) -> int:

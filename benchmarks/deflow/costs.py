@@ -19,7 +19,7 @@ __all__ = ["Costs", "Count", "costs", "count"]
 
 @dataclass(frozen=True)
 class Costs:
-    """Of one 160 x 160 image, in units of 1e9."""
+    """Of one image, in units of 1e9."""
 
     plain_encoder: float
     plain_encode: float
@@ -44,13 +44,13 @@ class Costs:
         return self.bind + self.encode + self.decode
 
 
-def costs() -> Costs:
-    """All of them, of the full-size AIM network."""
+def costs(side: int = CROP) -> Costs:
+    """All of them, of the full-size AIM network and an image of some side."""
     model = aim()
     assert isinstance(model.bijector, ContextMap)
     encoder = model.bijector.function
     assert isinstance(encoder, RRDBEncoder)
-    x, h = images(1), torch.rand(1, 3, CROP // FACTOR, CROP // FACTOR)
+    x, h = images(1, side, side), torch.rand(1, 3, side // FACTOR, side // FACTOR)
     plain_encoder = count(model, lambda: plain.features(encoder, h))
     plain_encode = count(model, lambda: plain.encode(model, x, h))
     z = tuple(part.detach() for part in plain_encode.result[0])

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from flowkit import ZeroConv2d
-from flowkit_deflow import DeFlow, Domain, preset
+from flowkit_deflow import Architecture, DeFlow, Domain, preset
 
-__all__ = ["CROP", "FACTOR", "aim", "images", "labels"]
+__all__ = ["CROP", "FACTOR", "aim", "images", "labels", "network"]
 
 CROP = 160
 """Side of the training crops, in pixels."""
@@ -17,9 +17,14 @@ FACTOR = 8
 
 
 def aim() -> DeFlow:
-    """The network of the paper's AIM experiments, the same at each call: its weights are random, but not zero."""
+    """The network of the paper's AIM experiments."""
+    return network(preset("aim").architecture)
+
+
+def network(architecture: Architecture) -> DeFlow:
+    """A network, the same at each call: its weights are random, but none of its layers is the identity."""
     torch.manual_seed(0)
-    model = DeFlow(preset("aim").architecture)
+    model = DeFlow(architecture)
     with torch.no_grad():
         model.initialize(torch.rand(2, 3, 64, 64), torch.tensor([Domain.CLEAN, Domain.DEGRADED]))
         for module in model.modules():

@@ -380,6 +380,42 @@ class TestSchedule:
         assert max(norms.norms) <= 0.01 * (1 + 1e-4)
 
 
+class TestMemory:
+    """How much is in memory at a time does not change what is learnt."""
+
+    def moments(self, run: Run, out: Path) -> list[State]:
+        recorder = Recorder()
+        train(run, out, progress=False, callbacks=[recorder])
+        return recorder.moments
+
+    @pytest.mark.parametrize(
+        "choice",
+        [
+            "training.crops_at_once=1",
+            "training.crops_at_once=3",
+            "training.activations=checkpointed",
+            "training.activations=reversible",
+        ],
+    )
+    def test_the_first_gradients_are_the_same(self, choice: str, tiny: Settings, tmp_path: Path) -> None:
+        whole = ["training.workers=0", "training.crops_at_once=1000", "training.steps=1"]
+        expected = self.moments(tiny(*whole), tmp_path / "whole")[-1]
+        got = self.moments(tiny(*whole, choice), tmp_path / "choice")[-1]
+        # Adam's moments after one step are the gradients and their squares, in float32, summed in another order.
+        assert expected.keys() == got.keys()
+        for name, moment in expected.items():
+            scale = float(moment.abs().max())
+            torch.testing.assert_close(got[name], moment, atol=1e-4 * scale + 1e-12, rtol=1e-3)
+
+    def test_the_usual_number_of_crops_on_a_cpu(self, tiny: Settings) -> None:
+        run = tiny()
+        module = DeFlowTraining(DeFlow(run.architecture), run)
+        assert module._crops_at_once(torch.empty(8, 3, 160, 160)) == 2
+        assert module._crops_at_once(torch.empty(8, 3, 64, 64)) == 12
+        assert module._crops_at_once(torch.empty(8, 3, 512, 512)) == 1
+        assert module._crops_at_once(torch.empty(8, 3, 160, 160, device="meta")) == 8
+
+
 class TestInitialization:
     def test_actnorms_start_from_both_domains(self, tiny: Settings, tmp_path: Path) -> None:
         generator = torch.Generator().manual_seed(0)

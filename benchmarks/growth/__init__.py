@@ -1,0 +1,1 @@
+"""How DeFlow's cost grows with the network, the image, the samples and the batch."""

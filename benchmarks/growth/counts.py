@@ -1,0 +1,41 @@
+"""The operations of each point, counted."""
+
+from collections.abc import Callable
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.growth.works import AXES, TRAINED, Point, train_work
+
+__all__ = ["operations"]
+
+
+def operations() -> dict[str, dict[str, float]]:
+    """By the timings' groups and names, in units of 1e9."""
+    counted = {
+        f"degrade: {axis}": {str(getattr(point, axis)): degrade_flops(point) for point in points}
+        for axis, points in AXES.items()
+    }
+    return counted | {
+        f"train: {axis}": {str(getattr(point, axis)): _flops(train_work(point)) for point in AXES[axis]}
+        for axis in TRAINED
+    }
+
+
+@torch.no_grad()
+def degrade_flops(point: Point) -> float:
+    """Of degrading: counted at a side of 64, and scaled with the area and the batch, with which all convolutions grow."""
+    # In training mode no kernel is packed: the counter does not know the packed ones' operators.
+    bijector = point.model().train().bijector
+    x, h = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 8, 8)
+    bound = bijector.bind(h)
+    z, _ = bound(x)
+    once = _flops(lambda: (bijector.bind(h), bound(x)))
+    each = _flops(lambda: bound.inverse(z))
+    return round((once + point.samples * each) * point.batch * (point.side / 64) ** 2, 3)
+
+
+def _flops(work: Callable[[], object]) -> float:
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return round(counter.get_total_flops() / 1e9, 3)
