@@ -104,7 +104,7 @@ class DeFlowTraining(pl.LightningModule):
             log_prob = self.model.log_prob(images[part], domain[part], None if h is None else h[part])
             return bits_per_dim(log_prob, images[0].numel(), self.model.config.bins)
 
-        loss, bits = mean_in_parts(code_length, len(images), self._crops_at_once(images), self.model.parameters())
+        loss, bits = mean_in_parts(code_length, len(images), self._crops_at_once(images), self.model)
         with torch.no_grad():
             for name, which in (("bits_clean", Domain.CLEAN), ("bits_degraded", Domain.DEGRADED)):
                 self.log(name, bits[domain == which].mean(), prog_bar=True)

@@ -5,7 +5,7 @@ from functools import partial
 
 from benchmarks.alternating import take_turns
 from benchmarks.deflow.networks import aim, images
-from benchmarks.deflow.works import WHOLE_IMAGE, TrainingStep, degrade, plain_degrade
+from benchmarks.deflow.works import CHOICES, WHOLE_IMAGE, Choice, TrainingStep, degrade, plain_degrade
 
 Degrade = Callable[..., object]
 
@@ -29,6 +29,6 @@ def test_whole_image(function: Degrade) -> Callable[[], object]:
     return partial(function, aim().eval(), images(1, *WHOLE_IMAGE), 1)
 
 
-@take_turns({"plain": True, "flowkit": False}, "training step of 8 crops", rounds=5)
-def test_training(plainly: bool) -> Callable[[], object]:
-    return TrainingStep(plainly)
+@take_turns(CHOICES, "training step of 8 crops", rounds=5)
+def test_training(choice: Choice) -> Callable[[], object]:
+    return TrainingStep(choice)

@@ -14,8 +14,6 @@ DISTRIBUTIONS = ("torch", "numpy", "pytest-benchmark")
 
 ROOT = Path(__file__).parents[2]
 
-WORKS = ("training", "whole_image")
-
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command."""
@@ -61,19 +59,16 @@ def _measure(expression: str) -> dict[str, Any]:
 
     from benchmarks.alternating import run_file
     from benchmarks.deflow.costs import costs
-    from benchmarks.deflow.works import IMPLEMENTATIONS
+    from benchmarks.deflow.works import CHOICES
     from benchmarks.peak_memory import peak_memory
 
     start = time.monotonic()
     timings = run_file(Path(__file__).with_name("bench.py"), ["-k", expression] if expression else [])
-    memory = (
-        {}
-        if expression
-        else {
-            work: {name: peak_memory(f"benchmarks.deflow.works:{work}_work", name) for name in IMPLEMENTATIONS}
-            for work in WORKS
-        }
-    )
+    works = {} if expression else {"training": list(CHOICES), "whole_image": ["plain", "flowkit"]}
+    memory = {
+        work: {name: peak_memory(f"benchmarks.deflow.works:{work}_work", name) for name in names}
+        for work, names in works.items()
+    }
     counted = {} if expression else {name: round(value, 4) for name, value in asdict(costs()).items()}
     return {
         "command": "python -m benchmarks deflow",

@@ -1,16 +1,28 @@
 """What is timed: the same work done plainly and by flowkit."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from benchmarks.deflow import plain
 from benchmarks.deflow.networks import aim, images, labels
+from flowkit import Activations, Checkpointed, Reversible, Stored, use_activations
 from flowkit_deflow import DeFlow, Domain, GeneratorNoise, pad_to_multiple
 from flowkit_deflow.micro_batches import mean_in_parts
 
-__all__ = ["IMPLEMENTATIONS", "TrainingStep", "degrade", "plain_degrade", "training_work", "whole_image_work"]
+__all__ = [
+    "BATCH",
+    "CHOICES",
+    "WHOLE_IMAGE",
+    "Choice",
+    "TrainingStep",
+    "degrade",
+    "plain_degrade",
+    "training_work",
+    "whole_image_work",
+]
 
 BATCH = 8
 WHOLE_IMAGE = 339, 510
@@ -42,16 +54,32 @@ def plain_degrade(model: DeFlow, image: Tensor, samples: int, encode_once: bool 
     return torch.stack(results)
 
 
+@dataclass(frozen=True)
+class Choice:
+    """How a training step is made."""
+
+    plainly: bool = False
+    at_once: int = 2
+    """Crops whose activations are in memory at a time."""
+    activations: Activations = field(default_factory=Stored)
+
+
+CHOICES = {
+    "plain": Choice(plainly=True, at_once=BATCH),
+    "flowkit": Choice(),
+    "flowkit, 1 crop at once": Choice(at_once=1),
+    "flowkit, 4 at once": Choice(at_once=4),
+    "flowkit, 1 at once, checkpointed": Choice(at_once=1, activations=Checkpointed()),
+    "flowkit, 1 at once, reversible": Choice(at_once=1, activations=Reversible()),
+}
+
+
 class TrainingStep:
-    """Loss, gradients and Adam's step for a batch of crops.
+    """Loss, gradients and Adam's step for a batch of crops."""
 
-    Args:
-        plainly: the plain evaluation, all crops at once.
-        at_once: otherwise, how many crops' activations are in memory at a time.
-    """
-
-    def __init__(self, plainly: bool, at_once: int = 2) -> None:
+    def __init__(self, choice: Choice) -> None:
         self.model = aim().train()
+        use_activations(self.model, choice.activations)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.Adam(self.parameters, lr=1e-5, fused=True)
         self.images, self.labels = images(BATCH), labels(BATCH)
@@ -59,12 +87,11 @@ class TrainingStep:
             h = self.model.h(self.images, Domain.CLEAN)
         assert h is not None
         self.h = h
-        self.plainly = plainly
-        self.at_once = at_once
+        self.choice = choice
 
     def _code_length(self, part: slice) -> Tensor:
         x, h, label = self.images[part], self.h[part], self.labels[part]
-        if self.plainly:
+        if self.choice.plainly:
             z, log_det = plain.encode(self.model, x, h)
             return -(self.model.latents.log_prob(z, label=label) + log_det)
         return -self.model.flow.log_prob(x, h, label=label)
@@ -72,8 +99,7 @@ class TrainingStep:
     def gradients(self) -> Tensor:
         """The loss; gradients are left in the parameters."""
         self.optimizer.zero_grad(set_to_none=True)
-        at_once = BATCH if self.plainly else self.at_once
-        loss, _ = mean_in_parts(self._code_length, BATCH, at_once, self.parameters)
+        loss, _ = mean_in_parts(self._code_length, BATCH, self.choice.at_once, self.model)
         loss.backward()
         return loss.detach()
 
@@ -83,12 +109,9 @@ class TrainingStep:
         return loss
 
 
-IMPLEMENTATIONS = ("plain", "flowkit")
-
-
 def training_work(implementation: str) -> Callable[[], object]:
     """For a process of its own."""
-    step = TrainingStep(implementation == "plain")
+    step = TrainingStep(CHOICES[implementation])
     # Adam's moments exist before the memory of a step is looked at.
     for parameter in step.parameters:
         parameter.grad = torch.zeros_like(parameter)

@@ -8,7 +8,13 @@ import matplotlib.pyplot as plt
 
 __all__ = ["draw"]
 
-LABELS = {"levels": "levels", "steps": "steps of a level", "side": "side (pixels)", "samples": "samples", "batch": "batch"}
+LABELS = {
+    "levels": "levels",
+    "steps": "steps of a level",
+    "side": "side (pixels)",
+    "samples": "samples",
+    "batch": "batch",
+}
 COLOURS = {"degrade": "#1f5fa8", "train": "#b5482a"}
 
 

@@ -51,14 +51,13 @@ def degrade_work(point: Point) -> Callable[[], object]:
 def train_work(point: Point) -> Callable[[], object]:
     """Loss and gradients, two crops at a time."""
     model = point.model().train()
-    parameters = [p for p in model.parameters() if p.requires_grad]
     x, label = images(point.batch, point.side, point.side), labels(point.batch)
     h = torch.rand(point.batch, 3, point.side // FACTOR, point.side // FACTOR)
 
     def step() -> None:
         model.zero_grad()
         loss, _ = mean_in_parts(
-            lambda part: -model.flow.log_prob(x[part], h[part], label=label[part]), point.batch, 2, parameters
+            lambda part: -model.flow.log_prob(x[part], h[part], label=label[part]), point.batch, 2, model
         )
         loss.backward()
 

@@ -6,7 +6,7 @@ import pytest
 from benchmarks.alternating import Timing, run_file
 from benchmarks.peak_memory import peak_memory
 
-BENCH = '''
+BENCH = """
 from benchmarks.alternating import take_turns
 
 ORDER = []
@@ -20,7 +20,7 @@ test_work = take_turns({"one": 1, "two": 2}, "some work", rounds=3)(work)
 def test_order():
     # Each made and run once before it is timed, when its turn comes first.
     assert ORDER == ["made 1", 1, 1, "made 2", 2, 2, 1, 2, 1, 2]
-'''
+"""
 
 
 def test_cases_take_turns_and_are_warmed_up(tmp_path: Path) -> None:
