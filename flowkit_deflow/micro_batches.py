@@ -41,30 +41,31 @@ def mean_in_parts(function: Function, samples: int, at_once: int, module: nn.Mod
         return values.mean(), values.detach()
     parts = [slice(start, min(start + at_once, samples)) for start in range(0, samples, at_once)]
     parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
-    return _InParts.apply(_Call(module, function), parts, list(parameters), *parameters.values())
+    return _InParts.apply(_Holder(module), function, parts, list(parameters), *parameters.values())
 
 
-class _Call(nn.Module):
-    """A function of a module as a module, whose parameters may be others for a call."""
+class _Holder(nn.Module):
+    """Calls functions of a module, whose parameters may be others for a call."""
 
-    def __init__(self, module: nn.Module, function: Function) -> None:
+    def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
-        self.function = function
 
-    def forward(self, part: slice) -> Tensor:
-        return self.function(part)
+    def forward(self, function: Function, part: slice) -> Tensor:
+        return function(part)
 
 
 class _InParts(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, call: _Call, parts: list[slice], names: list[str], *parameters: Tensor) -> tuple[Any, ...]:
+    def forward(
+        ctx: Any, holder: _Holder, function: Function, parts: list[slice], names: list[str], *parameters: Tensor
+    ) -> tuple[Any, ...]:
         # Twins of the parameters collect the gradients in place: hooks on the parameters' own are not for parts.
         twins = {f"module.{n}": p.detach().requires_grad_() for n, p in zip(names, parameters, strict=True)}
         values = []
         for part in parts:
             with torch.enable_grad():
-                of_part = functional_call(call, twins, (part,))
+                of_part = functional_call(holder, twins, (function, part))
                 (of_part.sum() / parts[-1].stop).backward()
             values.append(of_part.detach())
         ctx.gradients = [twin.grad for twin in twins.values()]
@@ -74,4 +75,4 @@ class _InParts(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Any, ...]:
         gradients, ctx.gradients = ctx.gradients, None
-        return None, None, None, *(None if gradient is None else gradient.mul_(grad) for gradient in gradients)
+        return None, None, None, None, *(None if gradient is None else gradient.mul_(grad) for gradient in gradients)

@@ -40,7 +40,7 @@ def times(record: Record) -> str:
         plain = timings["plain"]["median"]
         for name, timing in timings.items():
             ratio = "" if name == "plain" else f"{plain / timing['median']:.2f}"
-            bar = f"{BARS[group]:.1f}" if name == "flowkit" else ""
+            bar = f"{BARS[group]:.1f}" if name == "flowkit" and group in BARS else ""
             rows.append([group, name, _time(timing), ratio, bar])
     return markdown(["work", "", "time", "times faster than plain", "bar"], rows)
 

@@ -24,7 +24,7 @@ def operations() -> dict[str, dict[str, float]]:
 
 @torch.no_grad()
 def degrade_flops(point: Point) -> float:
-    """Of degrading: counted at a side of 64, and scaled with the area and the batch, with which all convolutions grow."""
+    """Of degrading: counted at a side of 64 and scaled with the area and the batch, as convolutions grow."""
     # In training mode no kernel is packed: the counter does not know the packed ones' operators.
     bijector = point.model().train().bijector
     x, h = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 8, 8)
