@@ -5,8 +5,8 @@ from collections.abc import Callable
 from benchmarks.alternating import take_turns
 from benchmarks.growth.works import AXES, TRAINED, Point, degrade_work, train_work
 
-# Three rounds: the slowest point takes half a minute.
-ROUNDS = 3
+# The slowest point takes half a minute.
+ROUNDS = 2
 
 
 def _cases(axis: str) -> dict[str, Point]:

@@ -56,6 +56,7 @@ def _measure() -> dict[str, Any]:
     from benchmarks.peak_memory import peak_memory
 
     start = time.monotonic()
+    counted = operations()
     timings = run_file(Path(__file__).with_name("bench.py"))
     sides = [str(point.side) for point in AXES["side"]]
     return {
@@ -65,6 +66,6 @@ def _measure() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "versions": records.versions(DISTRIBUTIONS),
         "timings": [timing.record() for timing in timings],
-        "operations": operations(),
+        "operations": counted,
         "memory": {side: peak_memory("benchmarks.growth.works:memory_work", side) for side in sides},
     }

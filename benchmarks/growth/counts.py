@@ -1,6 +1,7 @@
 """The operations of each point, counted."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -17,22 +18,25 @@ def operations() -> dict[str, dict[str, float]]:
         for axis, points in AXES.items()
     }
     return counted | {
-        f"train: {axis}": {str(getattr(point, axis)): _flops(train_work(point)) for point in AXES[axis]}
-        for axis in TRAINED
+        f"train: {axis}": {str(getattr(point, axis)): train_flops(point) for point in AXES[axis]} for axis in TRAINED
     }
 
 
-@torch.no_grad()
 def degrade_flops(point: Point) -> float:
     """Of degrading: counted at a side of 64 and scaled with the area and the batch, as convolutions grow."""
     # In training mode no kernel is packed: the counter does not know the packed ones' operators.
-    bijector = point.model().train().bijector
+    bijector = point.model().train().requires_grad_(False).bijector
     x, h = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 8, 8)
     bound = bijector.bind(h)
     z, _ = bound(x)
     once = _flops(lambda: (bijector.bind(h), bound(x)))
     each = _flops(lambda: bound.inverse(z))
     return round((once + point.samples * each) * point.batch * (point.side / 64) ** 2, 3)
+
+
+def train_flops(point: Point) -> float:
+    """Of a loss and its gradients: counted for one crop, and scaled with the batch."""
+    return round(_flops(train_work(replace(point, batch=1))) * point.batch, 3)
 
 
 def _flops(work: Callable[[], object]) -> float:
