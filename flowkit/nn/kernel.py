@@ -13,9 +13,6 @@ __all__ = ["ConvKernel", "Kernel", "PackedKernel", "can_pack"]
 
 Padding = tuple[int, int]
 
-# The order in memory hardly depends on the image's size, for which oneDNN asks.
-TYPICAL_SIZE = (64, 64)
-
 
 class ConvKernel(ABC):
     """A convolution, ready to be called on images ``batch x C x H x W``."""
@@ -61,22 +58,31 @@ class PackedKernel(ConvKernel):
     adds and rectifies while it writes the result. The operators are those that ``torch.compile`` replaces convolutions
     by on a CPU.
 
+    The order depends on the images' size: given that of another, oneDNN may fall back to loops a hundred times slower.
+    So a new size is packed anew, at the first call.
+
     Args:
-        kernel: the kernel; its layout is copied, not followed.
+        kernel: the kernel; it is not to change.
     """
 
     def __init__(self, kernel: Kernel) -> None:
-        self.bias = kernel.bias
+        self.kernel = kernel
         self.padding = list(kernel.padding)
-        self.kernel_size = kernel.weight.shape[-2:]
-        self.weight = torch.ops.mkldnn._reorder_convolution_weight(
-            kernel.weight, self.padding, [1, 1], [1, 1], 1, [1, kernel.weight.shape[1], *TYPICAL_SIZE]
-        )
+        self._packed: tuple[Padding, Tensor] | None = None
+
+    def _for_size(self, x: Tensor) -> Tensor:
+        size = (x.shape[-2], x.shape[-1])
+        if self._packed is None or self._packed[0] != size:
+            weight = self.kernel.weight
+            shape = [1, weight.shape[1], *size]
+            packed = torch.ops.mkldnn._reorder_convolution_weight(weight, self.padding, [1, 1], [1, 1], 1, shape)
+            self._packed = size, packed
+        return self._packed[1]
 
     def __call__(self, x: Tensor, add: Tensor | None = None, slope: float | None = None) -> Tensor:
         """The convolution; what is added may broadcast over the batch."""
-        fixed = (self.weight, self.bias, self.padding, [1, 1], [1, 1], 1)
         x = channels_last(x)
+        fixed = (self._for_size(x), self.kernel.bias, self.padding, [1, 1], [1, 1], 1)
         if add is None:
             name, numbers = ("none", []) if slope is None else ("leaky_relu", [slope])
             return torch.ops.mkldnn._convolution_pointwise(x, *fixed, name, numbers, "")
@@ -92,21 +98,20 @@ class PackedKernel(ConvKernel):
     def _shape_of_result(self, x: Tensor) -> tuple[int, ...]:
         sides = (
             side + 2 * edge - length + 1
-            for side, edge, length in zip(x.shape[-2:], self.padding, self.kernel_size, strict=True)
+            for side, edge, length in zip(x.shape[-2:], self.padding, self.kernel.weight.shape[-2:], strict=True)
         )
-        return (len(x), self.weight.shape[0], *sides)
+        return (len(x), self.kernel.weight.shape[0], *sides)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "PackedKernel":
-        # It never changes, and its layout cannot be copied.
-        return self
+        # The layout cannot be copied.
+        return PackedKernel(self.kernel)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _repacked, (self.weight.to_dense(), self.bias, tuple(self.padding))
+        return _repacked, (self.kernel,)
 
 
-def _repacked(weight: Tensor, bias: Tensor | None, padding: Padding) -> ConvKernel:
-    kernel = Kernel(weight, bias, padding)
-    return PackedKernel(kernel) if can_pack(weight) else kernel
+def _repacked(kernel: Kernel) -> ConvKernel:
+    return PackedKernel(kernel) if can_pack(kernel.weight) else kernel
 
 
 def can_pack(weight: Tensor) -> bool:

@@ -79,6 +79,15 @@ class TestPackedKernel:
         with torch.no_grad(), pytest.raises(ValueError, match="to be added"):
             PackedKernel(self.kernel())(torch.randn(3, 4, 6, 7), torch.randn(shape))
 
+    def test_sizes_in_turn(self) -> None:
+        # Each has an order in memory of its own: the wrong one is slow, and was used at first.
+        kernel = self.kernel()
+        packed = PackedKernel(kernel)
+        with torch.no_grad():
+            for size in [(64, 64), (1, 1), (3, 40), (64, 64), (8, 8)]:
+                x = torch.randn(2, 4, *size)
+                torch.testing.assert_close(packed(x), kernel(x), **CLOSE)
+
     def test_copies_and_pickles(self) -> None:
         kernel, x = self.kernel(), torch.randn(1, 4, 6, 7)
         packed: ConvKernel = PackedKernel(kernel)
