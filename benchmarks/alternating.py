@@ -10,6 +10,7 @@ each of which returns what is to be timed, made and run once before the clock st
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -104,12 +105,14 @@ def run_file(file: Path, arguments: Sequence[str] = ()) -> list[Timing]:
     Raises:
         RuntimeError: a benchmark failed.
     """
+    # Within a parallel test run, pytest-benchmark would take this process for one of its workers, and time nothing.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "result.json"
         command = [sys.executable, "-m", "pytest", str(file), "-q", "-s", "-p", "no:cacheprovider", "--no-header"]
         command += ["-c", "/dev/null", "--rootdir", str(file.parents[2]), "--benchmark-quiet"]
         command += [f"--benchmark-json={result}", *arguments]
-        status = subprocess.run(command, check=False).returncode
+        status = subprocess.run(command, check=False, env=environment).returncode
         if status or not result.exists():
             raise RuntimeError(f"{file}: pytest ended with status {status}; what it printed says why")
         runs = json.loads(result.read_text(encoding="utf-8"))["benchmarks"]

@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from flowkit.bijector import Bijector, Step
 
-__all__ = ["Activations", "Callee", "Checkpointed", "Recomputed", "Stored"]
+__all__ = ["Activations", "Callee", "Checkpointed", "Recomputed", "Stored", "run_steps"]
 
 T = TypeVar("T")
 Parts = Sequence[Bijector[Any, Any]]

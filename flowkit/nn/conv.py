@@ -12,7 +12,7 @@ from flowkit.nn.inference_cache import InferenceCache, applies
 from flowkit.nn.kernel import ConvKernel, Kernel
 from flowkit.nn.mixed_resolution import MixedResolution
 
-__all__ = ["ConvConditioner", "ZeroConv2d"]
+__all__ = ["ConvConditioner", "Kernels", "Prepared", "ZeroConv2d"]
 
 
 class ZeroConv2d(nn.Module):

@@ -11,7 +11,7 @@ from flowkit.nn.kernel import ConvKernel, Kernel, PackedKernel, can_pack
 from flowkit.nn.mixed_resolution import MixedResolution
 from flowkit.nn.nearest_conv import spread_taps, spread_taps_onto, tap_kernel
 
-__all__ = ["FeatureKernel", "Features", "Layout", "channels_of", "layout_of", "over_batch"]
+__all__ = ["FeatureKernel", "Features", "Layout", "channels_of", "layout_of", "over_batch", "packed"]
 
 Features = Tensor | MixedResolution
 """An image ``batch x C x H x W``, or maps that stand for one."""
