@@ -12,7 +12,7 @@ from flowkit.nn.inference_cache import InferenceCache, applies
 from flowkit.nn.kernel import ConvKernel, Kernel
 from flowkit.nn.mixed_resolution import MixedResolution
 
-__all__ = ["ConvConditioner", "Kernels", "Prepared", "ZeroConv2d"]
+__all__ = ["ConvConditioner", "ZeroConv2d"]
 
 
 class ZeroConv2d(nn.Module):
@@ -95,7 +95,7 @@ class ConvConditioner(nn.Module):
         nn.init.normal_(self.conv2.weight, std=0.05)
         self._data, self._over = InferenceCache(), InferenceCache()
 
-    def prepare(self, context: Features | None) -> "Prepared":
+    def prepare(self, context: Features | None) -> "_Prepared":
         """The first convolution's part over the context; and, for inference, the other kernels with the norms in."""
         channels = 0 if context is None else channels_of(context)
         if (context is None) != (self.context_channels == 0) or channels != self.context_channels:
@@ -103,9 +103,9 @@ class ConvConditioner(nn.Module):
             raise ValueError(f"this conditioner takes a context of {self.context_channels} channels, got {got}")
         ready = self.norm1.is_initialized and self.norm2.is_initialized
         kernels = self._kept(None) if ready else None
-        return Prepared(None if context is None else self._over_context(context), kernels)
+        return _Prepared(None if context is None else self._over_context(context), kernels)
 
-    def forward(self, x: Features, prepared: "Prepared | None" = None) -> Tensor:
+    def forward(self, x: Features, prepared: "_Prepared | None" = None) -> Tensor:
         """``batch x in_channels x H x W`` and what :meth:`prepare` returned to ``batch x out_channels x H x W``."""
         if self.norm1.collecting or self.norm2.collecting:
             self._start(x, None if prepared is None else prepared.hidden)
@@ -128,12 +128,12 @@ class ConvConditioner(nn.Module):
         kept = None if self.training else self._over.get([self.conv1.weight], layout, lambda: make().packed())
         return (kept or make())(context)
 
-    def _kept(self, layout: Layout) -> "Kernels | None":
+    def _kept(self, layout: Layout) -> "_Kernels | None":
         """Those of evaluation mode: made once, while the parameters stay."""
 
-        def make() -> Kernels:
+        def make() -> _Kernels:
             first, inner, last = self._folded(layout)
-            return Kernels(first.packed(), packed(inner), packed(last))
+            return _Kernels(first.packed(), packed(inner), packed(last))
 
         return None if self.training else self._data.get(self._tensors(), layout, make)
 
@@ -143,7 +143,7 @@ class ConvConditioner(nn.Module):
         of_norms = [tensor for norm in norms for tensor in (norm.bias, norm.log_scale)]
         return [self.conv1.weight, self.conv2.weight, *of_norms, conv.weight, conv.bias, self.conv3.log_scale]
 
-    def _folded(self, layout: Layout) -> "Kernels":
+    def _folded(self, layout: Layout) -> "_Kernels":
         r"""All three, for data of some layout.
 
         :math:`\operatorname{ReLU}((y + b) e^s) = e^s \operatorname{ReLU}(y + b)`: a norm's shift is the bias of the
@@ -154,7 +154,7 @@ class ConvConditioner(nn.Module):
         inner = self.conv2.weight * log_scale1.exp().view(-1, 1, 1)
         weight, bias = self.conv3.scaled()
         last = Kernel(weight * log_scale2.exp().view(-1, 1, 1), bias)
-        return Kernels(first, Kernel(inner, shift2, padding=(0, 0)), last)
+        return _Kernels(first, Kernel(inner, shift2, padding=(0, 0)), last)
 
     def _start(self, x: Features, hidden: Tensor | None) -> None:
         """Let the norms start from what reaches them."""
@@ -163,7 +163,7 @@ class ConvConditioner(nn.Module):
         self.norm2(over_batch(self.conv2, y))
 
 
-class Kernels(NamedTuple):
+class _Kernels(NamedTuple):
     """What a :class:`ConvConditioner` convolves its data with, the norms folded in."""
 
     first: FeatureKernel
@@ -171,7 +171,7 @@ class Kernels(NamedTuple):
     last: ConvKernel
 
 
-class Prepared(NamedTuple):
+class _Prepared(NamedTuple):
     """What a :class:`ConvConditioner` makes of a context.
 
     Attributes:
@@ -180,4 +180,4 @@ class Prepared(NamedTuple):
     """
 
     hidden: Tensor | None
-    kernels: Kernels | None
+    kernels: _Kernels | None

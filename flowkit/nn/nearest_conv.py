@@ -16,8 +16,8 @@ def nearest_conv2d(x: Tensor, weight: Tensor, factor: int) -> Tensor:
     .. math:: y = w * \operatorname{nearest}_f(x)
 
     Each number of ``x`` fills a block of ``f x f`` equal pixels, so that only products of it with the nine taps of the
-    kernel occur, whatever the factor: they are one 1x1 convolution (:func:`tap_kernel`), 9 multiplications where the
-    plain convolution makes ``9 f f``. What is left are additions of neighbours (:func:`spread_taps`).
+    kernel occur, whatever the factor: they are one 1x1 convolution, 9 multiplications where the plain convolution makes
+    ``9 f f``. What is left are additions of neighbours.
 
     Args:
         x: ``batch x C x H x W``.
