@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+from matplotlib.ticker import FormatStrFormatter, LogLocator
 
 __all__ = ["draw"]
 
@@ -37,6 +38,8 @@ def draw(record: Mapping[str, Any], path: Path) -> None:
         panel.set_xscale("log", base=2)
         panel.set_yscale("log")
         panel.set_xticks(x, [str(value) for value in x])
+        panel.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        panel.yaxis.set_major_formatter(FormatStrFormatter("%g"))
         panel.minorticks_off()
         panel.set_xlabel(LABELS[axis])
         panel.grid(alpha=0.3, linewidth=0.5)
