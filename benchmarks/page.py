@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-__all__ = ["figures", "fill", "markdown", "write_page"]
+__all__ = ["conditions", "figures", "fill", "markdown", "write_page"]
 
 
 def fill(page: str, parts: Mapping[str, str]) -> str:
@@ -43,3 +44,12 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def figures(value: float) -> str:
     """Three significant figures, none behind the point of what has three before it."""
     return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
+
+
+def conditions(record: Mapping[str, Any]) -> str:
+    """What a record was made by."""
+    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    return (
+        f"Made by `{record['command']}` in {record['minutes']:.0f} minutes on {record['machine']}, "
+        f"{record['threads']} threads. {versions}."
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.page import figures, markdown
+from benchmarks.page import conditions, figures, markdown
 
 __all__ = ["sections", "times"]
 
@@ -26,7 +26,7 @@ def sections(record: Record) -> dict[str, str]:
         "times": times(record),
         "memory": _memory(record),
         "costs": _costs(record),
-        "conditions": _conditions(record),
+        "conditions": conditions(record),
     }
 
 
@@ -82,11 +82,3 @@ def _costs(record: Record) -> str:
     ]
     saved = (f"{1000 * c[name]:.0f} MB" for name in ("plain_saved", "saved"))
     return markdown(["one 160 x 160 image", "plain", "flowkit"], [*table, ["kept for the backward pass", *saved]])
-
-
-def _conditions(record: Record) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
-    return (
-        f"Made by `{record['command']}` in {record['minutes']:.0f} minutes on {record['machine']}, "
-        f"{record['threads']} threads. {versions}."
-    )

@@ -24,10 +24,10 @@ from torch import Tensor, nn
 
 from benchmarks.density.architectures import Coupling, Density, Event, Glow, Masked, Spline
 
-__all__ = ["glow", "maf", "nsf", "nsf_autoregressive", "realnvp"]
+__all__ = ["MLP", "glow", "maf", "nsf", "nsf_autoregressive", "realnvp"]
 
 
-class _MLP(nn.Module):
+class MLP(nn.Module):
     """nflows' own, called as its couplings call networks."""
 
     def __init__(self, inputs: int, outputs: int, hidden: tuple[int, int]) -> None:
@@ -56,7 +56,7 @@ class _ConvNet(nn.Sequential):
 
 
 def _mlp(hidden: tuple[int, int]) -> Callable[[int, int], nn.Module]:
-    return lambda inputs, outputs: _MLP(inputs, outputs, hidden)
+    return lambda inputs, outputs: MLP(inputs, outputs, hidden)
 
 
 def _density(transform: nn.Module, event: Event) -> Density:

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from benchmarks.density.architectures import Coupling, Density, Event, Glow, Masked, Spline
 
-__all__ = ["glow", "maf", "nsf", "nsf_autoregressive", "realnvp"]
+__all__ = ["MLP", "glow", "maf", "nsf", "nsf_autoregressive", "realnvp", "reversal"]
 
 
-class _MLP(nn.Module):
+class MLP(nn.Module):
     """normflows' own, called as its spline couplings call networks."""
 
     def __init__(self, inputs: int, outputs: int, hidden: tuple[int, int]) -> None:
@@ -32,7 +32,7 @@ def _density(layers: list[nn.Module], features: int) -> Density:
     return Density(flow, flow.log_prob)
 
 
-def _reversal(features: int) -> nn.Module:
+def reversal(features: int) -> nn.Module:
     """normflows permutes at random or swaps halves: here it is given the reversal of the others."""
     layer = nf.flows.Permute(features)
     layer.perm = layer.inv_perm = torch.arange(features).flip(0)
@@ -48,7 +48,7 @@ def maf(event: Event, settings: Masked) -> Density:
             features, settings.hidden[0], num_blocks=len(settings.hidden), use_residual_blocks=False
         )
         # One pass from the latents to the data is normflows' choice; MAF has it the other way round.
-        layers += [nf.flows.Reverse(affine), _reversal(features)]
+        layers += [nf.flows.Reverse(affine), reversal(features)]
     return _density(layers, features)
 
 
@@ -72,7 +72,7 @@ def nsf(event: Event, settings: Spline) -> Density:
     for layer in range(settings.layers):
         spline = PiecewiseRationalQuadraticCoupling(
             (torch.arange(features) % 2 != layer % 2).int(),
-            partial(_MLP, hidden=settings.hidden),
+            partial(MLP, hidden=settings.hidden),
             num_bins=settings.bins,
             tails="linear",
             tail_bound=settings.bound,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.page import figures, markdown
+from benchmarks.page import conditions, figures, markdown
 
 __all__ = ["sections"]
 
@@ -12,12 +12,10 @@ Record = Mapping[str, Any]
 
 def sections(record: Record) -> dict[str, str]:
     """The generated parts of the page, by name."""
-    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     return {
         "growth": _times(record),
         "memory": _memory(record),
-        "conditions": f"Made by `{record['command']}` in {record['minutes']:.0f} minutes on {record['machine']}, "
-        f"{record['threads']} threads. {versions}.",
+        "conditions": conditions(record),
     }
 
 

@@ -43,10 +43,11 @@ def run(arguments: argparse.Namespace) -> int:
         rounds = arguments.rounds or (2 if arguments.quick else 7)
         records.write(path, _measure(arguments.quick, rounds))
     record = records.read(path)
-    print("\n\n".join(table.sections(record).values()))
+    parts = table.sections(record)
+    print("\n\n".join(parts.values()))
     print(path)
     if arguments.page.exists():
-        write_page(arguments.page, table.sections(record))
+        write_page(arguments.page, parts)
         print(arguments.page)
     return 0
 

@@ -8,7 +8,6 @@ glow   put together of its parts; networks without actnorms; latents that leave 
 ====== =============================================================================================================
 """
 
-import nflows.nn.nets
 import torch
 from nflows.distributions import StandardNormal
 from nflows.flows import Flow
@@ -26,24 +25,11 @@ from benchmarks.peers.model import Model
 __all__ = ["affine", "glow", "maf", "spline"]
 
 
-class _MLP(nn.Module):
-    """nflows' own, called as its couplings call networks."""
-
-    def __init__(self, inputs: int, outputs: int, hidden: tuple[int, int]) -> None:
-        super().__init__()
-        self.network = nflows.nn.nets.MLP([inputs], [outputs], hidden)
-        # Spline couplings divide the widths' and heights' logits by its root.
-        self.hidden_features = hidden[-1]
-
-    def forward(self, x: Tensor, context: None = None) -> Tensor:
-        return self.network(x)
-
-
 def spline(event: Event, settings: Spline) -> Model:
     couplings = [
         PiecewiseRationalQuadraticCouplingTransform(
             _changed(event, layer),
-            lambda inputs, outputs: _MLP(inputs, outputs, settings.hidden),
+            lambda inputs, outputs: known.MLP(inputs, outputs, settings.hidden),
             num_bins=settings.bins,
             tails="linear",
             tail_bound=settings.bound,
@@ -55,7 +41,9 @@ def spline(event: Event, settings: Spline) -> Model:
 
 def affine(event: Event, settings: Coupling) -> Model:
     couplings = [
-        AffineCouplingTransform(_changed(event, layer), lambda inputs, outputs: _MLP(inputs, outputs, settings.hidden))
+        AffineCouplingTransform(
+            _changed(event, layer), lambda inputs, outputs: known.MLP(inputs, outputs, settings.hidden)
+        )
         for layer in range(settings.layers)
     ]
     return _model(Flow(CompositeTransform(couplings), StandardNormal(event)))

@@ -15,7 +15,7 @@ from functools import partial
 import normflows as nf
 import torch
 from normflows.flows.neural_spline.coupling import PiecewiseRationalQuadraticCoupling
-from torch import Tensor, nn
+from torch import nn
 
 from benchmarks.density import normflows_models as known
 from benchmarks.density.architectures import Coupling, Event, Glow, Masked, Spline
@@ -24,26 +24,13 @@ from benchmarks.peers.model import Model
 __all__ = ["affine", "glow", "maf", "spline"]
 
 
-class _MLP(nn.Module):
-    """normflows' own, called as its spline couplings call networks."""
-
-    def __init__(self, inputs: int, outputs: int, hidden: tuple[int, int]) -> None:
-        super().__init__()
-        self.network = nf.nets.MLP([inputs, *hidden, outputs])
-        # Spline couplings divide the widths' and heights' logits by its root.
-        self.hidden_features = hidden[-1]
-
-    def forward(self, x: Tensor, context: None = None) -> Tensor:
-        return self.network(x)
-
-
 def spline(event: Event, settings: Spline) -> Model:
     (features,) = event
     layers: list[nn.Module] = []
     for layer in range(settings.layers):
         coupling = PiecewiseRationalQuadraticCoupling(
             ((torch.arange(features) < features // 2) == (layer % 2 == 1)).int(),
-            partial(_MLP, hidden=settings.hidden),
+            partial(known.MLP, hidden=settings.hidden),
             num_bins=settings.bins,
             tails="linear",
             tail_bound=settings.bound,
@@ -74,7 +61,7 @@ def maf(event: Event, settings: Masked) -> Model:
             features, settings.hidden[0], num_blocks=len(settings.hidden) - 1, use_residual_blocks=False
         )
         # One pass from the latents to the data is normflows' choice; MAF has it the other way round.
-        layers += [nf.flows.Reverse(layer), _reversal(features)]
+        layers += [nf.flows.Reverse(layer), known.reversal(features)]
     return _model(layers, features)
 
 
@@ -83,13 +70,6 @@ def glow(event: Event, settings: Glow) -> Model:
     flow = density.module
     assert isinstance(flow, nf.MultiscaleFlow)
     return Model(flow, density.log_prob, lambda number: flow.sample(number)[0])
-
-
-def _reversal(features: int) -> nn.Module:
-    """normflows permutes at random or swaps halves: here it is given the reversal of the others."""
-    layer = nf.flows.Permute(features)
-    layer.perm = layer.inv_perm = torch.arange(features).flip(0)
-    return layer
 
 
 def _model(layers: list[nn.Module], features: int) -> Model:
