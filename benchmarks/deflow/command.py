@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import record as records
+from benchmarks.outputs import add_outputs
 from benchmarks.page import write_page
 
 __all__ = ["add"]
 
 DISTRIBUTIONS = ("torch", "numpy", "pytest-benchmark")
-
-ROOT = Path(__file__).parents[2]
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -25,9 +24,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "minutes on two CPU cores and 10 GB, which should have nothing else to do.",
     )
     command.add_argument("-k", metavar="EXPRESSION", default="", help="only the benchmarks that match, as pytest's -k")
-    command.add_argument("--tables-only", action="store_true", help="no measurements: tables of OUT as it is")
-    command.add_argument("--out", type=Path, default=records.RESULTS, help="folder of the record; default %(default)s")
-    command.add_argument("--page", type=Path, default=ROOT / "docs/benchmarks/deflow.md", help="default %(default)s")
+    add_outputs(command, "deflow", "no measurements: tables of OUT as it is")
     command.set_defaults(run=run)
 
 

@@ -5,13 +5,12 @@ import time
 from pathlib import Path
 
 from benchmarks import record as records
+from benchmarks.outputs import DOCS, add_outputs
 from benchmarks.page import write_page
 
 __all__ = ["add"]
 
 DISTRIBUTIONS = ("torch", "nflows", "zuko", "normflows", "scikit-learn", "numpy")
-
-ROOT = Path(__file__).parents[2]
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -23,11 +22,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "writes OUT/density.json, the pictures IMAGES/*.png, and the tables of PAGE.",
     )
     command.add_argument("--quick", action="store_true", help="one data set of each kind, too short to compare")
-    command.add_argument("--tables-only", action="store_true", help="no training: tables and plots of OUT as it is")
+    add_outputs(command, "density", "no training: tables and plots of OUT as it is")
     command.add_argument("--workers", type=int, default=2, help="processes of one thread each; default %(default)s")
-    command.add_argument("--out", type=Path, default=records.RESULTS, help="folder of the record; default %(default)s")
-    command.add_argument("--images", type=Path, default=ROOT / "docs/images/density", help="default %(default)s")
-    command.add_argument("--page", type=Path, default=ROOT / "docs/benchmarks/density.md", help="default %(default)s")
+    command.add_argument("--images", type=Path, default=DOCS / "images/density", help="default %(default)s")
     command.set_defaults(run=run)
 
 

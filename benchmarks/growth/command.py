@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import record as records
+from benchmarks.outputs import DOCS, add_outputs
 from benchmarks.page import write_page
 
 __all__ = ["add"]
 
 DISTRIBUTIONS = ("torch", "numpy", "pytest-benchmark")
-
-ROOT = Path(__file__).parents[2]
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -23,10 +22,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         description="Times degrading and training while one thing at a time changes, beside the counted operations; "
         "writes OUT/growth.json, the picture IMAGE and the tables of PAGE.",
     )
-    command.add_argument("--tables-only", action="store_true", help="no measurements: tables and plot of OUT as it is")
-    command.add_argument("--out", type=Path, default=records.RESULTS, help="folder of the record; default %(default)s")
-    command.add_argument("--image", type=Path, default=ROOT / "docs/images/growth.png", help="default %(default)s")
-    command.add_argument("--page", type=Path, default=ROOT / "docs/benchmarks/growth.md", help="default %(default)s")
+    add_outputs(command, "growth", "no measurements: tables and plot of OUT as it is")
+    command.add_argument("--image", type=Path, default=DOCS / "images/growth.png", help="default %(default)s")
     command.set_defaults(run=run)
 
 

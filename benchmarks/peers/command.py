@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import record as records
+from benchmarks.outputs import add_outputs
 from benchmarks.page import write_page
 
 __all__ = ["add"]
 
 DISTRIBUTIONS = ("torch", "nflows", "normflows", "zuko", "FrEIA", "numpy", "pytest-benchmark")
-
-ROOT = Path(__file__).parents[2]
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -27,9 +26,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     command.add_argument("--quick", action="store_true", help="works too small to compare, nothing compiled")
     command.add_argument("--rounds", type=int, help="runs of each; default 7, 2 with --quick")
-    command.add_argument("--tables-only", action="store_true", help="no timings: tables of OUT as it is")
-    command.add_argument("--out", type=Path, default=records.RESULTS, help="folder of the record; default %(default)s")
-    command.add_argument("--page", type=Path, default=ROOT / "docs/benchmarks/peers.md", help="default %(default)s")
+    add_outputs(command, "peers", "no timings: tables of OUT as it is")
     command.set_defaults(run=run)
 
 
