@@ -8,7 +8,7 @@ from benchmarks.alternating import take_turns
 from benchmarks.peers.libraries import LIBRARIES, build, takes_part
 from benchmarks.peers.measured import PHASES
 from benchmarks.peers.model import Model, compiled
-from benchmarks.peers.options import CHOSEN
+from benchmarks.peers.options import CALLS, CHOSEN
 from benchmarks.peers.work import QUICK, RECORD
 
 WORKS = QUICK if CHOSEN.quick else RECORD
@@ -28,7 +28,7 @@ def cases(name: str, phase: str) -> dict[str, Callable[[], Model]]:
 def benchmark(name: str, phase: str) -> Callable[..., None]:
     """All libraries at one work, in turn."""
 
-    @take_turns(cases(name, phase), group=f"{name}, {phase}", rounds=CHOSEN.rounds)
+    @take_turns(cases(name, phase), f"{name}, {phase}", CHOSEN.rounds, CALLS)
     def test(make: Callable[[], Model]) -> Callable[[], object]:
         return PHASES[phase](make(), WORKS[name])
 

@@ -55,7 +55,7 @@ def _measure(quick: bool, rounds: int) -> dict[str, Any]:
     from benchmarks.alternating import run_file
     from benchmarks.peers.libraries import LIBRARIES, build, takes_part
     from benchmarks.peers.measured import saved_bytes
-    from benchmarks.peers.options import Options, arguments
+    from benchmarks.peers.options import CALLS, Options, arguments
     from benchmarks.peers.work import QUICK, RECORD
 
     works = QUICK if quick else RECORD
@@ -72,6 +72,7 @@ def _measure(quick: bool, rounds: int) -> dict[str, Any]:
         "machine": records.machine(),
         "threads": torch.get_num_threads(),
         "rounds": rounds,
+        "calls": CALLS,
         "versions": records.versions(DISTRIBUTIONS),
         "works": {name: asdict(work) for name, work in works.items()},
         "timings": [timing.record() for timing in timings],

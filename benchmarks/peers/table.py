@@ -76,8 +76,8 @@ def _conditions(record: Record) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     lines = [
         f"Made by `{record['command']}` in {record['minutes']:.0f} minutes on {record['machine']}, with"
-        f" {record['threads']} threads: medians of {record['rounds']} runs and half the distance of their quartiles,"
-        f" in percent of the median. {versions}.",
+        f" {record['threads']} threads: medians of {record['rounds']} runs of {record['calls']} calls"
+        f" and half the distance of their quartiles, in percent of the median. {versions}.",
         "",
     ]
     for name, work in record["works"].items():

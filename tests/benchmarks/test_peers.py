@@ -147,7 +147,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_quick_run_leaves_a_record_and_tables(quick):
     record = records.read(quick / "peers.json")
-    assert {"machine", "versions", "threads", "rounds", "works", "command", "minutes"} <= set(record)
+    assert {"machine", "versions", "threads", "rounds", "calls", "works", "command", "minutes"} <= set(record)
     assert {"python", "torch", "flowkit", "nflows", "normflows", "zuko", "FrEIA"} <= set(record["versions"])
     found = {(timing["group"], timing["name"]) for timing in record["timings"]}
     assert found == {(f"{name}, {phase}", library) for library, name in BUILT for phase in PHASES}
@@ -185,6 +185,7 @@ RECORDED: dict[str, Any] = {
     "machine": "a machine",
     "threads": 2,
     "rounds": 7,
+    "calls": 10,
     "versions": {"torch": "2"},
     "works": {name: asdict(work) for name, work in RECORD.items()},
     "timings": [
