@@ -1,7 +1,8 @@
 """The first layer of a conditional network."""
 
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from flowkit.nn.linear import linear
 
 __all__ = ["ContextLinear", "require_features"]
 
@@ -49,11 +50,11 @@ class ContextLinear(nn.Linear):
         ):
             got = "none" if context is None else f"one of shape {tuple(context.shape)}"
             raise ValueError(f"this conditioner takes a context of {self.context_features} features, got {got}")
-        return None if context is None else F.linear(context, self.weight[:, self.data_features :])
+        return None if context is None else linear(context, self.weight[:, self.data_features :])
 
     def forward(self, x: Tensor, prepared: Tensor | None = None) -> Tensor:
         """``batch x data_features`` and what :meth:`prepare` returned to ``batch x out_features``."""
-        y = F.linear(x, self.data_weight, self.bias)
+        y = linear(x, self.data_weight, self.bias)
         return y if prepared is None else y + prepared
 
 

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowkit.nn.context_linear import ContextLinear, require_features
+from flowkit.nn.linear import linear
 from flowkit.nn.mlp import zero_
 
 __all__ = ["MADE"]
@@ -185,5 +186,5 @@ class _MaskedLinear(ContextLinear):
         self.register_buffer("mask", mask, persistent=False)
 
     def forward(self, x: Tensor, prepared: Tensor | None = None) -> Tensor:
-        y = F.linear(x, self.data_weight * self.mask, self.bias)
+        y = linear(x, self.data_weight * self.mask, self.bias)
         return y if prepared is None else y + prepared

@@ -7,8 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.nn.context_linear import ContextLinear, require_features
+from flowkit.nn.linear import LinearLayer
 
 __all__ = ["MLP", "zero_"]
+
+
+def _rectifier() -> nn.Module:
+    # In place: a layer's result is of no use to its own gradient.
+    return nn.ReLU(inplace=True)
 
 
 class MLP(nn.Module):
@@ -23,7 +29,7 @@ class MLP(nn.Module):
         out_features: entries of its output, at least 1.
         hidden: widths of the hidden layers; none for a linear map.
         context_features: entries of the context; 0 for none.
-        activation: makes the activation between two layers, called without arguments.
+        activation: makes the activation between two layers, called without arguments; by default ReLU, in place.
 
     Raises:
         ValueError: a width is less than 1; a context is missing, or given where none was announced, or of other width.
@@ -43,7 +49,7 @@ class MLP(nn.Module):
         out_features: int,
         hidden: Sequence[int] = (64, 64),
         context_features: int = 0,
-        activation: Callable[[], nn.Module] = nn.ReLU,
+        activation: Callable[[], nn.Module] = _rectifier,
     ) -> None:
         super().__init__()
         widths = [*hidden, out_features]
@@ -53,7 +59,7 @@ class MLP(nn.Module):
         self.rest = nn.Sequential()
         for before, after in pairwise(widths):
             self.rest.append(activation())
-            self.rest.append(nn.Linear(before, after))
+            self.rest.append(LinearLayer(before, after))
         zero_(self.last)
 
     @property

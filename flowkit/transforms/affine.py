@@ -49,4 +49,5 @@ class Affine(Transform):
     def inverse(self, y: Tensor, parameters: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """``x`` and log dx/dy, given (shift, log-scale)."""
         shift, log_scale = parameters
-        return y * (-log_scale).exp() - shift, -log_scale
+        log_derivative = -log_scale
+        return y * log_derivative.exp() - shift, log_derivative

@@ -1,5 +1,6 @@
 """The affine transform of one number, its scale first."""
 
+import torch
 from torch import Tensor
 
 from flowkit.transforms.affine import Affine
@@ -32,9 +33,10 @@ class ScaleShift(Affine):
     def forward(self, x: Tensor, parameters: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """``y`` and log dy/dx, given (shift, log-scale), each broadcastable to ``x``."""
         shift, log_scale = parameters
-        return x * log_scale.exp() + shift, log_scale
+        return torch.addcmul(shift, x, log_scale.exp()), log_scale
 
     def inverse(self, y: Tensor, parameters: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """``x`` and log dx/dy, given (shift, log-scale)."""
         shift, log_scale = parameters
-        return (y - shift) * (-log_scale).exp(), -log_scale
+        log_derivative = -log_scale
+        return (y - shift) * log_derivative.exp(), log_derivative
