@@ -260,22 +260,35 @@ class BoundBijector(Wrapper[X, Z]):
         return self.prepared
 
 
-def sum_event(values: Tensor, event_dims: int) -> Tensor:
+def sum_event(values: Tensor, event_dims: int, like: Tensor | None = None) -> Tensor:
     r"""Sum over the event dimensions, :math:`\sum_i v_i`, in float32 at least.
 
     Args:
         values: one number per element, ``batch x event``.
         event_dims: how many trailing dimensions to sum over.
+        like: a tensor ``batch x event`` to whose shape the values broadcast; ``None`` for values that have it. What
+            many elements or samples share is summed once and multiplied.
 
     Returns:
         One number per sample, of the batch shape; float64 for float64, float32 for anything smaller.
 
+    Raises:
+        RuntimeError: the values do not broadcast to the shape of ``like``.
+
     Examples:
         >>> sum_event(torch.ones(2, 3, 4, 4, dtype=torch.bfloat16), 3)
         tensor([48., 48.])
+        >>> sum_event(torch.ones(3, 1, 1), 3, like=torch.rand(2, 3, 4, 4))
+        tensor([48., 48.])
     """
     dtype = torch.promote_types(values.dtype, torch.float32)
-    return values.flatten(values.ndim - event_dims).sum(-1, dtype=dtype)
+    if like is None or values.shape == like.shape:
+        return values.flatten(values.ndim - event_dims).sum(-1, dtype=dtype)
+    values.expand_as(like)
+    values = values[(None,) * (like.ndim - values.ndim)]
+    batch = like.ndim - event_dims
+    shared = [theirs for own, theirs in zip(values.shape[batch:], like.shape[batch:], strict=True) if own == 1]
+    return (values.flatten(batch).sum(-1, dtype=dtype) * math.prod(shared)).expand(like.shape[:batch])
 
 
 def _require_within(value: Any, interval: Callable[[torch.dtype], Interval], bijector: nn.Module) -> None:

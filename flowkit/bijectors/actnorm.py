@@ -81,7 +81,7 @@ class ActNorm(ChannelBijector):
             mean, std = self._moments(x)
             self._start(bias=-mean, log_scale=-std.log())
         z, log_dzdx = self.transform(x, self._parameters_like(x))
-        return z, sum_event(log_dzdx.expand_as(x), self.event_dims)
+        return z, sum_event(log_dzdx, self.event_dims, like=x)
 
     def _inverse(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         if self._collecting:
@@ -89,7 +89,7 @@ class ActNorm(ChannelBijector):
             mean, std = self._moments(z)
             self._start(bias=mean / std, log_scale=std.log())
         x, log_dxdz = self.transform.inverse(z, self._parameters_like(z))
-        return x, sum_event(log_dxdz.expand_as(z), self.event_dims)
+        return x, sum_event(log_dxdz, self.event_dims, like=z)
 
     def _parameters_like(self, x: Tensor) -> tuple[Tensor, Tensor]:
         bias, log_scale = self.constants()

@@ -84,7 +84,7 @@ class MaskedAutoregressive(ChannelBijector):
         """Parameters from the values that are given."""
         with torch.autocast(x.device.type, enabled=False):
             y, log_derivative = direction(x, self._parameters_from(x, prepared))
-            return y, sum_event(log_derivative.expand_as(x), 1)
+            return y, sum_event(log_derivative, 1, like=x)
 
     def _one_by_one(self, direction: Callable[..., Any], y: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         """Parameters from the values that are sought."""
@@ -96,7 +96,7 @@ class MaskedAutoregressive(ChannelBijector):
             x = torch.zeros_like(y)
             for _ in range(self.channels):
                 x, log_derivative = direction(y, self._parameters_from(x, prepared))
-            return x, sum_event(log_derivative.expand_as(y), 1)
+            return x, sum_event(log_derivative, 1, like=y)
 
     def _unrolled(
         self, unroll: Callable[..., None], direction: Callable[..., Any], y: Tensor, prepared: Any

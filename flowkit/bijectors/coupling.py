@@ -127,7 +127,7 @@ class Coupling(ChannelBijector):
         return torch.cat([kept, changed] if self._kept_first else [changed, kept], dim)
 
     def _log_det(self, log_derivative: Tensor, changed: Tensor) -> Tensor:
-        return sum_event(log_derivative.expand_as(changed), self.event_dims)
+        return sum_event(log_derivative, self.event_dims, like=changed)
 
 
 def interval_with_kept(transform: Transform, dtype: torch.dtype) -> Interval:

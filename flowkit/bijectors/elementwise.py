@@ -73,11 +73,11 @@ class Elementwise(Bijector[Tensor, Tensor]):
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         z, log_derivative = self.transform(x, self._parameters_of_transform())
-        return z, sum_event(log_derivative.expand_as(x), self.event_dims)
+        return z, sum_event(log_derivative, self.event_dims, like=x)
 
     def _inverse(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         x, log_derivative = self.transform.inverse(z, self._parameters_of_transform())
-        return x, sum_event(log_derivative.expand_as(z), self.event_dims)
+        return x, sum_event(log_derivative, self.event_dims, like=z)
 
     def _parameters_of_transform(self) -> tuple[Tensor, ...]:
         return () if self.raw is None else self.transform.constrain(self.raw)

@@ -74,12 +74,12 @@ class FactorOut(Bijector[Tensor, tuple[Tensor, Tensor]]):
     def _forward(self, x: Tensor, prepared: Any) -> tuple[tuple[Tensor, Tensor], Tensor]:
         kept, dropped = x.split([self.channels // 2, self.channels - self.channels // 2], dim=-3)
         z, log_derivative = self.transform(dropped, self._parameters_from(kept))
-        return (kept, z), sum_event(log_derivative.expand_as(z), 3)
+        return (kept, z), sum_event(log_derivative, 3, like=z)
 
     def _inverse(self, z: tuple[Tensor, Tensor], prepared: Any) -> tuple[Tensor, Tensor]:
         kept, latent = z
         dropped, log_derivative = self.transform.inverse(latent, self._parameters_from(kept))
-        return torch.cat([kept, dropped], dim=-3), sum_event(log_derivative.expand_as(dropped), 3)
+        return torch.cat([kept, dropped], dim=-3), sum_event(log_derivative, 3, like=dropped)
 
     def _parameters_from(self, kept: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_std = split_parameters(self.conditioner(kept), 2, 3, self.channels - self.channels // 2).unbind(-1)

@@ -64,8 +64,8 @@ class Injector(ChannelBijector):
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         # Expanding to the input, not to the result, refuses a context of more samples or positions than the input.
         z, log_derivative = self.transform(x, prepared)
-        return z, sum_event(log_derivative.expand_as(x), self.event_dims)
+        return z, sum_event(log_derivative, self.event_dims, like=x)
 
     def _inverse(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         x, log_derivative = self.transform.inverse(z, prepared)
-        return x, sum_event(log_derivative.expand_as(z), self.event_dims)
+        return x, sum_event(log_derivative, self.event_dims, like=z)

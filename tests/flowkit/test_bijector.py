@@ -54,6 +54,19 @@ def test_sum_event_of_no_samples() -> None:
     assert sum_event(torch.ones(0, 3, 4, 4), 3).shape == (0,)
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (3, 1, 1), (3, 4, 5), (1, 4, 1), (1, 3, 4, 5), (2, 1, 1, 1), (2, 3, 1, 5)])
+def test_sum_event_counts_what_elements_share_as_often_as_it_is_there(shape: tuple[int, ...]) -> None:
+    like = torch.rand(2, 3, 4, 5, dtype=torch.float64)
+    values = torch.rand(shape, dtype=torch.float64)
+    torch.testing.assert_close(sum_event(values, 3, like=like), sum_event(values.expand_as(like), 3))
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 1), (3, 3, 1, 1), (2, 2, 3, 4, 5)])
+def test_sum_event_refuses_what_does_not_broadcast(shape: tuple[int, ...]) -> None:
+    with pytest.raises(RuntimeError, match="expand"):
+        sum_event(torch.rand(shape), 3, like=torch.rand(2, 3, 4, 5))
+
+
 def test_the_context_is_prepared_once_when_bound_and_once_a_call_otherwise() -> None:
     bijector = ScaleByContext()
     x, context = torch.rand(2, 3), torch.rand(2, 3)
