@@ -13,6 +13,7 @@ from flowkit_deflow.latents import (
     Posterior,
     UncorrelatedShift,
 )
+from flowkit_deflow.memory import keep_freed_memory
 from flowkit_deflow.model import DeFlow
 from flowkit_deflow.noise import GeneratorNoise, NoiseSource, SeededNoise
 from flowkit_deflow.presets import PRESETS, preset
@@ -47,6 +48,7 @@ __all__ = [
     "bicubic_downsample",
     "closed_form_1d",
     "from_published",
+    "keep_freed_memory",
     "load_rrdb",
     "pad_to_multiple",
     "preset",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flowkit_deflow.errors import UserError
+from flowkit_deflow.memory import keep_freed_memory
 
 if TYPE_CHECKING:  # heavy imports wait until a command runs: --help answers at once
     from torch import Tensor
@@ -322,6 +323,7 @@ def demo(
 
 def main() -> None:
     """Run the command; a mistake in what was asked for becomes one line and exit status 2."""
+    keep_freed_memory()
     # Importing Lightning sets the level of its own logger, but not of these below it.
     for package in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(f"{package}.utilities.rank_zero").setLevel(logging.WARNING)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from flowkit import ZeroConv2d
-from flowkit_deflow import Architecture, DeFlow, Domain, preset
+from flowkit_deflow import Architecture, DeFlow, Domain, keep_freed_memory, preset
 
 __all__ = ["CROP", "FACTOR", "aim", "images", "labels", "network"]
 
@@ -23,6 +23,8 @@ def aim() -> DeFlow:
 
 def network(architecture: Architecture) -> DeFlow:
     """A network, the same at each call: its weights are random, but none of its layers is the identity."""
+    # As the deflow command does; otherwise timings hang on what was freed before.
+    keep_freed_memory()
     torch.manual_seed(0)
     model = DeFlow(architecture)
     with torch.no_grad():

@@ -1,0 +1,36 @@
+"""Memory that was freed, kept for the next image."""
+
+import ctypes
+import sys
+
+__all__ = ["keep_freed_memory"]
+
+# Of mallopt(3).
+M_TRIM_THRESHOLD = -1
+M_MMAP_THRESHOLD = -3
+LARGEST_MMAP_THRESHOLD = 32 * 2**20
+LARGEST_TRIM_THRESHOLD = 2**31 - 1
+
+
+def keep_freed_memory() -> bool:
+    """Let this process keep up to 2 GB of the memory that it frees: on a CPU, images take up to a fifth less time.
+
+    The network makes and frees maps of some megabytes by the hundred. As it comes, glibc hands such memory back to the
+    system, or not, by what was freed before; the system then clears it again, page by page. The ``deflow`` command
+    calls this when it starts; a program that uses the library may do so too, before it makes large tensors. It holds
+    for the whole process and does not change what that needs at its peak.
+
+    Returns:
+        Whether it was possible: with glibc, that is on most Linux systems.
+
+    References:
+        ``mallopt(3)``, ``M_TRIM_THRESHOLD`` and ``M_MMAP_THRESHOLD``.
+
+    Examples:
+        >>> kept = keep_freed_memory()
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    return mallopt is not None and all(
+        mallopt(name, value) == 1
+        for name, value in ((M_MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD), (M_TRIM_THRESHOLD, LARGEST_TRIM_THRESHOLD))
+    )
