@@ -38,11 +38,17 @@ class ZeroConv2d(nn.Module):
         assert self.conv.bias is not None
         nn.init.zeros_(self.conv.bias)
 
-    def scaled(self) -> tuple[Tensor, Tensor]:
-        """The kernel ``out_channels x in_channels x 3 x 3`` and the bias, both scaled."""
+    def scaled(self, of_inputs: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The kernel ``out_channels x in_channels x 3 x 3`` and the bias, both scaled.
+
+        Args:
+            of_inputs: a factor for each of the inputs as well, which the kernel takes up.
+        """
         scale = (3 * self.log_scale).exp()
+        # The factors by themselves first: the kernel is large, and each product of it would be kept for the gradients.
+        factors = scale[:, None] if of_inputs is None else scale[:, None] * of_inputs
         assert self.conv.bias is not None
-        return self.conv.weight * scale.view(-1, 1, 1, 1), self.conv.bias * scale
+        return self.conv.weight * factors[..., None, None], self.conv.bias * scale
 
     def forward(self, x: Tensor) -> Tensor:
         """``batch x in_channels x H x W`` to ``batch x out_channels x H x W``."""
@@ -152,8 +158,7 @@ class ConvConditioner(nn.Module):
         (shift1, log_scale1), (shift2, log_scale2) = self.norm1.constants(), self.norm2.constants()
         first = FeatureKernel(self.conv1.weight[:, : self.in_channels], shift1, layout)
         inner = self.conv2.weight * log_scale1.exp().view(-1, 1, 1)
-        weight, bias = self.conv3.scaled()
-        last = Kernel(weight * log_scale2.exp().view(-1, 1, 1), bias)
+        last = Kernel(*self.conv3.scaled(log_scale2.exp()))
         return _Kernels(first, Kernel(inner, shift2, padding=(0, 0)), last)
 
     def _start(self, x: Features, hidden: Tensor | None) -> None:
