@@ -67,6 +67,7 @@ class Choice:
 CHOICES = {
     "plain": Choice(plainly=True, at_once=BATCH),
     "flowkit": Choice(),
+    "flowkit, 4 crops at once": Choice(at_once=4),
     "flowkit, 1 crop at once": Choice(at_once=1),
     "flowkit, 1 at once, checkpointed": Choice(at_once=1, activations=Checkpointed()),
     "flowkit, 1 at once, reversible": Choice(at_once=1, activations=Reversible()),

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -10,10 +10,25 @@ from torch.utils.checkpoint import checkpoint
 
 from flowkit.bijector import Bijector, Step
 
-__all__ = ["Activations", "Callee", "Checkpointed", "Recomputed", "Stored", "run_steps"]
+__all__ = ["Activations", "Callee", "Checkpointed", "Part", "Recomputed", "Stored", "run_steps"]
 
 T = TypeVar("T")
-Parts = Sequence[Bijector[Any, Any]]
+
+
+class Part(Protocol):
+    """What a chain runs: a bijector, or two at once."""
+
+    def prepare(self, context: Any) -> Any:
+        """What depends on the context alone."""
+
+    def _forward(self, x: Any, prepared: Any) -> tuple[Any, Tensor]: ...
+
+    def _inverse(self, z: Any, prepared: Any) -> tuple[Any, Tensor]: ...
+
+    def _steps(self, context: Any) -> list[Step]: ...
+
+
+Parts = Sequence[Part]
 
 
 class Activations(ABC):

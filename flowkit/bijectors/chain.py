@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, Interval, Shape, Step
 from flowkit.bijectors.activations import Activations, Stored
+from flowkit.bijectors.normalized_mixing import joined
 
 __all__ = ["Chain", "use_activations"]
 
@@ -15,7 +16,8 @@ __all__ = ["Chain", "use_activations"]
 class Chain(Bijector[Any, Any]):
     r"""Bijectors one after another: :math:`f = f_n \circ \dots \circ f_1`; the log-determinants add up.
 
-    Every part is given the same context.
+    Every part is given the same context. An :class:`~flowkit.ActNorm` that a matrix over the same channels follows is run
+    together with it, as one matrix and a shift.
 
     Args:
         bijectors: the parts, in the order in which ``forward`` runs them; at least one.
@@ -77,16 +79,16 @@ class Chain(Bijector[Any, Any]):
 
     def prepare(self, context: Any) -> Any:
         """What each part prepares, or what the parts are to prepare when they are run: the activations' choice."""
-        return self.activations.prepare(self.parts, context)
+        return self.activations.prepare(joined(self.parts), context)
 
     def _steps(self, context: Any) -> list[Step]:
         return [step for part in self.parts for step in part._steps(context)]
 
     def _forward(self, x: Any, prepared: Any) -> tuple[Any, Tensor]:
-        return self.activations.run(self.parts, x, prepared, inverse=False)
+        return self.activations.run(joined(self.parts), x, prepared, inverse=False)
 
     def _inverse(self, z: Any, prepared: Any) -> tuple[Any, Tensor]:
-        return self.activations.run(self.parts, z, prepared, inverse=True)
+        return self.activations.run(joined(self.parts), z, prepared, inverse=True)
 
 
 def use_activations(module: nn.Module, activations: Activations) -> None:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from flowkit.bijectors.channels import ChannelBijector
+from flowkit.nn.inference_cache import InferenceCache
 
 __all__ = ["ChannelMixing", "random_rotation"]
 
@@ -51,6 +52,8 @@ class ChannelMixing(ChannelBijector):
         super().__init__(channels, event_dims)
         if channels < 1:
             raise ValueError(f"channels is {channels}; a matrix over the channels needs at least 1")
+        # What a chain makes of this layer and of an actnorm before it.
+        self.with_norm = InferenceCache()
 
     @abstractmethod
     def _matrix(self) -> Tensor:
@@ -82,17 +85,19 @@ class ChannelMixing(ChannelBijector):
         event = x.ndim - self.event_dims
         return (log_det * math.prod(x.shape[event + 1 :])).expand(x.shape[:event])
 
-    def _mix(self, matrix: Tensor, x: Tensor) -> Tensor:
-        """A matrix ``rows x channels`` (not always square) times the channels at every position."""
+    def _mix(self, matrix: Tensor, x: Tensor, shift: Tensor | None = None) -> Tensor:
+        """A matrix ``rows x channels`` (not always square) times the channels at every position, plus a shift."""
         if self.event_dims == 1:
-            return F.linear(x, matrix)
+            return F.linear(x, matrix, shift)
         columns = x.flatten(1 - self.event_dims)
         columns = columns.reshape(-1, *columns.shape[-2:])
         if x.device.type == "cpu" and self.channels > FEW_CHANNELS:
             # Elsewhere it may round to TF32 unasked, which no solve would undo.
-            mixed = F.conv1d(columns, matrix[..., None])
-        else:
+            mixed = F.conv1d(columns, matrix[..., None], shift)
+        elif shift is None:
             mixed = torch.bmm(matrix.expand(len(columns), *matrix.shape), columns)
+        else:
+            mixed = torch.baddbmm(shift[:, None], matrix.expand(len(columns), *matrix.shape), columns)
         return mixed.view(*x.shape[: -self.event_dims], len(matrix), *x.shape[1 - self.event_dims :])
 
     def _on_rows(self, function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
