@@ -34,6 +34,6 @@ def test_training(choice: Choice) -> Callable[[], object]:
     return TrainingStep(choice)
 
 
-@take_turns(CHOICES, "training step, ways to use less memory", rounds=2)
+@take_turns(CHOICES, "training step, speed against memory", rounds=2)
 def test_ways(choice: Choice) -> Callable[[], object]:
     return TrainingStep(choice)
