@@ -8,14 +8,15 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from flowkit import Activations, Checkpointed, Reversible, Stored, bits_per_dim, use_activations
 from flowkit_deflow.checkpoint_io import last_checkpoint
 from flowkit_deflow.config import Run
-from flowkit_deflow.data import Batch, StepSampler, UnpairedCrops
+from flowkit_deflow.data import Batch, UnpairedCrops
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.latents import Domain, InferredShift
+from flowkit_deflow.loader import load
 from flowkit_deflow.micro_batches import mean_in_parts
 from flowkit_deflow.model import DeFlow
 from flowkit_deflow.rrdb import RRDBEncoder
@@ -26,19 +27,6 @@ INITIALIZATION_BATCHES = 4
 INFERENCE_BATCHES = 32
 ACTIVATIONS: dict[str, type[Activations]] = {"stored": Stored, "checkpointed": Checkpointed, "reversible": Reversible}
 PIXELS_AT_ONCE = 2 * 160 * 160
-
-
-class _ToldPlainly(Dataset[Batch | UserError]):
-    """Batches for data-loader processes, which would bury an error's one line in a traceback: it is handed over."""
-
-    def __init__(self, crops: UnpairedCrops) -> None:
-        self.crops = crops
-
-    def __getitem__(self, step: int) -> Batch | UserError:
-        try:
-            return self.crops[step]
-        except UserError as error:
-            return error
 
 
 class DeFlowTraining(pl.LightningModule):
@@ -72,14 +60,8 @@ class DeFlowTraining(pl.LightningModule):
 
     def train_dataloader(self) -> DataLoader[Batch | UserError]:
         """Batches from the step that the run has come to."""
-        workers = self.run.training.workers
-        return DataLoader(
-            _ToldPlainly(self.crops()),
-            batch_size=None,
-            sampler=StepSampler(self.trainer.global_step, self.run.training.steps),
-            num_workers=workers,
-            prefetch_factor=4 if workers else None,
-        )
+        training = self.run.training
+        return load(self.crops(), self.trainer.global_step, training.steps, training.workers)
 
     def setup(self, stage: str) -> None:
         """Start the actnorms from crops of both domains, the same in every process."""

@@ -18,13 +18,10 @@ def keep_freed_memory() -> bool:
     The network makes and frees maps of some megabytes by the hundred. As it comes, glibc hands such memory back to the
     system, or not, by what was freed before; the system then clears it again, page by page. The ``deflow`` command
     calls this when it starts; a program that uses the library may do so too, before it makes large tensors. It holds
-    for the whole process and does not change what that needs at its peak.
+    for the whole process (``mallopt(3)``) and does not change what that needs at its peak.
 
     Returns:
         Whether it was possible: with glibc, that is on most Linux systems.
-
-    References:
-        ``mallopt(3)``, ``M_TRIM_THRESHOLD`` and ``M_MMAP_THRESHOLD``.
 
     Examples:
         >>> kept = keep_freed_memory()
