@@ -16,7 +16,10 @@ T = TypeVar("T")
 
 
 class Part(Protocol):
-    """What a chain runs: a bijector, or two at once."""
+    """What a chain runs: a bijector, or two of them at once.
+
+    Its methods are those of :class:`~flowkit.Bijector` that a bijector's author writes, with what they state there.
+    """
 
     def prepare(self, context: Any) -> Any:
         """What depends on the context alone."""

@@ -16,8 +16,8 @@ __all__ = ["Chain", "use_activations"]
 class Chain(Bijector[Any, Any]):
     r"""Bijectors one after another: :math:`f = f_n \circ \dots \circ f_1`; the log-determinants add up.
 
-    Every part is given the same context. An :class:`~flowkit.ActNorm` that a matrix over the same channels follows is run
-    together with it, as one matrix and a shift.
+    Every part is given the same context. An :class:`~flowkit.ActNorm` that a matrix over the same channels follows is
+    run together with it, as one matrix and a shift.
 
     Args:
         bijectors: the parts, in the order in which ``forward`` runs them; at least one.
