@@ -87,7 +87,9 @@ class LULinear(ChannelMixing):
         return _Matrices(self._matrix(), inverse.contiguous(), self._log_abs_det())
 
     def _matrix(self) -> Tensor:
-        return (self._lower() @ self._upper())[self.permutation]
+        upper = self._upper()
+        # (L + 1) U, L being what is below the diagonal.
+        return torch.addmm(upper, self._below(), upper)[self.permutation]
 
     def _log_abs_det(self) -> Tensor:
         return self.log_scale.sum()
@@ -99,12 +101,12 @@ class LULinear(ChannelMixing):
         # One position to a row, so the factors stand transposed on the right.
         rows = rows[:, self.permutation.argsort()]
         rows = torch.linalg.solve_triangular(
-            self._lower().to(rows).mT, rows, upper=True, left=False, unitriangular=True
+            self._below().to(rows).mT, rows, upper=True, left=False, unitriangular=True
         )
         return torch.linalg.solve_triangular(self._upper().to(rows).mT, rows, upper=False, left=False)
 
-    def _lower(self) -> Tensor:
-        return self.lower.tril(-1) + torch.eye(self.channels, dtype=self.lower.dtype, device=self.lower.device)
+    def _below(self) -> Tensor:
+        return self.lower.tril(-1)
 
     def _upper(self) -> Tensor:
         return self.upper.triu(1) + torch.diag(self.sign * self.log_scale.exp())
