@@ -21,6 +21,9 @@ class Flow(nn.Module):
         event_shape: event shape of the data, where it is fixed: ``sample`` then needs none. An image flow that
             takes images of any size has ``None``.
 
+    Raises:
+        TypeError: bijector and base distribution are given in the other order.
+
     References:
         D. J. Rezende, S. Mohamed, "Variational Inference with Normalizing Flows", ICML 2015.
         G. Papamakarios, E. Nalisnick, D. J. Rezende, S. Mohamed, B. Lakshminarayanan, "Normalizing Flows for
@@ -38,9 +41,18 @@ class Flow(nn.Module):
 
     def __init__(self, bijector: Bijector[Any, Any], base: Distribution[Any], event_shape: Shape | None = None) -> None:
         super().__init__()
+        if isinstance(bijector, Distribution) or isinstance(base, Bijector):
+            raise TypeError(
+                f"Flow takes the bijector first and the base distribution second, got {type(bijector).__name__} and "
+                f"{type(base).__name__}"
+            )
         self.bijector = bijector
         self.base = base
         self.event_shape = event_shape
+
+    def forward(self, x: Tensor, context: Any = None, label: Any = None) -> Tensor:
+        """Log-density, as :meth:`log_prob`: what calls a module calls this, :func:`initialize` and DDP among them."""
+        return self.log_prob(x, context, label)
 
     def log_prob(self, x: Tensor, context: Any = None, label: Any = None) -> Tensor:
         """Log-density, natural log, one number per sample.
@@ -52,9 +64,19 @@ class Flow(nn.Module):
 
         Returns:
             A tensor of the batch shape.
+
+        Raises:
+            ValueError: the base distribution takes other dimensions for one event than the bijector.
         """
         z, log_det = self.bijector(x, context)
-        return self.base.log_prob(z, label) + log_det
+        of_latents = self.base.log_prob(z, label)
+        if of_latents.ndim != log_det.ndim:
+            raise ValueError(
+                f"the base distribution {type(self.base).__name__} gives log-densities of shape "
+                f"{tuple(of_latents.shape)}, the bijector {type(self.bijector).__name__} log-determinants of shape "
+                f"{tuple(log_det.shape)}: they differ in what one event is; set event_dims of the base, 3 for images"
+            )
+        return of_latents + log_det
 
     def sample(
         self,
@@ -68,7 +90,7 @@ class Flow(nn.Module):
         """Draw data.
 
         Args:
-            batch: how many.
+            batch: how many, >= 0.
             shape: event shape of the data, for images ``(C, H, W)``; ``None`` for the flow's own.
             context: what the bijector is conditioned on; of batch size ``batch`` or one.
             label: what the base distribution is conditioned on.
@@ -79,18 +101,28 @@ class Flow(nn.Module):
             ``batch x shape``.
 
         Raises:
-            ValueError: neither ``shape`` is given nor the flow has one of its own.
+            TypeError: ``batch`` is no integer.
+            ValueError: neither ``shape`` is given nor the flow has one of its own, ``shape`` is no tuple of sizes, or
+                ``batch`` or ``temperature`` is negative.
         """
+        if not hasattr(batch, "__index__"):
+            raise TypeError(
+                f"batch is {batch!r}; sample takes one number of samples: draw more and view them otherwise"
+            )
+        if batch < 0 or temperature < 0:
+            raise ValueError(f"batch is {batch} and temperature {temperature}; both must be at least 0")
         shape = self.event_shape if shape is None else shape
         if shape is None:
             raise ValueError("this flow takes data of any shape: say which to sample, as sample(batch, shape)")
+        if not isinstance(shape, tuple | list):
+            raise ValueError(f"shape is {shape!r}; expected the event shape as a tuple, such as (3, 32, 32)")
         latents = self.base.sample(batch, self.bijector.output_shape(shape), label, temperature, generator)
         return self.bijector.inverse(latents, context)[0]
 
     def bits_per_dim(self, x: Tensor, context: Any = None, label: Any = None, bins: int = 1) -> Tensor:
         """Code length of ``x`` in bits per dimension, one number per sample; see :func:`bits_per_dim`."""
         log_prob = self.log_prob(x, context, label)
-        return bits_per_dim(log_prob, x[0].numel(), bins)
+        return bits_per_dim(log_prob, math.prod(x.shape[x.ndim - self.bijector.event_dims :]), bins)
 
 
 def bits_per_dim(log_prob: Tensor, dimensions: int, bins: int = 1) -> Tensor:

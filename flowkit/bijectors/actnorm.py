@@ -120,7 +120,7 @@ def initialize(bijector: nn.Module, x: Any, context: Any = None) -> None:
     layer starts as :math:`z = (x - m) / \sigma`. Layers that are initialised already keep their parameters.
 
     Args:
-        bijector: the bijector, or any module that is called as ``module(x, context)``.
+        bijector: the bijector, a flow of it, or any module that is called as ``module(x, context)``.
         x: a batch of data, ``batch x event`` as for ``forward``; use one that represents the data (of both domains,
             for DeFlow).
         context: its context.

@@ -21,6 +21,7 @@ from flowkit import (
     StandardNormal,
     ZeroConv2d,
     bits_per_dim,
+    initialize,
     normal_like,
 )
 from flowkit.testing.subject import perturb
@@ -165,3 +166,46 @@ def test_bits_per_dim_of_a_flow_counts_the_whole_image() -> None:
     x = torch.rand(2, 3, 8, 4, dtype=torch.float64)
     expected = -flow.log_prob(x) / (3 * 8 * 4 * math.log(2)) + 5
     torch.testing.assert_close(flow.bits_per_dim(x, bins=32), expected)
+
+
+@pytest.mark.parametrize("batch", [(), (4,), (4, 3)])
+def test_bits_per_dim_of_any_batch_shape(batch: tuple[int, ...]) -> None:
+    flow, x = plane_flow(), torch.randn(*batch, 2, dtype=torch.float64)
+    torch.testing.assert_close(flow.bits_per_dim(x), -flow.log_prob(x) / (2 * math.log(2)))
+
+
+def test_called_as_a_module_it_gives_the_density() -> None:
+    flow, x = plane_flow(), torch.randn(3, 2, dtype=torch.float64)
+    assert torch.equal(flow(x), flow.log_prob(x))
+
+
+def test_a_flow_starts_from_data_as_its_bijector_does() -> None:
+    flow = Flow(ActNorm(2, event_dims=1), StandardNormal(), (2,))
+    initialize(flow, torch.randn(100, 2) * 3 + 5)
+    z, _ = flow.bijector(torch.full((1, 2), 5.0))
+    assert z.abs().max() < 0.5
+
+
+def test_a_base_of_other_event_dimensions_is_refused() -> None:
+    flow = Flow(Squeeze(), StandardNormal())
+    with pytest.raises(ValueError, match=r"StandardNormal gives log-densities of shape \(4, 12, 4\).*event_dims"):
+        flow.log_prob(torch.rand(4, 3, 8, 8))
+
+
+def test_the_other_order_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"the bijector first .* got StandardNormal and Squeeze"):
+        Flow(StandardNormal(3), Squeeze())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (((2, 3),), TypeError, r"batch is \(2, 3\); sample takes one number"),
+        ((-1,), ValueError, "batch is -1"),
+        ((2, (2,), None, None, -1.0), ValueError, "temperature -1.0"),
+        ((2, 5), ValueError, "shape is 5; expected the event shape as a tuple"),
+    ],
+)
+def test_what_cannot_be_sampled_is_refused(arguments: tuple[Any, ...], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        Flow(Swap(), StandardNormal(), (2,)).sample(*arguments)
