@@ -25,6 +25,14 @@ class _Seen(NamedTuple):
     """A view of some of its values; ``None`` where its memory has gaps, so that there is no such view."""
 
 
+class _Kept(NamedTuple):
+    """What was made of some tensors. Two threads may both make a value: they are the same, and either will do."""
+
+    seen: tuple[_Seen, ...]
+    sums: Tensor
+    values: dict[Hashable, Any]
+
+
 class InferenceCache:
     """Values made of parameters and buffers, made anew once one of them has changed.
 
@@ -34,7 +42,7 @@ class InferenceCache:
     or channel.
 
     Nothing is kept while gradients are recorded, in compiled code, under autocast or ``torch.func``; copies and pickles
-    start empty.
+    start empty. Threads may share one.
 
     Examples:
         >>> weight, cache = torch.ones(2, 2), InferenceCache()
@@ -47,9 +55,8 @@ class InferenceCache:
     """
 
     def __init__(self) -> None:
-        self._seen: list[_Seen] = []
-        self._sums: Tensor | None = None
-        self._values: dict[Hashable, Any] = {}
+        # Replaced whole and read once, so that no thread meets half of another's.
+        self._kept: _Kept | None = None
 
     def get(self, tensors: Sequence[Tensor], key: Hashable, make: Callable[[], T]) -> T | None:
         """The value of a key, or ``None`` where nothing may be kept: see :func:`applies`.
@@ -63,34 +70,20 @@ class InferenceCache:
             What ``make`` returned, now or before.
         """
         if not applies(*tensors) or any(t.is_inference() for t in tensors):
-            self._forget()
+            self._kept = None
             return None
-        if not self._still(tensors):
-            self._forget()
-            self._seen = [_Seen(t, t.detach(), t.data_ptr(), t._version, _sample(t)) for t in tensors]
-            self._sums = self._summed()
-        if key not in self._values:
+        kept = self._kept
+        if kept is None or not _still(kept, tensors):
+            # What is stale is let go before anything is made in its place.
+            self._kept = None
+            seen = tuple(_Seen(t, t.detach(), t.data_ptr(), t._version, _sample(t)) for t in tensors)
+            self._kept = kept = _Kept(seen, _summed(seen), {})
+        if key not in kept.values:
             # Kept values must be ordinary tensors: a later call may record gradients of what it does with them.
             with torch.inference_mode(False), torch.no_grad():
-                self._values[key] = make()
-        value: T = self._values[key]
+                kept.values[key] = make()
+        value: T = kept.values[key]
         return value
-
-    def _forget(self) -> None:
-        self._seen, self._sums, self._values = [], None, {}
-
-    def _still(self, tensors: Sequence[Tensor]) -> bool:
-        if self._sums is None or len(tensors) != len(self._seen):
-            return False
-        for tensor, seen in zip(tensors, self._seen, strict=True):
-            if tensor is not seen.tensor or tensor.data_ptr() != seen.address or tensor._version != seen.version:
-                return False
-        return torch.equal(self._summed(), self._sums)
-
-    def _summed(self) -> Tensor:
-        """The samples' sums: compared all at once, as a GPU is waited for at each comparison."""
-        samples = (seen.tensor.flatten() if seen.sample is None else seen.sample for seen in self._seen)
-        return torch.stack([sample.sum() for sample in samples])
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "InferenceCache":
         return InferenceCache()
@@ -116,6 +109,21 @@ def applies(*tensors: Tensor) -> bool:
     if torch.compiler.is_compiling() or torch.is_grad_enabled() or torch._C._is_any_autocast_enabled():
         return False
     return not any(is_functorch_wrapped_tensor(tensor) for tensor in tensors)
+
+
+def _still(kept: _Kept, tensors: Sequence[Tensor]) -> bool:
+    if len(tensors) != len(kept.seen):
+        return False
+    for tensor, seen in zip(tensors, kept.seen, strict=True):
+        if tensor is not seen.tensor or tensor.data_ptr() != seen.address or tensor._version != seen.version:
+            return False
+    return torch.equal(_summed(kept.seen), kept.sums)
+
+
+def _summed(seen: Sequence[_Seen]) -> Tensor:
+    """The samples' sums: compared all at once, as a GPU is waited for at each comparison."""
+    samples = (one.tensor.flatten() if one.sample is None else one.sample for one in seen)
+    return torch.stack([sample.sum() for sample in samples])
 
 
 def _sample(values: Tensor) -> Tensor | None:

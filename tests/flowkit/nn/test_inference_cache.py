@@ -1,11 +1,14 @@
 import copy
 import pickle
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from flowkit import Flow, create_model
 from flowkit.nn.inference_cache import InferenceCache
 
 
@@ -131,3 +134,22 @@ def test_layers_that_change_elsewhere_do_not_disturb() -> None:
     step(other)
     assert right(layer)
     assert layer.made == 1
+
+
+def test_threads_share_one_while_one_of_them_records_gradients() -> None:
+    model = create_model("realnvp", features=2, layers=3, hidden=(8,)).eval()
+    assert isinstance(model, Flow)
+    x = torch.randn(5, 2)
+    expected = model.log_prob(x).detach()
+
+    def work(recorded: bool) -> bool:
+        with torch.set_grad_enabled(recorded):
+            return all(torch.allclose(model.log_prob(x), expected, atol=1e-5) for _ in range(100))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            assert all(pool.map(work, (True, False, False)))
+    finally:
+        sys.setswitchinterval(interval)
