@@ -25,6 +25,7 @@ class Chain(Bijector[Any, Any]):
             :class:`~flowkit.Reversible` and :class:`~flowkit.Checkpointed` trade time for memory. No part of the state.
 
     Raises:
+        TypeError: a part is no bijector.
         ValueError: no bijector is given.
 
     References:
@@ -48,6 +49,10 @@ class Chain(Bijector[Any, Any]):
         self.bijectors = nn.ModuleList(bijectors)
         if not len(self.bijectors):
             raise ValueError("a Chain needs at least one bijector")
+        for part in self.bijectors:
+            # By what it has, not by its class: a compiled module is none.
+            if not hasattr(part, "output_shape"):
+                raise TypeError(f"a Chain is made of bijectors, got {type(part).__name__}: derive it from Bijector")
         batch_dims = [b.batch_dims for b in self.parts if b.batch_dims is not None]
         self.event_dims = self.parts[0].event_dims
         self.batch_dims = min(batch_dims, default=None)

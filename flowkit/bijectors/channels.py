@@ -15,7 +15,7 @@ class ChannelBijector(Bijector[Tensor, Tensor]):
         event_dims: 3 for images, 1 for vectors.
 
     Raises:
-        ValueError: (when called) the input has another number of channels.
+        ValueError: (when called) the input has another number of channels, or (in a composition) of event dimensions.
 
     Examples:
         >>> from flowkit import LUConv1x1
@@ -29,12 +29,17 @@ class ChannelBijector(Bijector[Tensor, Tensor]):
         self.event_dims = event_dims
 
     def output_shape(self, shape: Shape) -> Shape:
-        """The same shape; ValueError for another number of channels."""
+        """The same shape; ValueError for another number of channels or of dimensions."""
+        if len(shape) != self.event_dims:
+            raise ValueError(
+                f"{type(self).__name__} has event_dims={self.event_dims} and got the event shape {tuple(shape)}: "
+                "vectors need a layer of event_dims=1, images one of event_dims=3"
+            )
         require_channels(self, self.channels, shape)
         return shape
 
     def input_shape(self, shape: Shape) -> Shape:
-        """The same shape; ValueError for another number of channels."""
+        """The same shape; ValueError for another number of channels or of dimensions."""
         return self.output_shape(shape)
 
 

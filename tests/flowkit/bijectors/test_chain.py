@@ -1,7 +1,8 @@
 import pytest
 import torch
+from torch import nn
 
-from flowkit import Chain, Conv1x1, Injector, LUConv1x1, Squeeze
+from flowkit import Chain, Conv1x1, Injector, LUConv1x1, LULinear, Squeeze
 
 
 def test_parts_run_in_order_and_log_determinants_add_up() -> None:
@@ -43,3 +44,14 @@ def test_parts_are_listed_and_registered() -> None:
 def test_an_empty_chain_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one bijector"):
         Chain([])
+
+
+def test_anything_but_a_bijector_is_refused() -> None:
+    with pytest.raises(TypeError, match="made of bijectors, got Linear"):
+        Chain([nn.Linear(2, 2)])  # type: ignore[list-item]
+
+
+def test_a_layer_of_vectors_is_refused_among_those_of_images() -> None:
+    # The matrix would run over the width, which happens to be 4 as well.
+    with pytest.raises(ValueError, match=r"LULinear has event_dims=1 and got the event shape \(4, 4, 4\)"):
+        Chain([Squeeze(), LULinear(4)])(torch.rand(2, 1, 8, 8))
