@@ -16,9 +16,10 @@ class UniformDequantization(nn.Module):
 
     Args:
         bins: number of levels ``n`` of values in [0, 1]; 256 for 8 bits, 32 for the 5 bits of SRFlow and DeFlow.
+        event_dims: trailing dimensions of one sample: 3 for images, 1 for vectors.
 
     Raises:
-        ValueError: ``bins`` is under 1.
+        ValueError: ``bins`` is under 1, or (when called) the data has fewer dimensions than one sample.
 
     References:
         L. Theis, A. van den Oord, M. Bethge, "A note on the evaluation of generative models", ICLR 2016.
@@ -31,11 +32,12 @@ class UniformDequantization(nn.Module):
         (True, tensor([266.1685, 266.1685]))
     """
 
-    def __init__(self, bins: int = 256) -> None:
+    def __init__(self, bins: int = 256, event_dims: int = 3) -> None:
         super().__init__()
         if bins < 1:
             raise ValueError(f"bins is {bins}; dequantisation needs at least 1 level")
         self.bins = bins
+        self.event_dims = event_dims
 
     def forward(self, x: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Dequantise.
@@ -47,8 +49,14 @@ class UniformDequantization(nn.Module):
         Returns:
             The noisy values and log q(v|x), one number per sample, at least float32.
         """
+        cut = x.ndim - self.event_dims
+        if cut < 0:
+            raise ValueError(
+                f"expected samples of {self.event_dims} dimensions, got the shape {tuple(x.shape)}: "
+                "set event_dims, 1 for vectors"
+            )
         device = x.device if generator is None else generator.device
         noise = torch.rand(x.shape, dtype=x.dtype, device=device, generator=generator).to(x.device)
         dtype = torch.promote_types(x.dtype, torch.float32)
-        log_q = torch.full(x.shape[:1], x[0].numel() * math.log(self.bins), dtype=dtype, device=x.device)
+        log_q = torch.full(x.shape[:cut], math.prod(x.shape[cut:]) * math.log(self.bins), dtype=dtype, device=x.device)
         return x + (noise - 0.5) / self.bins, log_q

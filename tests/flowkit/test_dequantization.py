@@ -52,3 +52,16 @@ def test_a_generator_makes_it_repeatable() -> None:
 def test_too_few_levels_are_refused(bins: int) -> None:
     with pytest.raises(ValueError, match=f"bins is {bins}"):
         UniformDequantization(bins)
+
+
+@pytest.mark.parametrize("batch", [(), (4,), (2, 3)])
+def test_one_density_for_each_sample(batch: tuple[int, ...]) -> None:
+    for dequantize, event in ((UniformDequantization(8), (3, 4, 4)), (UniformDequantization(8, event_dims=1), (5,))):
+        _, log_q = dequantize(torch.rand(*batch, *event))
+        expected = torch.full(batch, math.prod(event) * math.log(8))
+        torch.testing.assert_close(log_q, expected)
+
+
+def test_vectors_taken_for_images_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"samples of 3 dimensions, got the shape \(2, 5\): set event_dims"):
+        UniformDequantization()(torch.rand(2, 5))
