@@ -17,8 +17,8 @@ class Permutation(ChannelBijector):
     .. math:: z_i = x_{\pi(i)}
 
     Args:
-        permutation: :math:`\pi`, each of ``0 ... channels - 1`` once; for a random one, ``torch.randperm(n).tolist()``.
-            It is part of the state dict.
+        permutation: :math:`\pi`, each of ``0 ... channels - 1`` once, as a sequence or a tensor; for a random one,
+            ``torch.randperm(n)``. It is part of the state dict.
         event_dims: 3 for images, 1 for vectors.
 
     Raises:
@@ -35,11 +35,12 @@ class Permutation(ChannelBijector):
 
     permutation: Tensor
 
-    def __init__(self, permutation: Sequence[int], event_dims: int = 1) -> None:
-        super().__init__(len(permutation), event_dims)
-        if not permutation or sorted(permutation) != list(range(len(permutation))):
-            raise ValueError(f"{list(permutation)} is no permutation: it must hold each of 0 ... channels - 1 once")
-        self.register_buffer("permutation", torch.tensor(permutation))
+    def __init__(self, permutation: Sequence[int] | Tensor, event_dims: int = 1) -> None:
+        order = permutation.tolist() if isinstance(permutation, Tensor) else list(permutation)
+        super().__init__(len(order), event_dims)
+        if not order or sorted(order) != list(range(len(order))):
+            raise ValueError(f"{order} is no permutation: it must hold each of 0 ... channels - 1 once")
+        self.register_buffer("permutation", torch.tensor(order))
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         return x.index_select(-self.event_dims, self.permutation), self._zero(x)

@@ -42,3 +42,10 @@ def test_another_number_of_channels_is_refused() -> None:
         Permutation([1, 2, 0])(torch.rand(2, 4))
     with pytest.raises(ValueError, match="channels is 0"):
         Reversal(0)
+
+
+def test_a_tensor_is_a_permutation_too() -> None:
+    order = torch.tensor([2, 0, 1])
+    assert torch.equal(Permutation(order).permutation, order)
+    with pytest.raises(ValueError, match=r"\[0, 0\] is no permutation"):
+        Permutation(torch.tensor([0, 0]))
