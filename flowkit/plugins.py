@@ -44,6 +44,7 @@ def plugins() -> dict[str, Plugin]:
         A dict, empty when no plugin is installed.
 
     Raises:
+        ImportError: an entry point leads nowhere; its package is named.
         TypeError: an entry point does not lead to a :class:`Plugin`.
 
     Examples:
@@ -52,7 +53,14 @@ def plugins() -> dict[str, Plugin]:
     """
     found = {}
     for point in entry_points(group=GROUP):
-        plugin = point.load()
+        try:
+            plugin = point.load()
+        except (ImportError, AttributeError) as error:
+            package = point.dist.name if point.dist else "an unknown package"
+            raise ImportError(
+                f"the plugin {point.name!r} of {package} cannot be loaded from {point.value!r}: {error}; "
+                f"repair or uninstall {package}"
+            ) from error
         if not isinstance(plugin, Plugin):
             raise TypeError(f"entry point {point.name!r} of group {GROUP!r} is {plugin!r}, not a flowkit.Plugin")
         found[point.name] = plugin

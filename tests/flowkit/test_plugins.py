@@ -53,3 +53,10 @@ def test_anything_but_a_plugin_is_refused(install: Install) -> None:
     install("fk_test_one", MODULE, "bad = fk_test_one:wrong")
     with pytest.raises(TypeError, match=r"entry point 'bad' .* is 'not a plugin', not a flowkit\.Plugin"):
         plugins()
+
+
+@pytest.mark.parametrize("target", ["no_such_module:plugin", "fk_test_one:missing"])
+def test_one_that_cannot_be_loaded_is_named(install: Install, target: str) -> None:
+    install("fk_test_one", MODULE, f"bad = {target}")
+    with pytest.raises(ImportError, match=rf"the plugin 'bad' of fk.test.one cannot be loaded from '{target}'"):
+        plugins()
