@@ -5,6 +5,7 @@ from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import constraints
 
 from flowkit.bijector import Shape
 
@@ -61,6 +62,17 @@ class Distribution(nn.Module, ABC, Generic[Z]):
             generator: source of randomness; PyTorch's global one if ``None``. A CPU generator serves any device
                 and gives the same numbers on each.
         """
+
+    def support(self, event_dims: int) -> constraints.Constraint:
+        """Where the density may be positive, for views as ``torch.distributions``: everywhere, unless it is known.
+
+        Args:
+            event_dims: dimensions of one event.
+
+        Returns:
+            A constraint whose ``event_dim`` is ``event_dims``.
+        """
+        return constraints.independent(constraints.real, event_dims)
 
 
 def normal_like(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 import torch.distributions as td
 from torch import Tensor, nn
+from torch.distributions import constraints
 
 from flowkit.bijector import Shape, sum_event
 from flowkit.distributions.channels import event_shape
@@ -119,6 +120,13 @@ class TorchDistribution(Distribution[Tensor]):
             if temperature != 1:
                 drawn = _mean(made) + temperature * (drawn - _mean(made))
         return drawn.to(home)
+
+    def support(self, event_dims: int) -> constraints.Constraint:
+        """That of the distribution, for every event of its own in one event."""
+        own = self._make().support
+        if own is None:
+            return super().support(event_dims)
+        return constraints.independent(own, event_dims - own.event_dim)
 
     def _make(self, dtype: torch.dtype | None = None, device: torch.device | None = None) -> td.Distribution:
         tensors = {}

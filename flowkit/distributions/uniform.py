@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributions import constraints
 
 from flowkit.bijector import Shape, sum_event
 from flowkit.distributions.channels import event_shape
@@ -83,6 +84,10 @@ class Uniform(Distribution[Tensor]):
         lower, upper = self._bounds_for(shape)
         noise = uniform_like((batch, *shape), self.lower, generator)
         return torch.lerp(lower, upper, 0.5 + temperature * (noise - 0.5))
+
+    def support(self, event_dims: int) -> constraints.Constraint:
+        """The box, its faces included."""
+        return constraints.independent(constraints.interval(self.lower, self.upper), event_dims)
 
     def _bounds_for(self, event: Shape) -> tuple[Tensor, Tensor]:
         if len(event) == self.event_dims:

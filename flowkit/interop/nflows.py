@@ -125,6 +125,7 @@ class ToNflows(nflows.transforms.Transform):  # type: ignore[misc]
             nflows hands on as one vector.
 
     Raises:
+        TypeError: ``bijector`` is none of flowkit's.
         ValueError: (when called) the input has not exactly one batch dimension, or a tuple is to be joined and
             ``event_shape`` was not given.
 
@@ -141,6 +142,8 @@ class ToNflows(nflows.transforms.Transform):  # type: ignore[misc]
 
     def __init__(self, bijector: Bijector[Any, Any], event_shape: Shape | None = None) -> None:
         super().__init__()
+        if not isinstance(bijector, Bijector):
+            raise TypeError(f"ToNflows takes a flowkit.Bijector, got {type(bijector).__name__}")
         self.bijector = bijector
         self.event_shape = event_shape
         self._latent_shape = None if event_shape is None else bijector.output_shape(event_shape)
@@ -306,6 +309,7 @@ def flow_to_nflows(flow: Flow, event_shape: Shape | None = None) -> Any:
         The ``nflows.flows.Flow``.
 
     Raises:
+        TypeError: ``flow`` is no :class:`~flowkit.Flow`.
         ValueError: neither ``event_shape`` is given nor the flow has one of its own.
 
     References:
@@ -318,6 +322,8 @@ def flow_to_nflows(flow: Flow, event_shape: Shape | None = None) -> Any:
         >>> samples.shape, log_prob.shape
         (torch.Size([2, 3, 4, 4]), torch.Size([2]))
     """
+    if not isinstance(flow, Flow):
+        raise TypeError(f"flow_to_nflows takes a flowkit.Flow, got {type(flow).__name__}; ToNflows takes a bijector")
     shape = flow.event_shape if event_shape is None else event_shape
     if shape is None:
         raise ValueError("this flow takes data of any shape: say which nflows is to sample, by event_shape=")

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.distributions import Distribution as TorchDistribution
 from torch.distributions import constraints
 
-from flowkit.bijector import REAL_LINE, Interval, Shape
+from flowkit.bijector import Shape
 from flowkit.distributions.distribution import Distribution
 from flowkit.flow import Flow
 from flowkit.interop.rows import batch_shape_of, context_rows, is_several, to_rows
@@ -34,9 +34,9 @@ class _View(TorchDistribution, ABC):
         super().__init__(torch.Size(batch), torch.Size(event_shape), validate_args)
 
     @property
+    @abstractmethod
     def support(self) -> constraints.Constraint:
-        """Where the density is positive: the interval, for every element of an event."""
-        return constraint_of(self._interval(), len(self.event_shape))
+        """Where the density may be positive."""
 
     @property
     def has_rsample(self) -> bool:  # type: ignore[override]
@@ -105,10 +105,6 @@ class _View(TorchDistribution, ABC):
         """What the randomness comes from."""
 
     @abstractmethod
-    def _interval(self) -> Interval:
-        """What every element of an event lies in."""
-
-    @abstractmethod
     def _log_prob_of_rows(self, rows: Tensor, batch: torch.Size) -> Tensor:
         """One number for each of ``rows x event``, the rows being samples of this batch shape."""
 
@@ -140,6 +136,7 @@ class FlowDistribution(_View):
         validate_args: whether ``log_prob`` checks values; ``None`` for torch's default.
 
     Raises:
+        TypeError: ``flow`` is no :class:`~flowkit.Flow`.
         ValueError: no event shape is known, or it is not one that the bijector takes.
 
     References:
@@ -165,6 +162,11 @@ class FlowDistribution(_View):
         label_dims: int = 0,
         validate_args: bool | None = None,
     ) -> None:
+        if not isinstance(flow, Flow):
+            raise TypeError(
+                f"FlowDistribution takes a flowkit.Flow, got {type(flow).__name__}: "
+                "join a bijector with a base distribution by Flow(bijector, base)"
+            )
         self.flow = flow
         self.context = context
         self.label = label
@@ -183,8 +185,10 @@ class FlowDistribution(_View):
     def _base(self) -> Distribution[Any]:
         return self.flow.base
 
-    def _interval(self) -> Interval:
-        return self.flow.bijector.domain(torch.float64)
+    @property
+    def support(self) -> constraints.Constraint:
+        """The bijector's domain, for every element of an event."""
+        return constraint_of(self.flow.bijector.domain(torch.float64), len(self.event_shape))
 
     def _log_prob_of_rows(self, rows: Tensor, batch: torch.Size) -> Tensor:
         return self.flow.log_prob(rows, self._context_rows(batch), _label_rows(self.label, self.label_dims, batch))
@@ -242,8 +246,10 @@ class BaseDistribution(_View):
     def _base(self) -> Distribution[Any]:
         return self.distribution
 
-    def _interval(self) -> Interval:
-        return REAL_LINE
+    @property
+    def support(self) -> constraints.Constraint:
+        """What the distribution states; all numbers, where it states nothing."""
+        return self.distribution.support(len(self.event_shape))
 
     def _log_prob_of_rows(self, rows: Tensor, batch: torch.Size) -> Tensor:
         return self.distribution.log_prob(rows, _label_rows(self.label, self.label_dims, batch))

@@ -161,6 +161,11 @@ class BijectorTransform(Transform):
         self, bijector: Bijector[Any, Any], context: Any = None, context_dims: int = 1, cache_size: int = 0
     ) -> None:
         super().__init__(cache_size=cache_size)
+        if not isinstance(bijector, Bijector):
+            raise TypeError(
+                f"BijectorTransform takes a flowkit.Bijector, got {type(bijector).__name__}; "
+                "of a flow, FlowDistribution makes a distribution"
+            )
         self.bijector = bijector
         self.context = context
         self.context_dims = context_dims

@@ -541,3 +541,10 @@ def test_the_rest_is_there_without_it() -> None:
         "import sys\nsys.modules['nflows'] = sys.modules['pyro'] = None\nimport flowkit.interop.torch_distributions\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_what_is_none_of_flowkits_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"ToNflows takes a flowkit\.Bijector, got LULinear"):
+        ToNflows(transforms.LULinear(2))
+    with pytest.raises(TypeError, match=r"takes a flowkit.Flow, got LUConv1x1; ToNflows"):
+        flow_to_nflows(LUConv1x1(2))  # type: ignore[arg-type]

@@ -7,11 +7,19 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.distributions import (
+    Dirichlet,
+    Gamma,
+    Independent,
+    MixtureSameFamily,
+    Normal,
+    TransformedDistribution,
+    kl_divergence,
+)
 from torch.distributions import Distribution as TorchDistribution
-from torch.distributions import Independent, MixtureSameFamily, Normal, TransformedDistribution, kl_divergence
 from torch.distributions.transforms import ExpTransform
 
-from flowkit import Distribution, Factorised, Flow, Gaussian, Injector, Squeeze, StandardNormal
+from flowkit import Distribution, Factorised, Flow, Gaussian, Injector, Squeeze, StandardNormal, Uniform
 from flowkit.distributions.class_conditional import ClassConditional
 from flowkit.distributions.mixture import Mixture
 from flowkit.distributions.resampled import Resampled
@@ -349,3 +357,19 @@ def test_views_can_be_pickled() -> None:
     density = FlowDistribution(conditional_flow(), torch.randn(4, 2, dtype=torch.float64))
     x = torch.randn(4, 3, dtype=torch.float64)
     close(pickle.loads(pickle.dumps(density)).log_prob(x), density.log_prob(x))
+
+
+def test_the_support_of_a_base_is_its_own() -> None:
+    box = BaseDistribution(Uniform(0.0, torch.tensor([1.0, 2.0])), (2,))
+    assert box.support.event_dim == 1
+    assert box.support.check(torch.tensor([[0.5, 1.5], [1.5, 0.5]])).tolist() == [True, False]
+    positive = BaseDistribution(FromTorch(Gamma, concentration=torch.ones(3), rate=torch.ones(3)), (3,))
+    assert positive.support.event_dim == 1
+    assert positive.support.check(torch.tensor([[1.0, 2.0, 3.0], [1.0, -2.0, 3.0]])).tolist() == [True, False]
+    simplex = BaseDistribution(FromTorch(Dirichlet, concentration=torch.ones(3)), (3,))
+    assert simplex.support.check(torch.tensor([[0.5, 0.25, 0.25], [0.5, 0.5, 0.5]])).tolist() == [True, False]
+
+
+def test_what_is_no_flow_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"takes a flowkit.Flow, got Exponential: .* Flow\(bijector, base\)"):
+        FlowDistribution(Exponential())  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import (
     Independent,
     MultivariateNormal,
@@ -434,3 +434,8 @@ def test_gradients_through_the_view_are_those_of_the_map(cache_size: int) -> Non
         return TransformedDistribution(base, [BijectorTransform(bijector, cache_size=cache_size).inv]).log_prob(x)
 
     assert torch.autograd.gradcheck(density, (x, *bijector.parameters()))
+
+
+def test_what_is_none_of_flowkits_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"takes a flowkit\.Bijector, got Linear"):
+        BijectorTransform(nn.Linear(2, 2))  # type: ignore[arg-type]
