@@ -69,9 +69,16 @@ def _updates(subject: Subject) -> Iterator[Measurement]:
     if not list(bijector.parameters()):
         raise NotApplicable("it has no parameters")
     _results(bijector, sample)
+    with torch.no_grad():
+        z, _ = bijector(sample.x, sample.context)
     perturb(bijector, subject.case.deviation, torch.Generator().manual_seed(subject.seed + 1))
     loaded = subject.fresh()
     loaded.load_state_dict(bijector.state_dict())
+    # The very tensor that came out before: by it, a remembered input would be found.
+    what = "inverse of what forward gave before the parameters were changed"
+    with torch.no_grad():
+        got, expected = (tuple(one.inverse(z, sample.context)) for one in (bijector, loaded))
+    yield Measurement(difference(got, expected, what), f"{what} against a new bijector with these parameters")
     for got, expected, name in zip(
         _results(bijector, sample), _results(loaded, sample), ("forward", "inverse"), strict=True
     ):

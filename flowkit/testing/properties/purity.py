@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from flowkit.nn.inference_cache import InferenceCache
 from flowkit.testing.properties.tolerances import EXACT, YES_OR_NO
 from flowkit.testing.property import HOLDS, Measurement, Property
 from flowkit.testing.subject import Subject
@@ -48,22 +49,24 @@ def _state_untouched(subject: Subject) -> Iterator[Measurement]:
     bijector, sample = subject.again(), subject.sample()
     tensors = {key: value.clone() for key, value in bijector.state_dict().items()}
     attributes = _attributes(bijector)
-    bijector(sample.x, sample.context)
-    bijector.inverse(sample.z, sample.context)
-    for key, value in bijector.state_dict().items():
-        if not equal(value, tensors[key]):
-            raise ContractViolation(f"the call changed the parameter or buffer {key!r}")
-    after = _attributes(bijector)
-    changed = sorted(key for key in attributes.keys() | after.keys() if attributes.get(key) != after.get(key))
-    if changed:
-        raise ContractViolation(f"the call left something on self: {', '.join(changed)}")
-    if any(parameter.grad is not None for parameter in bijector.parameters()):
-        raise ContractViolation("the call left a gradient on a parameter")
-    yield HOLDS
+    for recorded in (True, False):
+        with torch.set_grad_enabled(recorded):
+            bijector(sample.x, sample.context)
+            bijector.inverse(sample.z, sample.context)
+        for key, value in bijector.state_dict().items():
+            if not equal(value, tensors[key]):
+                raise ContractViolation(f"the call changed the parameter or buffer {key!r}")
+        after = _attributes(bijector)
+        changed = sorted(key for key in attributes.keys() | after.keys() if attributes.get(key) != after.get(key))
+        if changed:
+            raise ContractViolation(f"the call left something on self: {', '.join(changed)}")
+        if any(parameter.grad is not None for parameter in bijector.parameters()):
+            raise ContractViolation("the call left a gradient on a parameter")
+        yield HOLDS
 
 
 def _attributes(module: nn.Module) -> dict[str, Any]:
-    """Attributes of all parts: plain values by value, the rest by identity, what is inside containers by theirs."""
+    """Attributes of all parts: plain values by value, containers and objects by what is in them, others by identity."""
     return {
         f"{name}.{key}".removeprefix("."): _identity(value)
         for name, part in module.named_modules()
@@ -71,14 +74,26 @@ def _attributes(module: nn.Module) -> dict[str, Any]:
     }
 
 
-def _identity(value: Any) -> Any:
+def _identity(value: Any, above: tuple[int, ...] = ()) -> Any:
     if isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, dict):
-        return {key: _identity(item) for key, item in value.items()}
+        return {key: _identity(item, above) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_identity(item) for item in value]
+        return [_identity(item, above) for item in value]
+    if _is_looked_into(value) and id(value) not in above:
+        return id(value), _identity(vars(value), (*above, id(value)))
     return id(value)
+
+
+def _is_looked_into(value: Any) -> bool:
+    """Whether something might be left in an object.
+
+    Not in modules, which are looked at as parts. torch's own objects know what they keep; and of parameters alone,
+    :class:`InferenceCache` keeps what it makes anew once they change, which ``updates_take_effect`` checks.
+    """
+    known = isinstance(value, nn.Module | type | InferenceCache) or type(value).__module__.partition(".")[0] == "torch"
+    return hasattr(value, "__dict__") and not known
 
 
 def _random_state_untouched(subject: Subject) -> Iterator[Measurement]:
@@ -117,7 +132,7 @@ PROPERTIES = (
     ),
     Property(
         "state_untouched",
-        "Parameters, buffers and attributes keep their values; no call leaves something on self for the next.",
+        "Parameters, buffers and attributes keep their values; no call leaves something of its data on self.",
         EXACT,
         YES_OR_NO,
         _state_untouched,

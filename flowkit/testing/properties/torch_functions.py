@@ -91,7 +91,7 @@ def _functional_call(subject: Subject) -> Iterator[Measurement]:
 PROPERTIES = (
     Property(
         "compile",
-        "torch.compile captures either direction as one graph (fullgraph=True), which gives eager's results.",
+        "torch.compile captures each direction as one graph (fullgraph=True) that, run as it is, gives eager results.",
         ROUNDING,
         BECAUSE,
         _compile,

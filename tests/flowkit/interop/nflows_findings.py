@@ -49,7 +49,10 @@ CAUSES: Mapping[str, Cause] = {
         text="In eval mode, the matrix, its inverse and the log-determinant are kept until `train()` is called: "
         "neither `load_state_dict` nor a change of the parameters reaches the results, copies take the cached ones "
         "along, and what was cached without gradients stays without.",
-        sign=r"no gradient|graph a second time|after load_state_dict|no longer has|changed in place|by functional_call",
+        sign=(
+            r"left something on self|no gradient|graph a second time|after load_state_dict|no longer has"
+            r"|changed in place|were changed|by functional_call"
+        ),
     ),
     "zero reflections": Cause(
         bug=True,
@@ -160,7 +163,15 @@ FINDINGS: Mapping[str, Mapping[str, frozenset[str]]] = {
     "LULinear, cached": {"identity of default type": _IN_FLOAT64},
     "SVDLinear, cached": {
         "stale cache": frozenset(
-            {"parameter_gradients", "state_dict", "deepcopy", "pickle", "updates_take_effect", "functional_call"}
+            {
+                "state_untouched",
+                "parameter_gradients",
+                "state_dict",
+                "deepcopy",
+                "pickle",
+                "updates_take_effect",
+                "functional_call",
+            }
         )
     },
     "HouseholderSequence, eight of three features": {"zero reflections": _NAN},

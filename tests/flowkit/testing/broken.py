@@ -1,6 +1,7 @@
 """A sound bijector, and what becomes of it by the mistakes that people make: each with the property meant for it."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -286,6 +287,27 @@ class RemembersItsInput(Sound):
         return super().scale(x)
 
 
+class RemembersInABox(Sound):
+    """In an object of its own, which no list of attributes shows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.box = SimpleNamespace(last=None)
+
+    def scale(self, x: Tensor) -> Tensor:
+        self.box.last = x
+        return super().scale(x)
+
+
+class RemembersWithoutGradients(Sound):
+    last: Tensor | None = None
+
+    def scale(self, x: Tensor) -> Tensor:
+        if not torch.is_grad_enabled():
+            self.last = x
+        return super().scale(x)
+
+
 # --- gradients ------------------------------------------------------------------------------------------------------
 
 
@@ -376,6 +398,23 @@ class StaleInverse(Sound):
         if self.inverted is None:
             self.inverted = (-self.log_scale).exp().detach()
         return z * self.inverted.to(z)
+
+
+class GivesItsInputBack(Sound):
+    """Knows the latents that it made, and inverts them by heart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.box = SimpleNamespace(x=None, z=None)
+
+    def _forward(self, x: Tensor, prepared: Tensor) -> tuple[Tensor, Tensor]:
+        z, log_det = super()._forward(x, prepared)
+        self.box.x, self.box.z = x, z
+        return z, log_det
+
+    def _inverse(self, z: Tensor, prepared: Tensor) -> tuple[Tensor, Tensor]:
+        x, log_det = super()._inverse(z, prepared)
+        return (self.box.x if z is self.box.z else x), log_det
 
 
 class CacheSurvivesLoading(StaleInverse):
@@ -560,6 +599,8 @@ BROKEN: dict[type[Sound], str] = {
     ChangesItsContext: "inputs_untouched",
     CountsCalls: "state_untouched",
     RemembersItsInput: "state_untouched",
+    RemembersInABox: "state_untouched",
+    RemembersWithoutGradients: "state_untouched",
     DetachedLogDet: "gradients",
     InverseWithoutGradient: "gradients",
     StraightThrough: "gradients",
@@ -569,6 +610,7 @@ BROKEN: dict[type[Sound], str] = {
     UnstatedInterval: "extreme_inputs",
     UncheckedInterval: "extreme_inputs",
     StaleInverse: "updates_take_effect",
+    GivesItsInputBack: "updates_take_effect",
     CacheSurvivesLoading: "state_dict",
     UnsavedState: "state_dict",
     CopiesShare: "deepcopy",
