@@ -12,7 +12,7 @@ from torch import Tensor
 from flowkit.bijectors.channels import ChannelBijector
 from flowkit.nn.inference_cache import InferenceCache
 
-__all__ = ["ChannelMixing", "random_rotation"]
+__all__ = ["ChannelMixing", "random_orthogonal"]
 
 FEW_CHANNELS = 48
 """Up to which a batched product takes less time on a CPU than a convolution: a quarter at 12, as much at 48."""
@@ -106,7 +106,7 @@ class ChannelMixing(ChannelBijector):
         return function(last.reshape(-1, self.channels)).view(last.shape).movedim(-1, -self.event_dims)
 
 
-def random_rotation(channels: int) -> Tensor:
+def random_orthogonal(channels: int) -> Tensor:
     """A random orthogonal matrix, from PyTorch's global source of randomness.
 
     Args:
@@ -116,7 +116,7 @@ def random_rotation(channels: int) -> Tensor:
         A tensor ``channels x channels`` of the default data type.
 
     Examples:
-        >>> Q = random_rotation(4)
+        >>> Q = random_orthogonal(4)
         >>> torch.allclose(Q @ Q.T, torch.eye(4), atol=1e-5)
         True
     """

@@ -14,7 +14,7 @@ class Conv1x1(Linear):
     :class:`~flowkit.bijectors.linear.Linear` for images.
 
     Args:
-        channels: number of channels, >= 1; ``W`` is ``channels x channels`` and starts as a random rotation.
+        channels: number of channels, >= 1; ``W`` is ``channels x channels`` and starts as a random orthogonal matrix.
 
     Raises:
         ValueError: ``channels`` is under 1, or (when called) the input has another number of channels.
@@ -42,7 +42,7 @@ class LUConv1x1(LULinear):
     :class:`~flowkit.bijectors.lu.LULinear` for images.
 
     Args:
-        channels: number of channels, >= 1. ``W`` starts as a random rotation.
+        channels: number of channels, >= 1. ``W`` starts as a random orthogonal matrix.
 
     Raises:
         ValueError: ``channels`` is under 1, or (when called) the input has another number of channels.

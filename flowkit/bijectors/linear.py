@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from flowkit.bijectors.channel_mixing import ChannelMixing, random_rotation
+from flowkit.bijectors.channel_mixing import ChannelMixing, random_orthogonal
 
 __all__ = ["Linear"]
 
@@ -15,7 +15,7 @@ class Linear(ChannelMixing):
     Nothing keeps ``W`` from becoming singular in training: :class:`~flowkit.bijectors.lu.LULinear` cannot.
 
     Args:
-        channels: number of channels, >= 1; ``W`` is ``channels x channels`` and starts as a random rotation.
+        channels: number of channels, >= 1; ``W`` is ``channels x channels`` and starts as a random orthogonal matrix.
         event_dims: 3 for images, 1 for vectors.
 
     Raises:
@@ -33,7 +33,7 @@ class Linear(ChannelMixing):
 
     def __init__(self, channels: int, event_dims: int = 1) -> None:
         super().__init__(channels, event_dims)
-        self.weight = nn.Parameter(random_rotation(channels))
+        self.weight = nn.Parameter(random_orthogonal(channels))
 
     def _matrix(self) -> Tensor:
         return self.weight

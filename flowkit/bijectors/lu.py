@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from flowkit.bijectors.channel_mixing import ChannelMixing, random_rotation
+from flowkit.bijectors.channel_mixing import ChannelMixing, random_orthogonal
 from flowkit.nn.inference_cache import InferenceCache, applies
 
 __all__ = ["LULinear"]
@@ -21,9 +21,9 @@ class LULinear(ChannelMixing):
     Args:
         channels: number of channels, >= 1.
         event_dims: 3 for images, 1 for vectors.
-        start: the matrix to start as, ``channels x channels``, invertible; ``None`` for a random rotation. From the
-            identity, as ``torch.eye(channels)``, a flow of layers that start as the identity leaves its data as
-            they are, which is learnt from faster where these are standardised already.
+        start: the matrix to start as, ``channels x channels``, invertible; ``None`` for a random orthogonal matrix.
+            From the identity, as ``torch.eye(channels)``, a flow of layers that start as the identity leaves its data
+            as they are, which is learnt from faster where these are standardised already.
 
     Raises:
         ValueError: ``channels`` is under 1, ``start`` is of another shape or singular, or (when called) the input has
@@ -46,7 +46,7 @@ class LULinear(ChannelMixing):
         super().__init__(channels, event_dims)
         if start is not None and start.shape != (channels, channels):
             raise ValueError(f"start has the shape {tuple(start.shape)}; it must be {channels} x {channels}")
-        P, L, U = torch.linalg.lu(random_rotation(channels) if start is None else start.detach())
+        P, L, U = torch.linalg.lu(random_orthogonal(channels) if start is None else start.detach())
         diagonal = U.diagonal()
         if not diagonal.all():
             raise ValueError("start is singular; the matrix must have an inverse to start from")

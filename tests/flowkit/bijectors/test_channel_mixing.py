@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from flowkit.bijectors.channel_mixing import FEW_CHANNELS, random_rotation
+from flowkit.bijectors.channel_mixing import FEW_CHANNELS, random_orthogonal
 from flowkit.bijectors.householder import Householder
 from flowkit.bijectors.linear import Linear
 from flowkit.bijectors.lu import LULinear
@@ -147,8 +147,8 @@ def test_it_starts_well_conditioned(name: str, event_dims: int) -> None:
         assert condition < (3 if name == "Woodbury" else 1.001)
 
 
-def test_a_random_rotation_is_another_each_time() -> None:
-    first, second = random_rotation(4), random_rotation(4)
+def test_a_random_orthogonal_matrix_is_another_each_time() -> None:
+    first, second = random_orthogonal(4), random_orthogonal(4)
     assert not torch.allclose(first, second)
     torch.testing.assert_close(first @ first.mT, torch.eye(4), atol=1e-5, rtol=0)
 
