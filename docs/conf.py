@@ -31,6 +31,7 @@ extensions = [
     "mathml",
     "names",
     "complete",
+    "catalogue_table",
     "contract_table",
     "precision_table",
 ]

@@ -5,6 +5,7 @@ from typing import ClassVar
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+from tables import table
 
 from flowkit.testing.properties import PROPERTIES
 from flowkit.testing.property import Property
@@ -19,24 +20,18 @@ class ContractTable(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """The table, and a list of the reasons."""
-        group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in (25, 60, 15)), cols=3)
-        group += nodes.thead("", _row(*(nodes.Text(text) for text in ("property", "what is claimed", "tolerance"))))
-        group += nodes.tbody("", *map(_line, PROPERTIES))
         reasons: dict[tuple[float, str], list[Property]] = {}
         for claim in PROPERTIES:
             if claim.tolerance:
                 reasons.setdefault((claim.tolerance, claim.justification), []).append(claim)
         items = [_reason(tolerance, why, of) for (tolerance, why), of in reasons.items()]
-        return [nodes.table("", group), nodes.paragraph(text="The tolerances:"), nodes.bullet_list("", *items)]
+        claims = table(("property", "what is claimed", "tolerance"), (25, 60, 15), map(_line, PROPERTIES))
+        return [claims, nodes.paragraph(text="The tolerances:"), nodes.bullet_list("", *items)]
 
 
-def _line(claim: Property) -> nodes.row:
+def _line(claim: Property) -> tuple[nodes.Node, ...]:
     tolerance = f"{claim.tolerance:g}" if claim.tolerance else ""
-    return _row(nodes.literal(text=claim.id), nodes.Text(claim.statement), nodes.Text(tolerance))
-
-
-def _row(*cells: nodes.Node) -> nodes.row:
-    return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", cell)) for cell in cells))
+    return nodes.literal(text=claim.id), nodes.Text(claim.statement), nodes.Text(tolerance)
 
 
 def _reason(tolerance: float, why: str, properties: list[Property]) -> nodes.list_item:

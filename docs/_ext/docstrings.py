@@ -20,6 +20,7 @@ __all__ = ["PACKAGES", "SECTIONS", "Waiver", "has_docstring", "missing", "proble
 PACKAGES = (
     "flowkit",
     "flowkit.testing",
+    "flowkit.testing.strategies",
     "flowkit.interop.nflows",
     "flowkit.interop.pyro",
     "flowkit.interop.torch_distributions",

@@ -6,6 +6,7 @@ import torch
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+from tables import table
 from torch import Tensor
 
 from flowkit import Bijector, Flow, create_model, initialize
@@ -36,15 +37,10 @@ class PrecisionTable(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """The table."""
-        rows = [(name, *(f"{figure:.0e}" for figure in _figures(name))) for name in MODELS]
-        group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in HEADING), cols=len(HEADING))
-        group += nodes.thead("", _row(HEADING))
-        group += nodes.tbody("", *map(_row, rows))
-        return [nodes.table("", group)]
-
-
-def _row(cells: tuple[str, ...]) -> nodes.row:
-    return nodes.row("", *(nodes.entry("", nodes.paragraph(text=cell)) for cell in cells))
+        rows = [
+            [nodes.Text(text) for text in (name, *(f"{figure:.0e}" for figure in _figures(name)))] for name in MODELS
+        ]
+        return [table(HEADING, [1] * len(HEADING), rows)]
 
 
 def _figures(name: str) -> list[float]:
