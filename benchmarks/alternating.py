@@ -6,7 +6,7 @@ A file of such benchmarks has tests like ::
     def test_degrade(work: Callable[[], Callable[[], object]]) -> Callable[[], object]:
         return work()
 
-each of which returns what is to be timed, made and run once before the clock starts.
+each of which returns what is to be timed, made once; before each run it is called once, before the clock starts.
 """
 
 import json
@@ -63,6 +63,9 @@ def take_turns(
 ) -> Callable[[Callable[[Any], Callable[[], object]]], Callable[..., None]]:
     """Make a benchmark of a function from a case to the work: each case once, then each again, ``rounds`` times.
 
+    Before a case's run its work is called once, untimed: caches and the allocator's memory are still as the case before
+    left them, and it is the steady state that users meet.
+
     Args:
         cases: by name.
         group: what the work is.
@@ -78,9 +81,9 @@ def take_turns(
         def test(benchmark: Any, repeat: int, name: str) -> None:
             if name not in works:
                 works[name] = prepare(cases[name])
-                works[name]()
             benchmark.group = group
             benchmark.extra_info["name"] = name
+            works[name]()
             benchmark.pedantic(works[name], rounds=1, iterations=iterations)
             if repeat == rounds - 1:
                 del works[name]

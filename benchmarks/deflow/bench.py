@@ -29,11 +29,6 @@ def test_whole_image(function: Degrade) -> Callable[[], object]:
     return partial(function, aim().eval(), images(1, *WHOLE_IMAGE), 1)
 
 
-@take_turns({name: CHOICES[name] for name in PAIR}, "training step of 8 crops", rounds=5)
+@take_turns(CHOICES, "training step of 8 crops", rounds=5)
 def test_training(choice: Choice) -> Callable[[], object]:
-    return TrainingStep(choice)
-
-
-@take_turns(CHOICES, "training step, speed against memory", rounds=2)
-def test_ways(choice: Choice) -> Callable[[], object]:
     return TrainingStep(choice)

@@ -20,7 +20,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "deflow",
         help="time, memory and operations of DeFlow's full-size network beside a plain evaluation of it",
         description="Times degrading and training with the full-size AIM network beside a plain evaluation of the same "
-        "weights, and counts operations and memory; writes OUT/deflow.json and the tables of PAGE. Takes some 15 "
+        "weights, and counts operations and memory; writes OUT/deflow.json and the tables of PAGE. Takes some 25 "
         "minutes on two CPU cores and 10 GB, which should have nothing else to do.",
     )
     command.add_argument("-k", metavar="EXPRESSION", default="", help="only the benchmarks that match, as pytest's -k")
@@ -56,6 +56,8 @@ def _measure(expression: str) -> dict[str, Any]:
 
     from benchmarks.alternating import run_file
     from benchmarks.deflow.costs import costs
+    from benchmarks.deflow.networks import aim
+    from benchmarks.deflow.precision import bits
     from benchmarks.deflow.works import CHOICES
     from benchmarks.peak_memory import peak_memory
 
@@ -76,4 +78,5 @@ def _measure(expression: str) -> dict[str, Any]:
         "timings": [timing.record() for timing in timings],
         "memory": memory,
         "costs": counted,
+        "bits": {} if expression else bits(aim().eval()),
     }

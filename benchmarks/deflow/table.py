@@ -26,6 +26,7 @@ def sections(record: Record) -> dict[str, str]:
         "times": times(record),
         "memory": _memory(record),
         "costs": _costs(record),
+        "bits": _bits(record),
         "conditions": conditions(record),
     }
 
@@ -82,3 +83,13 @@ def _costs(record: Record) -> str:
     ]
     saved = (f"{1000 * c[name]:.0f} MB" for name in ("plain_saved", "saved"))
     return markdown(["one 160 x 160 image", "plain", "flowkit"], [*table, ["kept for the backward pass", *saved]])
+
+
+def _bits(record: Record) -> str:
+    """Of each domain's image, and how far half precision is off."""
+    exact, half = (record["bits"][name] for name in ("float32", "bfloat16"))
+    rows = [
+        [name, f"{a:.4f}", f"{b:.4f}", f"{b - a:+.4f}"]
+        for name, a, b in zip(("clean", "degraded"), exact, half, strict=True)
+    ]
+    return markdown(["an image taken for", "float32", "bfloat16 autocast", "difference"], rows)

@@ -59,7 +59,7 @@ class Choice:
     """How a training step is made."""
 
     plainly: bool = False
-    at_once: int = 2
+    at_once: int = 4
     """Crops whose activations are in memory at a time."""
     activations: Activations = field(default_factory=Stored)
 
@@ -67,7 +67,7 @@ class Choice:
 CHOICES = {
     "plain": Choice(plainly=True, at_once=BATCH),
     "flowkit": Choice(),
-    "flowkit, 4 crops at once": Choice(at_once=4),
+    "flowkit, 2 crops at once": Choice(at_once=2),
     "flowkit, 1 crop at once": Choice(at_once=1),
     "flowkit, 1 at once, checkpointed": Choice(at_once=1, activations=Checkpointed()),
     "flowkit, 1 at once, reversible": Choice(at_once=1, activations=Reversible()),

@@ -49,7 +49,7 @@ def degrade_work(point: Point) -> Callable[[], object]:
 
 
 def train_work(point: Point) -> Callable[[], object]:
-    """Loss and gradients, two crops at a time."""
+    """Loss and gradients, four crops at a time."""
     model = point.model().train()
     x, label = images(point.batch, point.side, point.side), labels(point.batch)
     h = torch.rand(point.batch, 3, point.side // FACTOR, point.side // FACTOR)
@@ -57,7 +57,7 @@ def train_work(point: Point) -> Callable[[], object]:
     def step() -> None:
         model.zero_grad()
         loss, _ = mean_in_parts(
-            lambda part: -model.flow.log_prob(x[part], h[part], label=label[part]), point.batch, 2, model
+            lambda part: -model.flow.log_prob(x[part], h[part], label=label[part]), point.batch, 4, model
         )
         loss.backward()
 

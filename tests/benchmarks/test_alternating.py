@@ -18,8 +18,8 @@ def work(case):
 test_work = take_turns({"one": 1, "two": 2}, "some work", rounds=3)(work)
 
 def test_order():
-    # Each made and run once before it is timed, when its turn comes first.
-    assert ORDER == ["made 1", 1, 1, "made 2", 2, 2, 1, 2, 1, 2]
+    # Each made when its turn comes first, and called once before each run.
+    assert ORDER == ["made 1", 1, 1, "made 2", 2, 2, 1, 1, 2, 2, 1, 1, 2, 2]
 """
 
 

@@ -12,6 +12,7 @@ from benchmarks.__main__ import main
 from benchmarks.deflow import plain, table
 from benchmarks.deflow.costs import Costs, costs
 from benchmarks.deflow.networks import images, network
+from benchmarks.deflow.precision import bits
 from benchmarks.deflow.works import degrade, plain_degrade
 from benchmarks.growth import table as growth_table
 from benchmarks.page import fill
@@ -70,6 +71,12 @@ class TestFlowkit:
     def test_what_training_keeps_does_not_grow(self) -> None:
         # Kernels that were put in another order are kept besides what grows with the area: 0.144 GB of the 0.599.
         assert counted().saved < 1.02 * (0.144 + 0.455 * QUARTER)
+
+
+def test_half_precision_changes_log_likelihoods_little() -> None:
+    found = bits(small().eval(), 64)
+    assert found["float32"] != found["bfloat16"]
+    assert found["bfloat16"] == pytest.approx(found["float32"], abs=0.01)
 
 
 class TestTheRecord:
