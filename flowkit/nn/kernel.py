@@ -72,12 +72,14 @@ class PackedKernel(ConvKernel):
 
     def _for_size(self, x: Tensor) -> Tensor:
         size = (x.shape[-2], x.shape[-1])
-        if self._packed is None or self._packed[0] != size:
+        # Read once: another thread may have images of another size.
+        kept = self._packed
+        if kept is None or kept[0] != size:
             weight = self.kernel.weight
             shape = [1, weight.shape[1], *size]
             packed = torch.ops.mkldnn._reorder_convolution_weight(weight, self.padding, [1, 1], [1, 1], 1, shape)
-            self._packed = size, packed
-        return self._packed[1]
+            self._packed = kept = (size, packed)
+        return kept[1]
 
     def __call__(self, x: Tensor, add: Tensor | None = None, slope: float | None = None) -> Tensor:
         """The convolution; what is added may broadcast over the batch."""
