@@ -173,7 +173,7 @@ def test_training_tightens_the_bound() -> None:
         v, log_q = dequantization(x, torch.Generator().manual_seed(0))
         return (log_p(v) - log_q).mean()
 
-    uniform = bound(UniformDequantization(2)).item()
+    uniform = bound(UniformDequantization(2, event_dims=1)).item()
     start = bound(dequantize).item()
     optimizer = torch.optim.Adam(dequantize.parameters(), lr=0.05)
     for _ in range(150):
