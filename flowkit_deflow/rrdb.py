@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowkit import MixedResolution, PackableConv2d
+from flowkit import Activations, MixedResolution, PackableConv2d, Stored
 
 __all__ = ["RRDBEncoder"]
 
@@ -59,6 +59,9 @@ class RRDBEncoder(nn.Module):
     The parameters bear ESRGAN's original key names. Its output head (``HRconv``, ``conv_last``) is there so that
     checkpoints load and save whole; the flow never uses it, and it is not trained.
 
+    What the backward pass finds stored of the trunk is :func:`~flowkit.use_activations`'s choice: all, or the values
+    between the blocks alone.
+
     Args:
         scale: the image's size over the input's, 4, 8 or 16.
         levels: levels of the flow.
@@ -93,6 +96,7 @@ class RRDBEncoder(nn.Module):
         stack_blocks: Sequence[int] = (1, 8, 15, 22),
     ) -> None:
         super().__init__()
+        self.activations: Activations = Stored()
         if scale not in (4, 8, 16):
             raise ValueError(f"scale is {scale}; an RRDB encoder works at a scale of 4, 8 or 16")
         self.stack_blocks = tuple(stack_blocks)
@@ -117,7 +121,7 @@ class RRDBEncoder(nn.Module):
         x = self.conv_first(h)
         stacked: dict[int, Tensor] = {}
         for i, block in enumerate(self.RRDB_trunk):
-            x = block(x)
+            x = self.activations.call(block, x)
             if i in self.stack_blocks:
                 stacked[i] = x
         # ESRGAN adds the first convolution's output here; SRFlow and DeFlow add the last block's.

@@ -1,14 +1,15 @@
-"""What the backward pass through a chain finds stored: all, or what it recomputes the rest from."""
+"""What the backward pass finds stored of a chain or a network: all, or what it recomputes the rest from."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from flowkit.bijector import Bijector, Step
+from flowkit.bijector import Step
 
 __all__ = ["Activations", "Callee", "Checkpointed", "Part", "Recomputed", "Stored", "run_steps"]
 
@@ -38,7 +39,8 @@ class Activations(ABC):
     r"""A way to run a chain :math:`f = f_n \circ \dots \circ f_1`: what is left in memory for the backward pass.
 
     Results and gradients are the same for all of them, up to rounding; memory and time are not. Without gradients all
-    do the same.
+    do the same. Networks that are no bijectors, as an encoder's blocks, are run by :meth:`call`: a module whose
+    attribute ``activations`` is one of these is found by :func:`~flowkit.use_activations` as a chain is.
 
     References:
         T. Chen, B. Xu, C. Zhang, C. Guestrin, "Training Deep Nets with Sublinear Memory Cost", 2016.
@@ -75,6 +77,18 @@ class Activations(ABC):
             The result and the sum of the log-determinants, of the batch shape.
         """
 
+    @abstractmethod
+    def call(self, module: nn.Module, x: Tensor) -> Tensor:
+        """Run a network that is no bijector; where not all is stored, its input alone is, and it is run again.
+
+        Args:
+            module: of one argument.
+            x: its argument, of any shape.
+
+        Returns:
+            Its result.
+        """
+
 
 class Stored(Activations):
     r"""Every intermediate value stays in memory, as autograd has it: :math:`O(n)` for ``n`` parts, and the fastest.
@@ -103,6 +117,10 @@ class Stored(Activations):
         assert total is not None
         return x, total
 
+    def call(self, module: nn.Module, x: Tensor) -> Tensor:
+        """The network's result."""
+        return module(x)
+
 
 class Recomputed(Activations):
     """Base of those that store less: where gradients are recorded, nothing is prepared before the run.
@@ -124,6 +142,10 @@ class Recomputed(Activations):
         steps = [step.turned() for step in reversed(prepared.steps)] if inverse else prepared.steps
         return self._run(steps, x) if _recording() else run_steps(steps, x)
 
+    def call(self, module: nn.Module, x: Tensor) -> Tensor:
+        """The network's result, found again by the backward pass."""
+        return _checkpointed([module], module, x) if _recording() else Stored().call(module, x)
+
     @abstractmethod
     def _run(self, steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
         """The steps in order, gradients being recorded."""
@@ -134,10 +156,10 @@ class Checkpointed(Recomputed):
 
     For ``n`` steps in segments of ``k``, :math:`n / k` values and what ``k`` steps store are in memory at a time, least
     near :math:`k = \sqrt n`; a training step takes about one forward pass more. A step is a single bijection, those of
-    a chain within the chain counted one by one; the functions of :class:`~flowkit.ContextMap` belong to no step and are
-    stored. Any bijection will do, however expensive or inaccurate its inverse, but one that takes derivatives by
-    ``torch.func``, as :class:`~flowkit.Residual` and :class:`~flowkit.NeuralODE` do: that has to be stored, or
-    :class:`~flowkit.Reversible`.
+    a chain within the chain counted one by one; the functions of :class:`~flowkit.ContextMap` belong to no step, and
+    are stored unless they have ``activations`` of their own. Any bijection will do, however expensive or inaccurate its
+    inverse, but one that takes derivatives by ``torch.func``, as :class:`~flowkit.Residual` and
+    :class:`~flowkit.NeuralODE` do: that has to be stored, or :class:`~flowkit.Reversible`.
 
     Random numbers, autocast and parameters swapped by ``torch.func.functional_call`` are what they were. Bound while
     gradients are recorded, a chain holds the context, and prepares at each call what depends on it.
@@ -169,31 +191,32 @@ class Checkpointed(Recomputed):
     def _run(self, steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
         total: Tensor | None = None
         for start in range(0, len(steps), self.segment):
-            x, log_det = _checkpointed(steps[start : start + self.segment], x)
+            segment = steps[start : start + self.segment]
+            x, log_det = _checkpointed([step.bijector for step in segment], partial(run_steps, segment), x)
             total = log_det if total is None else total + log_det
         assert total is not None
         return x, total
 
 
 class Callee(nn.Module):
-    """Bijectors whose tensors can be swapped for the call of a function.
+    """Modules whose tensors can be swapped for the call of a function.
 
-    The backward pass runs with the tensors of the forward pass, whatever the bijectors have by then: others, where the
+    The backward pass runs with the tensors of the forward pass, whatever the modules have by then: others, where the
     forward pass was within a ``torch.func.functional_call``.
 
     Args:
-        bijectors: whose tensors the function uses.
+        called: whose tensors the function uses.
 
     Examples:
         >>> from flowkit import ActNorm
         >>> norm = ActNorm(2)
-        >>> Callee([norm]).call(lambda: norm.bias, {"bijectors.0.bias": torch.ones(2)})
+        >>> Callee([norm]).call(lambda: norm.bias, {"called.0.bias": torch.ones(2)})
         tensor([1., 1.])
     """
 
-    def __init__(self, bijectors: Sequence[Bijector[Any, Any]]) -> None:
+    def __init__(self, called: Sequence[nn.Module]) -> None:
         super().__init__()
-        self.bijectors = nn.ModuleList(bijectors)
+        self.called = nn.ModuleList(called)
 
     def tensors(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Parameters and buffers by name: each module once; a tensor that several modules share, for each of them."""
@@ -205,7 +228,7 @@ class Callee(nn.Module):
         return parameters, buffers
 
     def call(self, function: Callable[[], T], tensors: dict[str, Tensor]) -> T:
-        """The function's result, while the bijectors have these tensors."""
+        """The function's result, while the modules have these tensors."""
         result: T = torch.func.functional_call(self, tensors, (function,), tie_weights=False)
         return result
 
@@ -236,14 +259,15 @@ def _recording() -> bool:
     return torch.is_grad_enabled() and not torch._C._are_functorch_transforms_active()
 
 
-def _checkpointed(steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
+def _checkpointed(called: Sequence[nn.Module], function: Callable[[Any], T], x: Any) -> Any:
+    """A function of ``x`` that calls these modules."""
     if torch.compiler.is_compiling():
         # Compiled, the tensors are the graph's inputs: none can be swapped by the backward pass.
-        return checkpoint(run_steps, steps, x, use_reentrant=False)
-    callee = Callee([step.bijector for step in steps])
+        return checkpoint(function, x, use_reentrant=False)
+    callee = Callee(called)
     parameters, buffers = callee.tensors()
 
-    def run(x: Any) -> tuple[Any, Tensor]:
-        return callee.call(lambda: run_steps(steps, x), {**parameters, **buffers})
+    def run(x: Any) -> T:
+        return callee.call(lambda: function(x), {**parameters, **buffers})
 
     return checkpoint(run, x, use_reentrant=False)

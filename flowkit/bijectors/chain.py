@@ -97,18 +97,19 @@ class Chain(Bijector[Any, Any]):
 
 
 def use_activations(module: nn.Module, activations: Activations) -> None:
-    r"""Set what the backward pass finds stored in every :class:`Chain` of a model.
+    r"""Set what the backward pass finds stored in every :class:`Chain` of a model, and in its encoders.
 
     Of a chain :math:`f = f_n \circ \dots \circ f_1` within another one the outer one's choice counts, unless that is
     :class:`~flowkit.Stored`: the outer one sees the steps :math:`f_i` of those within as its own, so that nothing is
-    recomputed more than once, however deep they are nested.
+    recomputed more than once, however deep they are nested. Whatever else has an attribute ``activations``, as an
+    encoder that runs its blocks by :meth:`Activations.call <flowkit.Activations.call>`, is set as well.
 
     Args:
         module: a flow, a bijector, or any module that contains some; shapes, state dict and results stay what they are.
         activations: the choice.
 
     Raises:
-        ValueError: there is no chain in it.
+        ValueError: there is neither a chain in it nor such an encoder.
 
     References:
         A. N. Gomez, M. Ren, R. Urtasun, R. B. Grosse, "The Reversible Residual Network: Backpropagation Without
@@ -119,8 +120,9 @@ def use_activations(module: nn.Module, activations: Activations) -> None:
         >>> flow = glow((3, 8, 8), levels=2, steps=1, hidden=8)
         >>> use_activations(flow, Reversible())
     """
-    chains = [part for part in module.modules() if isinstance(part, Chain)]
-    if not chains:
-        raise ValueError(f"{type(module).__name__} contains no Chain, whose activations could be stored in another way")
-    for chain in chains:
-        chain.activations = activations
+    found = [part for part in module.modules() if isinstance(getattr(part, "activations", None), Activations)]
+    if not found:
+        raise ValueError(f"{type(module).__name__} contains no Chain, and no encoder, that could store its activations")
+    for part in found:
+        # Set so, since a module's attributes are tensors and modules to the type checker.
+        setattr(part, "activations", activations)  # noqa: B010

@@ -32,7 +32,8 @@ class Reversible(Recomputed):
     ``batch x event``, the context, and while the backward pass is at a step, what that one stores. A training step
     takes about an inverse and a forward pass more; what depends on a step's context is prepared once more, for both. A
     step is a single bijection, those of a chain within the chain counted one by one; the functions of
-    :class:`~flowkit.ContextMap` belong to no step and are stored.
+    :class:`~flowkit.ContextMap` belong to no step, and are stored unless they have ``activations`` of their own: no
+    inverse being known, their input is stored, and they are run again.
 
     **Accuracy.** The inputs that are found are off by the rounding of the inverses, which adds up from the last step to
     the first, the more the steps expand: by what ``inverse(forward(x))`` is off, and the gradients with them. Over 48
