@@ -105,9 +105,11 @@ from flowkit.nn import (
     MixedResolution,
     PackableConv2d,
     ResidualMLP,
+    TiledFeatures,
     TimeMLP,
     ZeroConv2d,
     nearest_conv2d,
+    tile_features,
 )
 from flowkit.plugins import Plugin, plugins
 from flowkit.transforms import (
@@ -232,6 +234,7 @@ __all__ = [
     "Stored",
     "StudentT",
     "Tanh",
+    "TiledFeatures",
     "TimeMLP",
     "TorchDistribution",
     "Trace",
@@ -264,6 +267,7 @@ __all__ = [
     "save_model",
     "split_parameters",
     "sum_event",
+    "tile_features",
     "use_activations",
     "value_and_pullback",
 ]

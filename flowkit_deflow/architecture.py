@@ -22,7 +22,9 @@ from flowkit import (
     MultiScale,
     SigmoidScale,
     Squeeze,
+    TiledFeatures,
     ZeroConv2d,
+    tile_features,
 )
 from flowkit_deflow.config import Architecture
 from flowkit_deflow.latents import CorrelatedShift, DomainShift, InferredShift, LatentModel, UncorrelatedShift
@@ -118,14 +120,14 @@ def _level(config: Architecture, index: int, channels: int) -> Bijector[Any, Any
 
 
 class _MapOfLevel(nn.Module):
-    """One of the encoder's maps (a module, since torch.compile cannot trace operator.itemgetter)."""
+    """One of the encoder's maps, for all networks of a level."""
 
     def __init__(self, index: int) -> None:
         super().__init__()
         self.index = index
 
-    def forward(self, maps: tuple[Tensor | MixedResolution, ...]) -> Tensor | MixedResolution:
-        return maps[self.index]
+    def forward(self, maps: tuple[Tensor | MixedResolution, ...]) -> Tensor | MixedResolution | TiledFeatures:
+        return tile_features(maps[self.index])
 
 
 def _conditional_part(config: Architecture, channels: int) -> Bijector[Any, Any]:

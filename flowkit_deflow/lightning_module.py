@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from flowkit import Activations, Checkpointed, Reversible, Stored, bits_per_dim, use_activations
+from flowkit import bits_per_dim, use_activations
+from flowkit_deflow.activations import ACTIVATIONS
 from flowkit_deflow.checkpoint_io import last_checkpoint
 from flowkit_deflow.config import Run
 from flowkit_deflow.data import Batch, UnpairedCrops
@@ -25,7 +26,6 @@ __all__ = ["DeFlowTraining"]
 
 INITIALIZATION_BATCHES = 4
 INFERENCE_BATCHES = 32
-ACTIVATIONS: dict[str, type[Activations]] = {"stored": Stored, "checkpointed": Checkpointed, "reversible": Reversible}
 PIXELS_AT_ONCE = 4 * 160 * 160
 
 
@@ -44,7 +44,7 @@ class DeFlowTraining(pl.LightningModule):
         self.skipped = 0
         self.skipped_in_a_row = 0
         self.problems: list[str] = []
-        use_activations(model.bijector, ACTIVATIONS[run.training.activations]())
+        use_activations(model.bijector, ACTIVATIONS[run.training.activations])
 
     def crops(self) -> UnpairedCrops:
         """The training data of this process."""

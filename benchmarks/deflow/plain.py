@@ -84,7 +84,8 @@ def _run(bijector: Bijector[Any, Any], x: Any, context: Any, inverse: bool) -> t
     match bijector:
         case ContextMap():
             encoder = bijector.function
-            inner = features(encoder, context) if isinstance(encoder, RRDBEncoder) else encoder(context)
+            # The other one picks a level's map, and transforms it for flowkit's kernels.
+            inner = features(encoder, context) if isinstance(encoder, RRDBEncoder) else context[encoder.index]
             return _run(bijector.bijector, x, inner, inverse)
         case Inverse():
             return _run(bijector.bijector, x, context, not inverse)

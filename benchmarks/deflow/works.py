@@ -1,15 +1,16 @@
 """What is timed: the same work done plainly and by flowkit."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from benchmarks.deflow import plain
 from benchmarks.deflow.networks import aim, images, labels
-from flowkit import Activations, Checkpointed, Reversible, Stored, use_activations
+from flowkit import Activations, use_activations
 from flowkit_deflow import DeFlow, Domain, GeneratorNoise, pad_to_multiple
+from flowkit_deflow.activations import ACTIVATIONS
 from flowkit_deflow.micro_batches import mean_in_parts
 
 __all__ = [
@@ -61,7 +62,7 @@ class Choice:
     plainly: bool = False
     at_once: int = 4
     """Crops whose activations are in memory at a time."""
-    activations: Activations = field(default_factory=Stored)
+    activations: Activations = ACTIVATIONS["stored"]
 
 
 CHOICES = {
@@ -69,8 +70,8 @@ CHOICES = {
     "flowkit": Choice(),
     "flowkit, 2 crops at once": Choice(at_once=2),
     "flowkit, 1 crop at once": Choice(at_once=1),
-    "flowkit, 1 at once, checkpointed": Choice(at_once=1, activations=Checkpointed()),
-    "flowkit, 1 at once, reversible": Choice(at_once=1, activations=Reversible()),
+    "flowkit, 1 at once, checkpointed": Choice(at_once=1, activations=ACTIVATIONS["checkpointed"]),
+    "flowkit, 1 at once, reversible": Choice(at_once=1, activations=ACTIVATIONS["reversible"]),
 }
 
 

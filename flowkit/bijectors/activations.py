@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from flowkit.bijector import Step
 
-__all__ = ["Activations", "Callee", "Checkpointed", "Part", "Recomputed", "Stored", "run_steps"]
+__all__ = ["Activations", "Callee", "Checkpointed", "Part", "Recomputed", "Stored", "in_segments", "run_steps"]
 
 T = TypeVar("T")
 
@@ -189,13 +189,11 @@ class Checkpointed(Recomputed):
         self.segment = segment
 
     def _run(self, steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
-        total: Tensor | None = None
-        for start in range(0, len(steps), self.segment):
-            segment = steps[start : start + self.segment]
-            x, log_det = _checkpointed([step.bijector for step in segment], partial(run_steps, segment), x)
-            total = log_det if total is None else total + log_det
-        assert total is not None
-        return x, total
+        return in_segments(self._run_segment, steps, self.segment, x)
+
+    def _run_segment(self, steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
+        result: tuple[Any, Tensor] = _checkpointed([step.bijector for step in steps], partial(run_steps, steps), x)
+        return result
 
 
 class Callee(nn.Module):
@@ -237,14 +235,31 @@ class Callee(nn.Module):
         return function()
 
 
-def run_steps(steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
-    """Prepare and run one step after another; the result, and the sum of the log-determinants, of the batch shape."""
+def in_segments(
+    run: Callable[[Sequence[Step], Any], tuple[Any, Tensor]], steps: Sequence[Step], segment: int, x: Any
+) -> tuple[Any, Tensor]:
+    """Run steps a few at a time.
+
+    Args:
+        run: runs a few.
+        steps: in order; at least one.
+        segment: how many at a time.
+        x: the input of the first.
+
+    Returns:
+        The last one's result and the sum of the log-determinants.
+    """
     total: Tensor | None = None
-    for step in steps:
-        x, log_det = step.run(x, step.prepare())
+    for start in range(0, len(steps), segment):
+        x, log_det = run(steps[start : start + segment], x)
         total = log_det if total is None else total + log_det
     assert total is not None
     return x, total
+
+
+def run_steps(steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
+    """Prepare and run one step after another; the result, and the sum of the log-determinants, of the batch shape."""
+    return in_segments(lambda steps, x: steps[0].run(x, steps[0].prepare()), steps, 1, x)
 
 
 class _Unprepared:

@@ -11,6 +11,7 @@ from flowkit.nn.mlp import MLP
 from flowkit.nn.nearest_conv import nearest_conv2d
 from flowkit.nn.packable_conv import PackableConv2d
 from flowkit.nn.residual_mlp import ResidualMLP
+from flowkit.nn.tiled_features import TiledFeatures, tile_features
 from flowkit.nn.time_mlp import TimeMLP
 
 __all__ = [
@@ -24,9 +25,11 @@ __all__ = [
     "MixedResolution",
     "PackableConv2d",
     "ResidualMLP",
+    "TiledFeatures",
     "TimeMLP",
     "ZeroConv2d",
     "apply_conditioner",
     "nearest_conv2d",
     "prepare_conditioner",
+    "tile_features",
 ]

@@ -7,10 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowkit.bijectors.actnorm import ActNorm
-from flowkit.nn.features import FeatureKernel, Features, Layout, channels_of, layout_of, over_batch, packed
+from flowkit.nn.features import FeatureKernel, Features, Layout, channels_of, layout_of, over_batch, packed, values_of
 from flowkit.nn.inference_cache import InferenceCache, applies
 from flowkit.nn.kernel import ConvKernel, Kernel
-from flowkit.nn.mixed_resolution import MixedResolution
 
 __all__ = ["ConvConditioner", "ZeroConv2d"]
 
@@ -68,7 +67,8 @@ class ConvConditioner(nn.Module):
         out_channels: channels of its output.
         hidden_channels: width.
         context_channels: channels of the context, whose height and width are those of the data; 0 for none. Data and
-            context may be :class:`~flowkit.MixedResolution`, whose coarse maps are convolved as they are.
+            context may be :class:`~flowkit.MixedResolution`, whose coarse maps are convolved as they are, or
+            :class:`~flowkit.TiledFeatures`, whose transform many networks share.
 
     Raises:
         ValueError: a context is missing, or given where none was announced, or has another number of channels.
@@ -108,18 +108,18 @@ class ConvConditioner(nn.Module):
             got = "none" if context is None else f"one of {channels} channels"
             raise ValueError(f"this conditioner takes a context of {self.context_channels} channels, got {got}")
         ready = self.norm1.is_initialized and self.norm2.is_initialized
-        kernels = self._kept(None) if ready else None
+        kernels = self._kept(Layout(self.in_channels, 1, tiled=False)) if ready else None
         return _Prepared(None if context is None else self._over_context(context), kernels)
 
     def forward(self, x: Features, prepared: "_Prepared | None" = None) -> Tensor:
         """``batch x in_channels x H x W`` and what :meth:`prepare` returned to ``batch x out_channels x H x W``."""
         if self.norm1.collecting or self.norm2.collecting:
             self._start(x, None if prepared is None else prepared.hidden)
-        layout = layout_of(x)
         hidden, kernels = (None, None) if prepared is None else prepared
-        if prepared is None or layout is not None:
+        layout = layout_of(x)
+        if prepared is None or not isinstance(x, Tensor):
             kernels = self._kept(layout)
-        if kernels is None or not applies(x.fine if isinstance(x, MixedResolution) else x):
+        if kernels is None or not applies(values_of(x)):
             kernels = self._folded(layout)
         first, inner, last = kernels
         y = first(x, hidden, slope=0.0)

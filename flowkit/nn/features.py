@@ -1,23 +1,36 @@
 """3x3 convolution of images and of feature maps of mixed resolution."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from flowkit.nn.kernel import ConvKernel, Kernel, PackedKernel, can_pack
+from flowkit.nn.kernel import ConvKernel, Kernel, PackedKernel, can_pack, rectify_
 from flowkit.nn.mixed_resolution import MixedResolution
 from flowkit.nn.nearest_conv import spread_taps, spread_taps_onto, tap_kernel
+from flowkit.nn.tiled_features import TiledFeatures
+from flowkit.nn.winograd import WinogradKernel
 
-__all__ = ["FeatureKernel", "Features", "Layout", "channels_of", "layout_of", "over_batch", "packed"]
+__all__ = ["FeatureKernel", "Features", "Layout", "channels_of", "layout_of", "over_batch", "packed", "values_of"]
 
-Features = Tensor | MixedResolution
+Features = Tensor | MixedResolution | TiledFeatures
 """An image ``batch x C x H x W``, or maps that stand for one."""
 
-Layout = tuple[int, int] | None
-"""Of mixed resolution: channels of the fine maps, and the factor by which the coarse ones are smaller."""
+
+class Layout(NamedTuple):
+    """What a kernel has to know of the features that it will see.
+
+    Attributes:
+        fine: channels of the fine maps.
+        factor: by which the coarse ones, which the other channels are, are smaller.
+        tiled: whether the fine maps come as tiles.
+    """
+
+    fine: int
+    factor: int
+    tiled: bool
 
 
 def channels_of(x: Features) -> int:
@@ -33,26 +46,52 @@ def channels_of(x: Features) -> int:
         >>> channels_of(torch.rand(1, 3, 8, 8))
         3
     """
-    return x.channels if isinstance(x, MixedResolution) else x.shape[-3]
+    return x.shape[-3] if isinstance(x, Tensor) else x.channels
 
 
 def layout_of(x: Features) -> Layout:
-    """What a kernel has to know of the features that it will see.
+    """The layout of some features.
 
     Args:
         x: the features.
 
     Returns:
-        ``None`` for an image.
+        An image is one of fine maps alone.
 
     Raises:
         ValueError: the maps' sizes do not fit each other.
 
     Examples:
         >>> layout_of(MixedResolution(torch.rand(1, 2, 8, 8), torch.rand(1, 3, 4, 4)))
-        (2, 2)
+        Layout(fine=2, factor=2, tiled=False)
     """
-    return (x.fine.shape[-3], x.factor) if isinstance(x, MixedResolution) else None
+    match x:
+        case MixedResolution():
+            return Layout(x.fine.shape[-3], x.factor, tiled=False)
+        case TiledFeatures():
+            return Layout(x.tiles.shape[-1], x.factor, tiled=True)
+    return Layout(x.shape[-3], 1, tiled=False)
+
+
+def values_of(x: Features) -> Tensor:
+    """A tensor of some features, the fine maps' where there are several.
+
+    Args:
+        x: the features.
+
+    Returns:
+        The image, the fine maps or the tiles.
+
+    Examples:
+        >>> values_of(MixedResolution(torch.ones(1, 2, 8, 8), torch.zeros(1, 3, 4, 4))).shape
+        torch.Size([1, 2, 8, 8])
+    """
+    match x:
+        case MixedResolution():
+            return x.fine
+        case TiledFeatures():
+            return x.tiles
+    return x
 
 
 class FeatureKernel:
@@ -61,42 +100,50 @@ class FeatureKernel:
     Args:
         weight: ``N x C x 3 x 3``.
         bias: ``N`` numbers, or ``None``.
-        layout: of the features; ``None`` for images.
+        layout: of the features.
 
     Examples:
         >>> maps = MixedResolution(torch.rand(1, 2, 8, 8), torch.rand(1, 3, 4, 4))
-        >>> weight = torch.rand(6, 5, 3, 3)
-        >>> on_maps, on_images = FeatureKernel(weight, None, layout_of(maps)), FeatureKernel(weight, None, None)
-        >>> torch.allclose(on_maps(maps), on_images(maps.dense()), atol=1e-5)
+        >>> weight, image = torch.rand(6, 5, 3, 3), maps.dense()
+        >>> on_maps, on_images = (FeatureKernel(weight, None, layout_of(x)) for x in (maps, image))
+        >>> torch.allclose(on_maps(maps), on_images(image), atol=1e-5)
         True
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None, layout: Layout) -> None:
-        fine, self.factor = (weight.shape[1], 1) if layout is None else layout
-        self.fine: ConvKernel = Kernel(weight[:, :fine], bias)
+        fine, coarse = weight[:, : layout.fine], weight[:, layout.fine :]
+        self.factor = layout.factor
+        # The bias goes with the smaller maps, where there are any.
+        of_fine = None if coarse.shape[1] else bias
+        self.fine: _OnTiles | _OnImage
+        if layout.tiled:
+            self.fine = _OnTiles(WinogradKernel(fine), of_fine)
+        else:
+            self.fine = _OnImage(Kernel(fine, of_fine))
         self.coarse: ConvKernel | None = None
+        if coarse.shape[1]:
+            self.coarse = Kernel(coarse, bias) if self.factor == 1 else tap_kernel(coarse, bias)
         self.in_place = False
-        if layout is not None:
-            rest = weight[:, fine:]
-            self.coarse = Kernel(rest) if self.factor == 1 else tap_kernel(rest)
 
     def packed(self) -> "FeatureKernel":
         """The same for calls without gradients, laid out for this machine where that is possible; this one changes."""
-        self.fine = packed(self.fine)
+        self.fine = self.fine.packed()
         self.coarse = None if self.coarse is None else packed(self.coarse)
         self.in_place = True
         return self
 
     def __call__(self, x: Features, add: Tensor | None = None, slope: float | None = None) -> Tensor:
         """The convolution of features ``batch x C x H x W``, any number of batch dimensions; ``add`` and ReLU after."""
-        if not isinstance(x, MixedResolution):
-            return _added(self.fine, x, add, slope)
+        if self.coarse is None:
+            return self.fine(x, add, slope)
+        assert not isinstance(x, Tensor)
+        assert x.coarse is not None
         if self.in_place and self.factor > 1:
-            y = _added(self.fine, x.fine, add, None)
+            y = self.fine(x, add, None)
             y = over_batch(lambda fine, part: spread_taps_onto(fine, self._products(part), self.factor), y, x.coarse)
-            return y if slope is None else F.leaky_relu_(y, slope)
+            return y if slope is None else rectify_(y, slope)
         coarse = over_batch(self._over_coarse, x.coarse)
-        return _added(self.fine, x.fine, coarse if add is None else coarse + add, slope)
+        return self.fine(x, coarse if add is None else coarse + add, slope)
 
     def _over_coarse(self, x: Tensor) -> Tensor:
         y = self._products(x)
@@ -107,10 +154,44 @@ class FeatureKernel:
         return self.coarse(x)
 
 
-def _added(kernel: ConvKernel, x: Tensor, add: Tensor | None, slope: float | None) -> Tensor:
-    if add is None:
-        return over_batch(lambda part: kernel(part, slope=slope), x)
-    return over_batch(lambda part, added: kernel(part, added, slope), x, add)
+class _OnImage:
+    """The part of a :class:`FeatureKernel` over fine maps that are an image."""
+
+    def __init__(self, kernel: ConvKernel) -> None:
+        self.kernel = kernel
+
+    def packed(self) -> "_OnImage":
+        return _OnImage(packed(self.kernel))
+
+    def __call__(self, x: Features, add: Tensor | None, slope: float | None) -> Tensor:
+        assert not isinstance(x, TiledFeatures)
+        image = values_of(x)
+        if add is None:
+            return over_batch(lambda part: self.kernel(part, slope=slope), image)
+        return over_batch(lambda part, added: self.kernel(part, added, slope), image, add)
+
+
+class _OnTiles:
+    """The part of a :class:`FeatureKernel` over fine maps that come as tiles."""
+
+    def __init__(self, kernel: WinogradKernel, bias: Tensor | None) -> None:
+        self.kernel = kernel
+        self.bias = bias
+
+    def packed(self) -> "_OnTiles":
+        return _OnTiles(self.kernel.packed(), self.bias)
+
+    def __call__(self, x: Features, add: Tensor | None, slope: float | None) -> Tensor:
+        assert isinstance(x, TiledFeatures)
+        y = self.kernel(x.tiles, x.height, x.width)
+        bias = None if self.bias is None else self.bias.view(-1, 1, 1)
+        terms = [term for term in (bias, add) if term is not None]
+        for term in terms:
+            y = y + term
+        if slope is None:
+            return y
+        # What the kernel returns is a view, which autograd changes in place by a detour.
+        return rectify_(y, slope) if terms else F.leaky_relu(y, slope)
 
 
 def packed(kernel: Any) -> ConvKernel:

@@ -29,7 +29,7 @@ class _Kept(NamedTuple):
     """What was made of some tensors. Two threads may both make a value: they are the same, and either will do."""
 
     seen: tuple[_Seen, ...]
-    sums: Tensor
+    samples: Tensor
     values: dict[Hashable, Any]
 
 
@@ -38,8 +38,7 @@ class InferenceCache:
 
     A change is seen by the tensor's identity, its address in memory and its version, which every operation in place
     counts up: loading, moving, casting, an optimiser's step. Writing through ``.data`` is not counted by PyTorch; so up
-    to 1024 of the numbers, evenly spread, are added up and compared as well, which finds any change of a whole kernel
-    or channel.
+    to 1024 of the numbers, evenly spread, are compared as well, which finds any change of a whole kernel or channel.
 
     Nothing is kept while gradients are recorded, in compiled code, under autocast or ``torch.func``; copies and pickles
     start empty. Threads may share one.
@@ -77,7 +76,7 @@ class InferenceCache:
             # What is stale is let go before anything is made in its place.
             self._kept = None
             seen = tuple(_Seen(t, t.detach(), t.data_ptr(), t._version, _sample(t)) for t in tensors)
-            self._kept = kept = _Kept(seen, _summed(seen), {})
+            self._kept = kept = _Kept(seen, _samples(seen), {})
         if key not in kept.values:
             # Kept values must be ordinary tensors: a later call may record gradients of what it does with them.
             with torch.inference_mode(False), torch.no_grad():
@@ -117,13 +116,12 @@ def _still(kept: _Kept, tensors: Sequence[Tensor]) -> bool:
     for tensor, seen in zip(tensors, kept.seen, strict=True):
         if tensor is not seen.tensor or tensor.data_ptr() != seen.address or tensor._version != seen.version:
             return False
-    return torch.equal(_summed(kept.seen), kept.sums)
+    return torch.equal(_samples(kept.seen), kept.samples)
 
 
-def _summed(seen: Sequence[_Seen]) -> Tensor:
-    """The samples' sums: compared all at once, as a GPU is waited for at each comparison."""
-    samples = (one.tensor.flatten() if one.sample is None else one.sample for one in seen)
-    return torch.stack([sample.sum() for sample in samples])
+def _samples(seen: Sequence[_Seen]) -> Tensor:
+    """The samples in one: calls cost more than numbers here, and a GPU is waited for at each comparison."""
+    return torch.cat([one.tensor.detach().flatten() if one.sample is None else one.sample for one in seen])
 
 
 def _sample(values: Tensor) -> Tensor | None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from flowkit.nn.memory_format import channels_last
 
-__all__ = ["ConvKernel", "Kernel", "PackedKernel", "can_pack"]
+__all__ = ["ConvKernel", "Kernel", "PackedKernel", "can_pack", "rectify_"]
 
 Padding = tuple[int, int]
 
@@ -46,9 +46,7 @@ class Kernel(ConvKernel):
         y = F.conv2d(channels_last(x), self.weight, self.bias, padding=self.padding)
         if add is not None:
             y = y + add
-        if slope is None:
-            return y
-        return F.leaky_relu_(y, slope) if slope else y.relu_()
+        return y if slope is None else rectify_(y, slope)
 
 
 class PackedKernel(ConvKernel):
@@ -95,7 +93,7 @@ class PackedKernel(ConvKernel):
             x, channels_last(add), *fixed, "add", 1.0, "relu" if slope == 0 else None, [], ""
         )
         # After an addition the operator knows this activation alone.
-        return F.leaky_relu_(y, slope) if slope else y
+        return rectify_(y, slope) if slope else y
 
     def _shape_of_result(self, x: Tensor) -> tuple[int, ...]:
         sides = (
@@ -114,6 +112,23 @@ class PackedKernel(ConvKernel):
 
 def _repacked(kernel: Kernel) -> ConvKernel:
     return PackedKernel(kernel) if can_pack(kernel.weight) else kernel
+
+
+def rectify_(y: Tensor, slope: float) -> Tensor:
+    """A leaky ReLU in place.
+
+    Args:
+        y: any tensor that nothing else needs.
+        slope: for negative numbers; 0 for a plain ReLU.
+
+    Returns:
+        ``y``.
+
+    Examples:
+        >>> rectify_(torch.tensor([-1.0, 2.0]), 0.0)
+        tensor([0., 2.])
+    """
+    return F.leaky_relu_(y, slope) if slope else y.relu_()
 
 
 def can_pack(weight: Tensor) -> bool:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from flowkit.nn.kernel import Kernel
@@ -44,14 +45,16 @@ def nearest_conv2d(x: Tensor, weight: Tensor, factor: int) -> Tensor:
     return spread_taps(tap_kernel(weight)(x), factor)
 
 
-def tap_kernel(weight: Tensor) -> Kernel:
+def tap_kernel(weight: Tensor, bias: Tensor | None = None) -> Kernel:
     """The nine taps of a 3x3 kernel as a 1x1 convolution with nine times as many outputs.
 
     Args:
         weight: ``N x C x 3 x 3``.
+        bias: ``N`` numbers, or ``None``.
 
     Returns:
-        A kernel ``9N x C x 1 x 1``: the taps row by row, ``N`` outputs each.
+        A kernel ``9N x C x 1 x 1``: the taps row by row, ``N`` outputs each. The bias is with the tap in the middle,
+        which every pixel gets once.
 
     Raises:
         ValueError: the kernel is not 3x3.
@@ -65,7 +68,8 @@ def tap_kernel(weight: Tensor) -> Kernel:
     """
     if weight.shape[-2:] != (3, 3):
         raise ValueError(f"expected a 3x3 kernel, got one of shape {tuple(weight.shape)}")
-    return Kernel(weight.permute(2, 3, 0, 1).flatten(0, 2)[..., None, None], padding=(0, 0))
+    taps = weight.permute(2, 3, 0, 1).flatten(0, 2)[..., None, None]
+    return Kernel(taps, None if bias is None else F.pad(bias, (4 * len(bias), 4 * len(bias))), padding=(0, 0))
 
 
 def spread_taps(products: Tensor, factor: int) -> Tensor:

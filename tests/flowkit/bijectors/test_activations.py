@@ -62,6 +62,7 @@ RECOMPUTED: dict[str, Activations] = {
     "Checkpointed": Checkpointed(),
     "Checkpointed by 3": Checkpointed(segment=3),
     "Reversible": Reversible(),
+    "Reversible in segments": Reversible(segment=3),
 }
 recomputed = pytest.mark.parametrize("activations", RECOMPUTED.values(), ids=RECOMPUTED)
 directions = pytest.mark.parametrize("direction", ["forward", "inverse"])
@@ -308,6 +309,8 @@ def test_bytes_saved() -> None:
     value, context = 4 * 2 * 16 * 16, 4 * 2 * CONTEXT * 8 * 8
     # The result and the context; however many steps.
     assert [measured(steps, Reversible()) for steps in (1, 4, 16)] == [value + context] * 3
+    # And one value a segment.
+    assert [measured(steps, Reversible(segment=8)) for steps in (4, 16)] == [3 * value + context, 9 * value + context]
     # One value a segment, of 4 bijections a step after the squeeze.
     for steps in (4, 16):
         bijections = 1 + 4 * steps
@@ -640,8 +643,9 @@ def test_use_activations_sets_every_chain() -> None:
 
 @pytest.mark.parametrize("segment", [0, -1])
 def test_a_segment_of_no_step_is_refused(segment: int) -> None:
-    with pytest.raises(ValueError, match=f"segment is {segment}; it takes at least 1"):
-        Checkpointed(segment)
+    for activations in (Checkpointed, Reversible):
+        with pytest.raises(ValueError, match=f"segment is {segment}; it takes at least 1"):
+            activations(segment)
 
 
 # --- drift ----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,12 @@
+"""What the backward pass finds stored, by the name in a run's settings."""
+
+from flowkit import Activations, Checkpointed, Reversible, Stored
+
+__all__ = ["ACTIVATIONS"]
+
+ACTIVATIONS: dict[str, Activations] = {
+    "stored": Stored(),
+    "checkpointed": Checkpointed(),
+    # Eight steps of the flow: the gradients of all its parameters would be more than the values in between.
+    "reversible": Reversible(segment=32),
+}
