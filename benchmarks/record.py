@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 import flowkit
+from flowkit.nn.processor import processor_vendor
 
 __all__ = ["RESULTS", "machine", "read", "versions", "write"]
 
@@ -20,10 +21,11 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def machine() -> str:
-    """The machine in a few words: ``2 CPU cores (x86_64), 24 GB, no GPU``."""
+    """The machine in a few words: ``2 CPU cores (x86_64, GenuineIntel, AVX512), 24 GB, no GPU``."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
-    return f"{os.cpu_count()} CPU cores ({platform.machine()}), {memory:.0f} GB, {gpu}"
+    kind = ", ".join(filter(None, (platform.machine(), processor_vendor(), torch.backends.cpu.get_cpu_capability())))
+    return f"{os.cpu_count()} CPU cores ({kind}), {memory:.0f} GB, {gpu}"
 
 
 def versions(distributions: Iterable[str]) -> dict[str, str]:

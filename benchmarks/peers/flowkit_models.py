@@ -3,12 +3,13 @@
 ====== =============================================================================================================
 spline widths, heights and slopes of 0.001 at least
 affine the scale is the exponential of the network's output, unbounded
-maf    the same scale
+maf    the log-scale is 2 tanh(a / 2)
 glow   the latents that leave depend on those that go on, by one more 3x3 convolution per level; actnorms in networks
 ====== =============================================================================================================
 """
 
 import torch
+from torch import nn
 
 from benchmarks.density import flowkit_models as known
 from benchmarks.density.architectures import Coupling as CouplingSettings
@@ -24,7 +25,7 @@ def spline(event: Event, settings: Spline) -> Model:
 
 
 def affine(event: Event, settings: CouplingSettings) -> Model:
-    return _couplings(event, settings, ScaleShift())
+    return _couplings(event, settings, ScaleShift(nn.Identity()))
 
 
 def maf(event: Event, settings: Masked) -> Model:

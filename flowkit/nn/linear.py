@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from flowkit.nn.processor import mkl_is_slow
+
 __all__ = ["LinearLayer", "linear"]
 
 LEAST_PRODUCTS = 2**21
@@ -17,7 +19,8 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     PyTorch multiplies float32 matrices on CPUs by MKL, which reaches about half of an AMD processor's speed; oneDNN,
     with which it convolves, reaches all of it. Gradients of any order, and forward derivatives, are those of the plain
-    function; for half precision, other devices, compiled code and ``torch.func`` it is the plain function.
+    function; on other processors and devices, for half precision, compiled code and ``torch.func`` it is the plain
+    function.
 
     Args:
         x: ``batch x in_features``, any number of batch dimensions.
@@ -101,6 +104,7 @@ class _Linear(torch.autograd.Function):
 def _gains(x: Tensor, weight: Tensor, *rest: Tensor) -> bool:
     return (
         not torch.compiler.is_compiling()
+        and mkl_is_slow()
         and x.ndim > 1
         and x.shape[-1] == weight.shape[-1]
         and x.numel() * len(weight) >= LEAST_PRODUCTS

@@ -6,6 +6,13 @@ from torch import Tensor, nn
 
 from flowkit.nn.linear import LEAST_PRODUCTS, LinearLayer, linear
 
+
+@pytest.fixture(autouse=True)
+def processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One on which the other operator is used, whatever the tests run on: it gives the same on all."""
+    monkeypatch.setattr("flowkit.nn.linear.mkl_is_slow", lambda: True)
+
+
 # Float32 is what it is made for; the sums run over 64 products of numbers of about 1.
 TOLERANCE = 1e-4
 
@@ -121,3 +128,9 @@ def test_the_layer_has_the_state_of_pytorchs() -> None:
     x, _, _ = large()
     plain, layer = plain.float(), layer.float()
     torch.testing.assert_close(layer(x), plain(x), atol=TOLERANCE, rtol=0)
+
+
+def test_where_mkl_is_as_fast_it_is_the_plain_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flowkit.nn.linear.mkl_is_slow", lambda: False)
+    x, weight, bias = large()
+    assert is_plain(linear(x.requires_grad_(), weight, bias))
