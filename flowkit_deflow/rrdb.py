@@ -1,16 +1,19 @@
 """The RRDB network of ESRGAN, and the feature maps that a flow is conditioned on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowkit import Activations, MixedResolution, PackableConv2d, Stored
+from flowkit import Activations, ConvKernel, MixedResolution, PackableConv2d, PackedConvs, Stored
 
 __all__ = ["RRDBEncoder"]
 
 Features = Tensor | MixedResolution
+Kernels = Mapping[nn.Module, ConvKernel]
+NONE: Kernels = MappingProxyType({})
 
 SLOPE = 0.2  # of the leaky ReLUs
 RESIDUAL = 0.2  # factor on each residual branch
@@ -25,11 +28,12 @@ class _DenseBlock(nn.Module):
             self.add_module(f"conv{i}", PackableConv2d(features + (i - 1) * growth, growth, 3))
         self.conv5 = PackableConv2d(features + 4 * growth, features, 3)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, kernels: Kernels = NONE) -> Tensor:
         seen = x
-        for i in range(1, 5):
-            seen = torch.cat([seen, self.get_submodule(f"conv{i}")(seen, slope=SLOPE)], 1)
-        return x + RESIDUAL * self.conv5(seen)
+        *first, last = self.children()
+        for conv in first:
+            seen = torch.cat([seen, conv(seen, slope=SLOPE, kernel=kernels.get(conv))], 1)
+        return torch.add(x, last(seen, kernel=kernels.get(last)), alpha=RESIDUAL)
 
 
 class _RRDB(nn.Module):
@@ -41,8 +45,11 @@ class _RRDB(nn.Module):
         self.RDB2 = _DenseBlock(features, growth)
         self.RDB3 = _DenseBlock(features, growth)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x + RESIDUAL * self.RDB3(self.RDB2(self.RDB1(x)))
+    def forward(self, x: Tensor, kernels: Kernels = NONE) -> Tensor:
+        y = x
+        for block in self.children():
+            y = block(y, kernels)
+        return torch.add(x, y, alpha=RESIDUAL)
 
 
 class RRDBEncoder(nn.Module):
@@ -103,6 +110,7 @@ class RRDBEncoder(nn.Module):
         self.resolutions = [scale / 2**level for level in range(1, levels + 1)]
         self.conv_first = PackableConv2d(3, features, 3)
         self.RRDB_trunk = nn.ModuleList(_RRDB(features, growth) for _ in range(blocks))
+        self._trunk = PackedConvs(self.RRDB_trunk)
         self.trunk_conv = PackableConv2d(features, features, 3)
         for i in range(scale.bit_length() - 1):
             self.add_module(f"upconv{i + 1}", PackableConv2d(features, features, 3))
@@ -120,8 +128,9 @@ class RRDBEncoder(nn.Module):
         """``B x 3 x H x W`` in [0, 1] to a map for each level, finest first."""
         x = self.conv_first(h)
         stacked: dict[int, Tensor] = {}
+        kernels = self._trunk.get(h)
         for i, block in enumerate(self.RRDB_trunk):
-            x = self.activations.call(block, x)
+            x = block(x, kernels) if kernels else self.activations.call(block, x)
             if i in self.stack_blocks:
                 stacked[i] = x
         # ESRGAN adds the first convolution's output here; SRFlow and DeFlow add the last block's.

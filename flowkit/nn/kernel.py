@@ -15,7 +15,16 @@ Padding = tuple[int, int]
 
 
 class ConvKernel(ABC):
-    """A convolution, ready to be called on images ``batch x C x H x W``."""
+    r"""A convolution of images, ready to be called: :math:`y = \operatorname{LReLU}(w * x + b + a)`.
+
+    References:
+        As :class:`~flowkit.PackableConv2d`, whose kernels these are.
+
+    Examples:
+        >>> kernel: ConvKernel = Kernel(torch.ones(1, 1, 1, 1), padding=(0, 0))
+        >>> kernel(torch.tensor([[[[-1.0, 2.0]]]]), slope=0.5)
+        tensor([[[[-0.5000,  2.0000]]]])
+    """
 
     @abstractmethod
     def __call__(self, x: Tensor, add: Tensor | None = None, slope: float | None = None) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowkit import PackableConv2d
+from flowkit import PackableConv2d, PackedConvs
 from flowkit.nn.kernel import ConvKernel, Kernel, PackedKernel, can_pack
 
 # Sums of some dozen products in another order.
@@ -101,3 +101,46 @@ class TestPackedKernel:
         assert not can_pack(weight.double())
         with torch.autocast("cpu", torch.bfloat16):
             assert not can_pack(weight)
+
+
+class TestPackedConvs:
+    def network(self) -> nn.Sequential:
+        return nn.Sequential(PackableConv2d(4, 5, 3), nn.Sequential(PackableConv2d(5, 2, 1, bias=False))).eval()
+
+    def run(self, network: nn.Sequential, convs: PackedConvs, x: Tensor) -> Tensor:
+        for layer in network.modules():
+            if isinstance(layer, PackableConv2d):
+                x = layer(x, kernel=convs.get(x)[layer])
+        return x
+
+    def test_they_follow_the_parameters(self) -> None:
+        network, x = self.network(), torch.randn(2, 4, 6, 7)
+        convs = PackedConvs(network)
+        with torch.no_grad():
+            for change in (
+                lambda: None,
+                lambda: network[0].weight.mul_(2.0),
+                lambda: network[1][0].weight.data.add_(1.0),
+            ):
+                change()
+                torch.testing.assert_close(self.run(network, convs, x), network(x), **CLOSE)
+            first = convs.get(x)
+            assert convs.get(x) is first
+            network[0].bias.zero_()
+            assert convs.get(x) is not first
+
+    def test_there_are_none_in_training_and_with_gradients(self) -> None:
+        network, x = self.network(), torch.randn(2, 4, 6, 7)
+        assert not PackedConvs(network).get(x)
+        with torch.no_grad():
+            assert PackedConvs(network).get(x)
+            assert not PackedConvs(network.train()).get(x)
+
+    def test_a_copy_has_its_own(self) -> None:
+        holder = self.network()
+        holder.convs = PackedConvs(holder)  # type: ignore[assignment]
+        twin, x = copy.deepcopy(holder), torch.randn(2, 4, 6, 7)
+        with torch.no_grad():
+            twin[0].weight.zero_()
+            assert set(twin.convs.get(x)) == {twin[0], twin[1][0]}
+            torch.testing.assert_close(self.run(twin, twin.convs, x), twin(x), **CLOSE)
