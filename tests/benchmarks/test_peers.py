@@ -79,7 +79,9 @@ def test_couplings_keep_the_first_half(library, name):
     model = build(library, name, replace(work, settings=replace(work.settings, layers=1)))
     with torch.no_grad():
         for parameter in model.parameters:
-            parameter.copy_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(parameter.numel())))
+            generator = torch.Generator().manual_seed(parameter.numel())
+            # So small that no exponential of a network's output vanishes.
+            parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator))
     x = 0.5 * work.data()[0]
     hessian = torch.autograd.functional.hessian(lambda point: model.log_prob(point[None])[0], x)
     coupled = hessian.abs() > 1e-6
