@@ -61,7 +61,8 @@ def tile_features(x: Tensor | MixedResolution) -> Tensor | MixedResolution | Til
 
     Of the fine maps it makes :math:`B^\top p\, B` for each patch :math:`p`, as :class:`TiledFeatures` has it. That
     is faster on a CPU, in float32 or float64 outside of autocast, from 32 fine channels on; elsewhere the features stay
-    as they are. Results are the same but for rounding, which in float32 is four times that of a plain convolution.
+    as they are, and in compiled code, where tiles would make graphs of their own for sizes that are no multiples of 4.
+    Results are the same but for rounding, which in float32 is four times that of a plain convolution.
 
     Args:
         x: an image ``batch x C x H x W``, or maps that stand for one.
@@ -85,7 +86,8 @@ def tile_features(x: Tensor | MixedResolution) -> Tensor | MixedResolution | Til
     """
     fine, coarse = (x.fine, x.coarse) if isinstance(x, MixedResolution) else (x, None)
     pays = (
-        fine.device.type == "cpu"
+        not torch.compiler.is_compiling()
+        and fine.device.type == "cpu"
         and fine.dtype in (torch.float32, torch.float64)
         and not torch.is_autocast_enabled("cpu")
         and fine.shape[-3] >= FEWEST_CHANNELS

@@ -83,6 +83,11 @@ def test_elsewhere_features_stay_as_they_are(reason: str) -> None:
         assert tile_features(features) is features
 
 
+def test_compiled_code_has_no_tiles() -> None:
+    features = maps(None, torch.float32, 1)
+    assert isinstance(torch.compile(tile_features, backend="eager", fullgraph=True)(features), Tensor)
+
+
 def test_sizes_that_do_not_fit_are_refused() -> None:
     fine, coarse = torch.rand(1, 32, 6, 10), torch.rand(1, 2, 4, 5)
     with pytest.raises(ValueError, match="fine maps are 6 x 10 and coarse ones 4 x 5"):
