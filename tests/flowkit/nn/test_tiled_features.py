@@ -4,7 +4,7 @@ from torch import Tensor
 
 from flowkit import ConvConditioner, MixedResolution, TiledFeatures, initialize, tile_features
 
-CHANNELS = 34
+CHANNELS = 66
 Maps = Tensor | MixedResolution
 
 
@@ -78,7 +78,7 @@ def test_elsewhere_features_stay_as_they_are(reason: str) -> None:
     features = maps(2, torch.bfloat16 if reason == "half precision" else torch.float32, 1)
     assert isinstance(features, MixedResolution)
     if reason == "few channels":
-        features = MixedResolution(features.fine[:, :31], features.coarse)
+        features = MixedResolution(features.fine[:, :63], features.coarse)
     with torch.autocast("cpu", torch.bfloat16, enabled=reason == "autocast"):
         assert tile_features(features) is features
 
@@ -89,6 +89,6 @@ def test_compiled_code_has_no_tiles() -> None:
 
 
 def test_sizes_that_do_not_fit_are_refused() -> None:
-    fine, coarse = torch.rand(1, 32, 6, 10), torch.rand(1, 2, 4, 5)
+    fine, coarse = torch.rand(1, 64, 6, 10), torch.rand(1, 2, 4, 5)
     with pytest.raises(ValueError, match="fine maps are 6 x 10 and coarse ones 4 x 5"):
         _ = tile_features(MixedResolution(fine, coarse)).factor
