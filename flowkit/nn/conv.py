@@ -7,7 +7,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowkit.bijectors.actnorm import ActNorm
-from flowkit.nn.features import FeatureKernel, Features, Layout, channels_of, layout_of, over_batch, packed, values_of
+from flowkit.nn.features import (
+    IMAGE,
+    FeatureKernel,
+    Features,
+    Layout,
+    channels_of,
+    layout_of,
+    over_batch,
+    packed,
+    values_of,
+)
 from flowkit.nn.inference_cache import InferenceCache, applies
 from flowkit.nn.kernel import ConvKernel, Kernel
 
@@ -108,7 +118,7 @@ class ConvConditioner(nn.Module):
             got = "none" if context is None else f"one of {channels} channels"
             raise ValueError(f"this conditioner takes a context of {self.context_channels} channels, got {got}")
         ready = self.norm1.is_initialized and self.norm2.is_initialized
-        kernels = self._kept(Layout(self.in_channels, 1, tiled=False)) if ready else None
+        kernels = self._kept(IMAGE) if ready else None
         return _Prepared(None if context is None else self._over_context(context), kernels)
 
     def forward(self, x: Features, prepared: "_Prepared | None" = None) -> Tensor:

@@ -13,7 +13,17 @@ from flowkit.nn.nearest_conv import spread_taps, spread_taps_onto, tap_kernel
 from flowkit.nn.tiled_features import TiledFeatures
 from flowkit.nn.winograd import WinogradKernel
 
-__all__ = ["FeatureKernel", "Features", "Layout", "channels_of", "layout_of", "over_batch", "packed", "values_of"]
+__all__ = [
+    "IMAGE",
+    "FeatureKernel",
+    "Features",
+    "Layout",
+    "channels_of",
+    "layout_of",
+    "over_batch",
+    "packed",
+    "values_of",
+]
 
 Features = Tensor | MixedResolution | TiledFeatures
 """An image ``batch x C x H x W``, or maps that stand for one."""
@@ -23,14 +33,18 @@ class Layout(NamedTuple):
     """What a kernel has to know of the features that it will see.
 
     Attributes:
-        fine: channels of the fine maps.
-        factor: by which the coarse ones, which the other channels are, are smaller.
+        coarse: channels of the coarse maps, the last ones; the others are fine.
+        factor: by which the coarse ones are smaller.
         tiled: whether the fine maps come as tiles.
     """
 
-    fine: int
+    coarse: int
     factor: int
     tiled: bool
+
+
+IMAGE = Layout(0, 1, tiled=False)
+"""That of an image, fine maps alone."""
 
 
 def channels_of(x: Features) -> int:
@@ -63,14 +77,14 @@ def layout_of(x: Features) -> Layout:
 
     Examples:
         >>> layout_of(MixedResolution(torch.rand(1, 2, 8, 8), torch.rand(1, 3, 4, 4)))
-        Layout(fine=2, factor=2, tiled=False)
+        Layout(coarse=3, factor=2, tiled=False)
     """
     match x:
         case MixedResolution():
-            return Layout(x.fine.shape[-3], x.factor, tiled=False)
+            return Layout(x.coarse.shape[-3], x.factor, tiled=False)
         case TiledFeatures():
-            return Layout(x.tiles.shape[-1], x.factor, tiled=True)
-    return Layout(x.shape[-3], 1, tiled=False)
+            return Layout(0 if x.coarse is None else x.coarse.shape[-3], x.factor, tiled=True)
+    return IMAGE
 
 
 def values_of(x: Features) -> Tensor:
@@ -111,7 +125,7 @@ class FeatureKernel:
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None, layout: Layout) -> None:
-        fine, coarse = weight[:, : layout.fine], weight[:, layout.fine :]
+        fine, coarse = weight.split([weight.shape[1] - layout.coarse, layout.coarse], 1)
         self.factor = layout.factor
         # The bias goes with the smaller maps, where there are any.
         of_fine = None if coarse.shape[1] else bias

@@ -127,6 +127,14 @@ class TestMixedResolution:
             torch.testing.assert_close(network(x, network.prepare(context)), expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("channels", [3, 5])
+@pytest.mark.parametrize("grad", [True, False])
+def test_data_of_another_number_of_channels_is_refused_by_its_convolution(channels: int, grad: bool) -> None:
+    network = made_ready(ConvConditioner(4, 6, hidden_channels=5)).eval()
+    with torch.set_grad_enabled(grad), pytest.raises(RuntimeError, match=f"to have 4 channels, but got {channels}"):
+        network(torch.rand(1, channels, 4, 4).double(), network.prepare(None))
+
+
 def test_what_was_prepared_without_gradients_serves_with_them() -> None:
     network = made_ready(ConvConditioner(2, 6, hidden_channels=5, context_channels=3)).float().eval()
     x, context = torch.rand(4, 2, 3, 5, requires_grad=True), torch.rand(4, 3, 3, 5)
