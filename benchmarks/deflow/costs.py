@@ -44,13 +44,13 @@ class Costs:
         return self.bind + self.encode + self.decode
 
 
-def costs(side: int = CROP) -> Costs:
-    """All of them, of the full-size AIM network and an image of some side."""
+def costs() -> Costs:
+    """All of them, of the full-size AIM network and a crop."""
     model = aim()
     assert isinstance(model.bijector, ContextMap)
     encoder = model.bijector.function
     assert isinstance(encoder, RRDBEncoder)
-    x, h = images(1, side, side), torch.rand(1, 3, side // FACTOR, side // FACTOR)
+    x, h = images(1), torch.rand(1, 3, CROP // FACTOR, CROP // FACTOR)
     plain_encoder = count(model, lambda: plain.features(encoder, h))
     plain_encode = count(model, lambda: plain.encode(model, x, h))
     z = tuple(part.detach() for part in plain_encode.result[0])

@@ -127,7 +127,15 @@ class Recomputed(Activations):
 
     They go by the steps that the parts consist of (``Bijector._steps``), so that a chain within a chain is no single
     step that would be stored as a whole. Without gradients, and under ``torch.func``, they do as :class:`Stored`.
+
+    Args:
+        segment: steps that are run as one, >= 1; ``None``: all steps of a chain.
     """
+
+    def __init__(self, segment: int | None = None) -> None:
+        if segment is not None and segment < 1:
+            raise ValueError(f"segment is {segment}; it takes at least 1 step")
+        self.segment = segment
 
     def prepare(self, parts: Parts, context: Any) -> Any:
         """What each part prepares; where gradients are recorded, the steps, each with its context."""
@@ -140,14 +148,16 @@ class Recomputed(Activations):
         if not isinstance(prepared, _Unprepared):
             return Stored().run(parts, x, prepared, inverse)
         steps = [step.turned() for step in reversed(prepared.steps)] if inverse else prepared.steps
-        return self._run(steps, x) if _recording() else run_steps(steps, x)
+        if not _recording():
+            return run_steps(steps, x)
+        return in_segments(self._run_segment, steps, self.segment or len(steps), x)
 
     def call(self, module: nn.Module, x: Tensor) -> Tensor:
         """The network's result, found again by the backward pass."""
-        return _checkpointed([module], module, x) if _recording() else Stored().call(module, x)
+        return _checkpointed([module], module, x) if _recording() else module(x)
 
     @abstractmethod
-    def _run(self, steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
+    def _run_segment(self, steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
         """The steps in order, gradients being recorded."""
 
 
@@ -184,16 +194,10 @@ class Checkpointed(Recomputed):
     """
 
     def __init__(self, segment: int = 1) -> None:
-        if segment < 1:
-            raise ValueError(f"segment is {segment}; it takes at least 1 step")
-        self.segment = segment
-
-    def _run(self, steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
-        return in_segments(self._run_segment, steps, self.segment, x)
+        super().__init__(segment)
 
     def _run_segment(self, steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
-        result: tuple[Any, Tensor] = _checkpointed([step.bijector for step in steps], partial(run_steps, steps), x)
-        return result
+        return _checkpointed([step.bijector for step in steps], partial(run_steps, steps), x)
 
 
 class Callee(nn.Module):

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from flowkit.bijector import BoundBijector, Step
-from flowkit.bijectors.activations import Callee, Recomputed, in_segments
+from flowkit.bijectors.activations import Callee, Recomputed
 from flowkit.bijectors.replay import Autocast, Draws, RandomState
 
 __all__ = ["Reversible"]
@@ -74,14 +74,6 @@ class Reversible(Recomputed):
         >>> chain.parts[0].log_scale.grad.shape
         torch.Size([2])
     """
-
-    def __init__(self, segment: int | None = None) -> None:
-        if segment is not None and segment < 1:
-            raise ValueError(f"segment is {segment}; it takes at least 1 step")
-        self.segment = segment
-
-    def _run(self, steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
-        return in_segments(self._run_segment, steps, self.segment or len(steps), x)
 
     def _run_segment(self, steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
         given = _Given()

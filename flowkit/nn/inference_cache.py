@@ -121,7 +121,7 @@ def _still(kept: _Kept, tensors: Sequence[Tensor]) -> bool:
 
 def _samples(seen: Sequence[_Seen]) -> Tensor:
     """The samples in one: calls cost more than numbers here, and a GPU is waited for at each comparison."""
-    return torch.cat([one.tensor.detach().flatten() if one.sample is None else one.sample for one in seen])
+    return torch.cat([one.tensor.flatten() if one.sample is None else one.sample for one in seen])
 
 
 def _sample(values: Tensor) -> Tensor | None:

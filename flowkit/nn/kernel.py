@@ -9,7 +9,7 @@ from torch import Tensor
 
 from flowkit.nn.memory_format import channels_last
 
-__all__ = ["ConvKernel", "Kernel", "PackedKernel", "can_pack", "rectify_"]
+__all__ = ["ConvKernel", "Kernel", "PackedKernel", "can_pack", "rectify_", "require_3x3"]
 
 Padding = tuple[int, int]
 
@@ -121,6 +121,22 @@ class PackedKernel(ConvKernel):
 
 def _repacked(kernel: Kernel) -> ConvKernel:
     return PackedKernel(kernel) if can_pack(kernel.weight) else kernel
+
+
+def require_3x3(weight: Tensor) -> None:
+    """Refuse a kernel of another size.
+
+    Args:
+        weight: ``N x C x h x w``.
+
+    Raises:
+        ValueError: ``h`` or ``w`` is not 3.
+
+    Examples:
+        >>> require_3x3(torch.rand(8, 5, 3, 3))
+    """
+    if weight.shape[-2:] != (3, 3):
+        raise ValueError(f"expected a 3x3 kernel, got one of shape {tuple(weight.shape)}")
 
 
 def rectify_(y: Tensor, slope: float) -> Tensor:

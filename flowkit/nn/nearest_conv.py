@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from flowkit.nn.kernel import Kernel
+from flowkit.nn.kernel import Kernel, require_3x3
 
 __all__ = ["nearest_conv2d", "spread_taps", "spread_taps_onto", "tap_kernel"]
 
@@ -66,8 +66,7 @@ def tap_kernel(weight: Tensor, bias: Tensor | None = None) -> Kernel:
         >>> tuple(tap_kernel(torch.rand(8, 5, 3, 3)).weight.shape)
         (72, 5, 1, 1)
     """
-    if weight.shape[-2:] != (3, 3):
-        raise ValueError(f"expected a 3x3 kernel, got one of shape {tuple(weight.shape)}")
+    require_3x3(weight)
     taps = weight.permute(2, 3, 0, 1).flatten(0, 2)[..., None, None]
     return Kernel(taps, None if bias is None else F.pad(bias, (4 * len(bias), 4 * len(bias))), padding=(0, 0))
 

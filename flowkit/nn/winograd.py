@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["TILE", "WinogradKernel", "from_tiles", "image_tiles", "kernel_tiles"]
+from flowkit.nn.kernel import require_3x3
+
+__all__ = ["WinogradKernel", "image_tiles", "kernel_tiles"]
 
 TILE = 4
 """Side of the blocks of the result."""
@@ -69,33 +71,9 @@ def kernel_tiles(weight: Tensor) -> Tensor:
         >>> kernel_tiles(torch.rand(8, 5, 3, 3)).shape
         torch.Size([36, 5, 8])
     """
-    if weight.shape[-2:] != (3, 3):
-        raise ValueError(f"expected a 3x3 kernel, got one of shape {tuple(weight.shape)}")
+    require_3x3(weight)
     outputs, inputs = weight.shape[:2]
     return (_matrices(weight).of_kernel @ weight.permute(2, 3, 1, 0).reshape(9, -1)).view(-1, inputs, outputs)
-
-
-def from_tiles(products: Tensor, height: int, width: int) -> Tensor:
-    r"""The image that products of tiles :math:`m` stand for: blocks :math:`A^\top m A` of 4 x 4, side by side.
-
-    Args:
-        products: ``36 x batch x ceil(H / 4) x ceil(W / 4) x N``, products of an image's tiles with a kernel's.
-        height: ``H``.
-        width: ``W``.
-
-    Returns:
-        ``batch x N x H x W``, in channels-last memory.
-
-    References:
-        As :func:`image_tiles`.
-
-    Examples:
-        >>> x, weight = torch.rand(1, 5, 8, 10).double(), torch.rand(7, 5, 3, 3).double()
-        >>> products = torch.einsum("tbhwc,tcn->tbhwn", image_tiles(x), kernel_tiles(weight))
-        >>> torch.allclose(from_tiles(products, 8, 10), F.conv2d(x, weight, padding=1))
-        True
-    """
-    return _assembled(_matrices(products).of_result @ products.flatten(1), products.shape[1:], height, width)
 
 
 class WinogradKernel:
@@ -126,8 +104,7 @@ class WinogradKernel:
     """
 
     def __init__(self, weight: Tensor) -> None:
-        if weight.shape[-2:] != (3, 3):
-            raise ValueError(f"expected a 3x3 kernel, got one of shape {tuple(weight.shape)}")
+        require_3x3(weight)
         self.weight = weight
         self.transformed: Tensor | None = None
 

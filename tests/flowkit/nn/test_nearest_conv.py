@@ -8,31 +8,19 @@ from torch import Tensor
 from flowkit import nearest_conv2d
 from flowkit.nn.nearest_conv import spread_taps, tap_kernel
 
+from .convolutions import assert_alike, operands
+
 
 def plainly(x: Tensor, weight: Tensor, factor: int) -> Tensor:
     return F.conv2d(F.interpolate(x, scale_factor=factor, mode="nearest"), weight, padding=1)
 
 
-def operands(height: int, width: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    x = torch.randn(2, 3, height, width, generator=generator, dtype=torch.float64)
-    return x.requires_grad_(), torch.randn(5, 3, 3, 3, generator=generator, dtype=torch.float64).requires_grad_()
-
-
 @settings(deadline=None)
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(2, 8), st.integers(0, 1000))
 def test_it_is_the_convolution_of_the_enlarged_image(height: int, width: int, factor: int, seed: int) -> None:
-    x, weight = operands(height, width, seed)
-    got, expected = nearest_conv2d(x, weight, factor), plainly(x, weight, factor)
+    x, weight = operands(height, width, seed=seed)
     # A few dozen additions of numbers of about 1, in another order.
-    torch.testing.assert_close(got, expected, atol=1e-12, rtol=1e-12)
-    direction = torch.randn_like(expected)
-    for one, other in zip(
-        torch.autograd.grad(got, (x, weight), direction),
-        torch.autograd.grad(expected, (x, weight), direction),
-        strict=True,
-    ):
-        torch.testing.assert_close(one, other, atol=1e-11, rtol=1e-11)
+    assert_alike(nearest_conv2d(x, weight, factor), plainly(x, weight, factor), (x, weight), 1e-12, 1e-11)
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4])

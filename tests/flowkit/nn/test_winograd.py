@@ -8,32 +8,19 @@ from torch import Tensor
 from flowkit.nn import winograd
 from flowkit.nn.winograd import WinogradKernel, image_tiles, kernel_tiles
 
+from .convolutions import assert_alike, operands
+
 
 def convolved(x: Tensor, weight: Tensor) -> Tensor:
     return WinogradKernel(weight)(image_tiles(x), x.shape[-2], x.shape[-1])
-
-
-def operands(height: int, width: int, channels: int = 3, seed: int = 0) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    x = torch.randn(2, channels, height, width, generator=generator, dtype=torch.float64)
-    weight = torch.randn(5, channels, 3, 3, generator=generator, dtype=torch.float64)
-    return x.requires_grad_(), weight.requires_grad_()
 
 
 @settings(deadline=None)
 @given(st.integers(1, 10), st.integers(1, 10), st.integers(1, 4), st.integers(0, 1000))
 def test_it_is_the_convolution_and_so_are_its_gradients(height: int, width: int, channels: int, seed: int) -> None:
     x, weight = operands(height, width, channels, seed)
-    got, expected = convolved(x, weight), F.conv2d(x, weight, padding=1)
     # The transforms multiply by numbers up to some tens, and take differences of what comes out.
-    torch.testing.assert_close(got, expected, atol=1e-11, rtol=1e-11)
-    direction = torch.randn_like(expected)
-    for one, other in zip(
-        torch.autograd.grad(got, (x, weight), direction),
-        torch.autograd.grad(expected, (x, weight), direction),
-        strict=True,
-    ):
-        torch.testing.assert_close(one, other, atol=1e-10, rtol=1e-10)
+    assert_alike(convolved(x, weight), F.conv2d(x, weight, padding=1), (x, weight), 1e-11, 1e-10)
 
 
 def test_derivatives_of_any_order_and_mode() -> None:
