@@ -13,6 +13,7 @@ from flowkit.nn.features import (
     Features,
     Layout,
     channels_of,
+    feature_kernel,
     layout_of,
     over_batch,
     packed,
@@ -138,7 +139,7 @@ class ConvConditioner(nn.Module):
 
     def _over_context(self, context: Features) -> Tensor:
         def make() -> FeatureKernel:
-            return FeatureKernel(self.conv1.weight[:, self.in_channels :], None, layout)
+            return feature_kernel(self.conv1.weight[:, self.in_channels :], None, layout)
 
         layout = layout_of(context)
         kept = None if self.training else self._over.get([self.conv1.weight], layout, lambda: make().packed())
@@ -166,14 +167,14 @@ class ConvConditioner(nn.Module):
         kernel before it, and its scale multiplies the columns of the next.
         """
         (shift1, log_scale1), (shift2, log_scale2) = self.norm1.constants(), self.norm2.constants()
-        first = FeatureKernel(self.conv1.weight[:, : self.in_channels], shift1, layout)
+        first = feature_kernel(self.conv1.weight[:, : self.in_channels], shift1, layout)
         inner = self.conv2.weight * log_scale1.exp().view(-1, 1, 1)
         last = Kernel(*self.conv3.scaled(log_scale2.exp()))
         return _Kernels(first, Kernel(inner, shift2, padding=(0, 0)), last)
 
     def _start(self, x: Features, hidden: Tensor | None) -> None:
         """Let the norms start from what reaches them."""
-        y = FeatureKernel(self.conv1.weight[:, : self.in_channels], None, layout_of(x))(x, hidden)
+        y = feature_kernel(self.conv1.weight[:, : self.in_channels], None, layout_of(x))(x, hidden)
         y = F.relu(self.norm1(y)[0])
         self.norm2(over_batch(self.conv2, y))
 

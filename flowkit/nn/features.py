@@ -1,15 +1,15 @@
 """3x3 convolution of images and of feature maps of mixed resolution."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from flowkit.nn.kernel import ConvKernel, Kernel, PackedKernel, can_pack, rectify_
 from flowkit.nn.mixed_resolution import MixedResolution
-from flowkit.nn.nearest_conv import spread_taps, spread_taps_onto, tap_kernel
+from flowkit.nn.nearest_conv import spread_taps, tap_kernel
 from flowkit.nn.tiled_features import TiledFeatures
 from flowkit.nn.winograd import WinogradKernel
 
@@ -19,6 +19,7 @@ __all__ = [
     "Features",
     "Layout",
     "channels_of",
+    "feature_kernel",
     "layout_of",
     "over_batch",
     "packed",
@@ -35,15 +36,15 @@ class Layout(NamedTuple):
     Attributes:
         coarse: channels of the coarse maps, the last ones; the others are fine.
         factor: by which the coarse ones are smaller.
-        tiled: whether the fine maps come as tiles.
+        places: how many numbers of each tile all maps contribute to; 0 where features do not come as tiles.
     """
 
     coarse: int
     factor: int
-    tiled: bool
+    places: int
 
 
-IMAGE = Layout(0, 1, tiled=False)
+IMAGE = Layout(0, 1, 0)
 """That of an image, fine maps alone."""
 
 
@@ -77,13 +78,13 @@ def layout_of(x: Features) -> Layout:
 
     Examples:
         >>> layout_of(MixedResolution(torch.rand(1, 2, 8, 8), torch.rand(1, 3, 4, 4)))
-        Layout(coarse=3, factor=2, tiled=False)
+        Layout(coarse=3, factor=2, places=0)
     """
     match x:
         case MixedResolution():
-            return Layout(x.coarse.shape[-3], x.factor, tiled=False)
+            return Layout(x.coarse.shape[-3], x.factor, 0)
         case TiledFeatures():
-            return Layout(0 if x.coarse is None else x.coarse.shape[-3], x.factor, tiled=True)
+            return Layout(x.channels - x.fine, 1, len(x.tiles))
     return IMAGE
 
 
@@ -108,68 +109,48 @@ def values_of(x: Features) -> Tensor:
     return x
 
 
-class FeatureKernel:
-    r"""A 3x3 convolution of features, :math:`w * x + b`, with a padding of 1.
+class FeatureKernel(ABC):
+    r"""A 3x3 convolution of features, :math:`w * x + b`, with a padding of 1, as :func:`feature_kernel` makes it."""
+
+    @abstractmethod
+    def packed(self) -> "FeatureKernel":
+        """The same for calls without gradients, laid out for this machine where that is possible."""
+
+    @abstractmethod
+    def __call__(self, x: Features, add: Tensor | None = None, slope: float | None = None) -> Tensor:
+        """The convolution of features ``batch x C x H x W``, any number of batch dimensions; ``add`` and ReLU after."""
+
+
+def feature_kernel(weight: Tensor, bias: Tensor | None, layout: Layout) -> FeatureKernel:
+    """A 3x3 convolution of features of some layout.
 
     Args:
         weight: ``N x C x 3 x 3``.
         bias: ``N`` numbers, or ``None``.
         layout: of the features.
 
+    Returns:
+        The kernel.
+
     Examples:
         >>> maps = MixedResolution(torch.rand(1, 2, 8, 8), torch.rand(1, 3, 4, 4))
         >>> weight, image = torch.rand(6, 5, 3, 3), maps.dense()
-        >>> on_maps, on_images = (FeatureKernel(weight, None, layout_of(x)) for x in (maps, image))
+        >>> on_maps, on_images = (feature_kernel(weight, None, layout_of(x)) for x in (maps, image))
         >>> torch.allclose(on_maps(maps), on_images(image), atol=1e-5)
         True
     """
-
-    def __init__(self, weight: Tensor, bias: Tensor | None, layout: Layout) -> None:
-        fine, coarse = weight.split([weight.shape[1] - layout.coarse, layout.coarse], 1)
-        self.factor = layout.factor
-        # The bias goes with the smaller maps, where there are any.
-        of_fine = None if coarse.shape[1] else bias
-        self.fine: _OnTiles | _OnImage
-        if layout.tiled:
-            self.fine = _OnTiles(WinogradKernel(fine), of_fine)
-        else:
-            self.fine = _OnImage(Kernel(fine, of_fine))
-        self.coarse: ConvKernel | None = None
-        if coarse.shape[1]:
-            self.coarse = Kernel(coarse, bias) if self.factor == 1 else tap_kernel(coarse, bias)
-        self.in_place = False
-
-    def packed(self) -> "FeatureKernel":
-        """The same for calls without gradients, laid out for this machine where that is possible; this one changes."""
-        self.fine = self.fine.packed()
-        self.coarse = None if self.coarse is None else packed(self.coarse)
-        self.in_place = True
-        return self
-
-    def __call__(self, x: Features, add: Tensor | None = None, slope: float | None = None) -> Tensor:
-        """The convolution of features ``batch x C x H x W``, any number of batch dimensions; ``add`` and ReLU after."""
-        if self.coarse is None:
-            return self.fine(x, add, slope)
-        assert not isinstance(x, Tensor)
-        assert x.coarse is not None
-        if self.in_place and self.factor > 1:
-            y = self.fine(x, add, None)
-            y = over_batch(lambda fine, part: spread_taps_onto(fine, self._products(part), self.factor), y, x.coarse)
-            return y if slope is None else rectify_(y, slope)
-        coarse = over_batch(self._over_coarse, x.coarse)
-        return self.fine(x, coarse if add is None else coarse + add, slope)
-
-    def _over_coarse(self, x: Tensor) -> Tensor:
-        y = self._products(x)
-        return y if self.factor == 1 else spread_taps(y, self.factor)
-
-    def _products(self, x: Tensor) -> Tensor:
-        assert self.coarse is not None
-        return self.coarse(x)
+    if layout.places:
+        return _OnTiles(WinogradKernel(weight), bias)
+    if not layout.coarse:
+        return _OnImage(Kernel(weight, bias))
+    of_fine, of_coarse = weight.split([weight.shape[1] - layout.coarse, layout.coarse], 1)
+    # The bias goes with the smaller maps.
+    coarse = Kernel(of_coarse, bias) if layout.factor == 1 else tap_kernel(of_coarse, bias)
+    return _OnMixed(_OnImage(Kernel(of_fine)), coarse, layout.factor)
 
 
-class _OnImage:
-    """The part of a :class:`FeatureKernel` over fine maps that are an image."""
+class _OnImage(FeatureKernel):
+    """That of an image, or of the fine maps."""
 
     def __init__(self, kernel: ConvKernel) -> None:
         self.kernel = kernel
@@ -177,16 +158,36 @@ class _OnImage:
     def packed(self) -> "_OnImage":
         return _OnImage(packed(self.kernel))
 
-    def __call__(self, x: Features, add: Tensor | None, slope: float | None) -> Tensor:
-        assert not isinstance(x, TiledFeatures)
-        image = values_of(x)
+    def __call__(self, x: Features, add: Tensor | None = None, slope: float | None = None) -> Tensor:
+        assert isinstance(x, Tensor)
         if add is None:
-            return over_batch(lambda part: self.kernel(part, slope=slope), image)
-        return over_batch(lambda part, added: self.kernel(part, added, slope), image, add)
+            return over_batch(lambda part: self.kernel(part, slope=slope), x)
+        return over_batch(lambda part, added: self.kernel(part, added, slope), x, add)
 
 
-class _OnTiles:
-    """The part of a :class:`FeatureKernel` over fine maps that come as tiles."""
+class _OnMixed(FeatureKernel):
+    """That of maps of two resolutions."""
+
+    def __init__(self, fine: _OnImage, coarse: ConvKernel, factor: int) -> None:
+        self.fine = fine
+        self.coarse = coarse
+        self.factor = factor
+
+    def packed(self) -> "_OnMixed":
+        return _OnMixed(self.fine.packed(), packed(self.coarse), self.factor)
+
+    def __call__(self, x: Features, add: Tensor | None = None, slope: float | None = None) -> Tensor:
+        assert isinstance(x, MixedResolution)
+        coarse = over_batch(self._over_coarse, x.coarse)
+        return self.fine(x.fine, coarse if add is None else coarse + add, slope)
+
+    def _over_coarse(self, x: Tensor) -> Tensor:
+        y = self.coarse(x)
+        return y if self.factor == 1 else spread_taps(y, self.factor)
+
+
+class _OnTiles(FeatureKernel):
+    """That of tiles."""
 
     def __init__(self, kernel: WinogradKernel, bias: Tensor | None) -> None:
         self.kernel = kernel
@@ -195,17 +196,14 @@ class _OnTiles:
     def packed(self) -> "_OnTiles":
         return _OnTiles(self.kernel.packed(), self.bias)
 
-    def __call__(self, x: Features, add: Tensor | None, slope: float | None) -> Tensor:
+    def __call__(self, x: Features, add: Tensor | None = None, slope: float | None = None) -> Tensor:
         assert isinstance(x, TiledFeatures)
-        y = self.kernel(x.tiles, x.height, x.width)
+        y = self.kernel(x.tiles, x.others, x.height, x.width)
         bias = None if self.bias is None else self.bias.view(-1, 1, 1)
-        terms = [term for term in (bias, add) if term is not None]
-        for term in terms:
-            y = y + term
-        if slope is None:
-            return y
-        # What the kernel returns is a view, which autograd changes in place by a detour.
-        return rectify_(y, slope) if terms else F.leaky_relu(y, slope)
+        for term in (bias, add):
+            if term is not None:
+                y = y + term
+        return y if slope is None else rectify_(y, slope)
 
 
 def packed(kernel: Any) -> ConvKernel:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from flowkit.nn.kernel import Kernel, require_3x3
 
-__all__ = ["nearest_conv2d", "spread_taps", "spread_taps_onto", "tap_kernel"]
+__all__ = ["nearest_conv2d", "spread_taps", "tap_kernel"]
 
 
 def nearest_conv2d(x: Tensor, weight: Tensor, factor: int) -> Tensor:
@@ -101,32 +101,6 @@ def spread_taps(products: Tensor, factor: int) -> Tensor:
     # The compiler differentiates by itself, and knows no functions with forward derivatives.
     blocks = _spread(maps, factor) if torch.compiler.is_compiling() else _Spread.apply(maps, factor)
     return blocks.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
-
-
-def spread_taps_onto(y: Tensor, products: Tensor, factor: int) -> Tensor:
-    """Add :func:`spread_taps` to an image in place, without gradients: what is added is never written down as a whole.
-
-    Args:
-        y: ``batch x N x (f H) x (f W)``, in channels-last memory.
-        products: ``batch x 9N x H x W``, of the same batch.
-        factor: ``f``, >= 2.
-
-    Returns:
-        ``y``.
-
-    Examples:
-        >>> y = torch.zeros(1, 8, 12, 16).contiguous(memory_format=torch.channels_last)
-        >>> products = torch.rand(1, 72, 3, 4)
-        >>> torch.equal(spread_taps_onto(y, products, 4), spread_taps(products, 4))
-        True
-    """
-    maps = products.permute(0, 2, 3, 1).unflatten(3, (3, 3, -1))
-    blocks = y.permute(0, 2, 3, 1).unflatten(2, (-1, factor)).unflatten(1, (-1, factor))
-    places = (slice(0, 1), *([slice(1, factor - 1)] if factor > 2 else []), slice(factor - 1, factor))
-    for row, at_row in zip(_pixels(maps, 1, factor, repeated=False), places, strict=True):
-        for pixel, at_column in zip(_pixels(row, 2, factor, repeated=False), places, strict=True):
-            blocks[:, :, at_row, :, at_column] += pixel[:, :, None, :, None]
-    return y
 
 
 def _spread(maps: Tensor, factor: int) -> Tensor:
