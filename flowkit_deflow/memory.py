@@ -7,8 +7,7 @@ __all__ = ["keep_freed_memory"]
 
 # Of mallopt(3).
 M_TRIM_THRESHOLD = -1
-M_MMAP_THRESHOLD = -3
-LARGEST_MMAP_THRESHOLD = 32 * 2**20
+M_MMAP_MAX = -4
 NEVER = -1
 
 
@@ -29,5 +28,6 @@ def keep_freed_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     return mallopt is not None and all(
         mallopt(name, value) == 1
-        for name, value in ((M_MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD), (M_TRIM_THRESHOLD, NEVER))
+        # No blocks of their own from the system, however large, and nothing of the heap back to it.
+        for name, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, NEVER))
     )
