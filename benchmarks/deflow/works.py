@@ -60,14 +60,15 @@ class Choice:
     """How a training step is made."""
 
     plainly: bool = False
-    at_once: int = 4
+    at_once: int = BATCH
     """Crops whose activations are in memory at a time."""
     activations: Activations = ACTIVATIONS["stored"]
 
 
 CHOICES = {
-    "plain": Choice(plainly=True, at_once=BATCH),
+    "plain": Choice(plainly=True),
     "flowkit": Choice(),
+    "flowkit, 4 crops at once": Choice(at_once=4),
     "flowkit, 2 crops at once": Choice(at_once=2),
     "flowkit, 1 crop at once": Choice(at_once=1),
     "flowkit, 1 at once, checkpointed": Choice(at_once=1, activations=ACTIVATIONS["checkpointed"]),

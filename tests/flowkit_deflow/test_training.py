@@ -410,8 +410,8 @@ class TestMemory:
     def test_the_usual_number_of_crops_on_a_cpu(self, tiny: Settings) -> None:
         run = tiny()
         module = DeFlowTraining(DeFlow(run.architecture), run)
-        assert module._crops_at_once(torch.empty(8, 3, 160, 160)) == 4
-        assert module._crops_at_once(torch.empty(8, 3, 64, 64)) == 25
+        assert module._crops_at_once(torch.empty(16, 3, 160, 160)) == 8
+        assert module._crops_at_once(torch.empty(8, 3, 64, 64)) == 50
         assert module._crops_at_once(torch.empty(8, 3, 512, 512)) == 1
         assert module._crops_at_once(torch.empty(8, 3, 160, 160, device="meta")) == 8
 
