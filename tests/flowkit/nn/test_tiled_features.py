@@ -9,13 +9,18 @@ Maps = Tensor | MixedResolution
 
 
 def maps(factor: int | None, dtype: torch.dtype, *batch: int) -> Maps:
-    """An image of 6 x 10, or fine maps of that size and coarse ones."""
+    """An image, or fine maps of its size and coarse ones; some are cut into tiles that reach beyond it."""
     generator = torch.Generator().manual_seed(0)
-    fine = torch.rand(*batch, CHANNELS - 2 * (factor is not None), 6, 10, generator=generator).to(dtype)
+    height, width = size(factor)
+    fine = torch.rand(*batch, CHANNELS - 2 * (factor is not None), height, width, generator=generator).to(dtype)
     if factor is None:
         return fine
-    coarse = torch.rand(*batch, 2, 6 // factor, 10 // factor, generator=generator).to(dtype)
+    coarse = torch.rand(*batch, 2, height // factor, width // factor, generator=generator).to(dtype)
     return MixedResolution(fine, coarse)
+
+
+def size(factor: int | None) -> tuple[int, int]:
+    return (8, 16) if factor in (4, 8) else (6, 10)
 
 
 def ready(network: ConvConditioner, x: Tensor | MixedResolution, context: Maps | None = None) -> ConvConditioner:
@@ -25,11 +30,11 @@ def ready(network: ConvConditioner, x: Tensor | MixedResolution, context: Maps |
     return network
 
 
-@pytest.mark.parametrize("factor", [None, 1, 2])
+@pytest.mark.parametrize("factor", [None, 1, 2, 4])
 @pytest.mark.parametrize("mode", ["training", "evaluation", "evaluation without gradients"])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_networks_see_the_same_as_data_and_as_context(factor: int | None, mode: str, dtype: torch.dtype) -> None:
-    features, x = maps(factor, dtype, 3), torch.rand(3, 4, 6, 10, dtype=dtype)
+    features, x = maps(factor, dtype, 3), torch.rand(3, 4, *size(factor), dtype=dtype)
     of_context = ready(ConvConditioner(4, 6, 8, CHANNELS).to(dtype), x, features).train(mode == "training")
     of_data = ready(ConvConditioner(CHANNELS, 6, 8).to(dtype), features).train(mode == "training")
     tiled = tile_features(features)
@@ -43,7 +48,7 @@ def test_networks_see_the_same_as_data_and_as_context(factor: int | None, mode: 
         torch.testing.assert_close(of_context(x, of_context.prepare(tiled)), expected, **close)
 
 
-@pytest.mark.parametrize("factor", [None, 1, 2])
+@pytest.mark.parametrize("factor", [None, 1, 2, 4])
 def test_gradients_by_features_and_weights_are_the_same(factor: int | None) -> None:
     features = maps(factor, torch.float64, 3)
     network = ready(ConvConditioner(CHANNELS, 6, 8).double(), features)
@@ -73,9 +78,10 @@ def test_evaluation_follows_the_weights() -> None:
     assert (after - before).abs().max() > 1e-3
 
 
-@pytest.mark.parametrize("reason", ["few channels", "half precision", "autocast"])
+@pytest.mark.parametrize("reason", ["few channels", "half precision", "autocast", "far coarser maps"])
 def test_elsewhere_features_stay_as_they_are(reason: str) -> None:
-    features = maps(2, torch.bfloat16 if reason == "half precision" else torch.float32, 1)
+    dtype = torch.bfloat16 if reason == "half precision" else torch.float32
+    features = maps(8 if reason == "far coarser maps" else 2, dtype, 1)
     assert isinstance(features, MixedResolution)
     if reason == "few channels":
         features = MixedResolution(features.fine[:, :63], features.coarse)
@@ -91,4 +97,4 @@ def test_compiled_code_has_no_tiles() -> None:
 def test_sizes_that_do_not_fit_are_refused() -> None:
     fine, coarse = torch.rand(1, 64, 6, 10), torch.rand(1, 2, 4, 5)
     with pytest.raises(ValueError, match="fine maps are 6 x 10 and coarse ones 4 x 5"):
-        _ = tile_features(MixedResolution(fine, coarse)).factor
+        tile_features(MixedResolution(fine, coarse))
