@@ -17,6 +17,7 @@ from flowkit_deflow.config import Run, from_dict, read_yaml, to_dict, to_yaml
 from flowkit_deflow.data import UnpairedCrops, measure_normalization
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import write_text
+from flowkit_deflow.interrupt import StopBetweenSteps
 from flowkit_deflow.lightning_module import DeFlowTraining
 from flowkit_deflow.model import DeFlow
 from flowkit_deflow.rrdb import RRDBEncoder
@@ -49,7 +50,8 @@ def train(
     training = run.training
     pl.seed_everything(training.seed, verbose=False)
     # Whatever can be wrong with the settings is found out before anything is written.
-    trainer = _trainer(run, out, progress, callbacks)
+    stop = StopBetweenSteps()
+    trainer = _trainer(run, out, progress, [stop, *callbacks])
     crops = UnpairedCrops(run.data, run.architecture, training.batch, training.seed)
     complete = _recorded(run, out) or _measured(run, crops)
     model = DeFlow(complete.architecture)
@@ -63,7 +65,8 @@ def train(
     write_text(out / "run.yaml", to_yaml(complete))
     last = last_checkpoint(out)
     try:
-        trainer.fit(module, ckpt_path=str(last) if last.exists() else None)
+        with stop.listening():
+            trainer.fit(module, ckpt_path=str(last) if last.exists() else None)
     except OSError as error:
         raise UserError(
             f"{out}: cannot be written ({error.strerror or error}); free some space or choose another --out"
