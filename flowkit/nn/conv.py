@@ -20,7 +20,8 @@ from flowkit.nn.features import (
     values_of,
 )
 from flowkit.nn.inference_cache import InferenceCache, applies
-from flowkit.nn.kernel import ConvKernel, Kernel
+from flowkit.nn.kernel import ConvKernel
+from flowkit.nn.scaled_kernel import ScaledKernel
 
 __all__ = ["ConvConditioner", "ZeroConv2d"]
 
@@ -48,21 +49,20 @@ class ZeroConv2d(nn.Module):
         assert self.conv.bias is not None
         nn.init.zeros_(self.conv.bias)
 
-    def scaled(self, of_inputs: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """The kernel ``out_channels x in_channels x 3 x 3`` and the bias, both scaled.
+    def kernel(self, of_inputs: Tensor | None = None) -> ScaledKernel:
+        """The scaled kernel and bias.
 
         Args:
             of_inputs: a factor for each of the inputs as well, which the kernel takes up.
         """
         scale = (3 * self.log_scale).exp()
-        # The factors by themselves first: the kernel is large, and each product of it would be kept for the gradients.
-        factors = scale[:, None] if of_inputs is None else scale[:, None] * of_inputs
+        factors = scale[:, None].expand(-1, self.conv.in_channels) if of_inputs is None else scale[:, None] * of_inputs
         assert self.conv.bias is not None
-        return self.conv.weight * factors[..., None, None], self.conv.bias * scale
+        return ScaledKernel(self.conv.weight, factors, self.conv.bias * scale)
 
     def forward(self, x: Tensor) -> Tensor:
         """``batch x in_channels x H x W`` to ``batch x out_channels x H x W``."""
-        return over_batch(Kernel(*self.scaled()), x)
+        return over_batch(self.kernel(), x)
 
 
 class ConvConditioner(nn.Module):
@@ -131,7 +131,7 @@ class ConvConditioner(nn.Module):
         if prepared is None or not isinstance(x, Tensor):
             kernels = self._kept(layout)
         if kernels is None or not applies(values_of(x)):
-            kernels = self._folded(layout)
+            kernels = _Kernels(*self._folded(layout))
         first, inner, last = kernels
         y = first(x, hidden, slope=0.0)
         # What reads the few channels of the result runs along one at a time.
@@ -150,7 +150,7 @@ class ConvConditioner(nn.Module):
 
         def make() -> _Kernels:
             first, inner, last = self._folded(layout)
-            return _Kernels(first.packed(), packed(inner), packed(last))
+            return _Kernels(first.packed(), packed(inner.multiplied()), packed(last.multiplied()))
 
         return None if self.training else self._data.get(self._tensors(), layout, make)
 
@@ -160,7 +160,7 @@ class ConvConditioner(nn.Module):
         of_norms = [tensor for norm in norms for tensor in (norm.bias, norm.log_scale)]
         return [self.conv1.weight, self.conv2.weight, *of_norms, conv.weight, conv.bias, self.conv3.log_scale]
 
-    def _folded(self, layout: Layout) -> "_Kernels":
+    def _folded(self, layout: Layout) -> tuple[FeatureKernel, ScaledKernel, ScaledKernel]:
         r"""All three, for data of some layout.
 
         :math:`\operatorname{ReLU}((y + b) e^s) = e^s \operatorname{ReLU}(y + b)`: a norm's shift is the bias of the
@@ -168,9 +168,8 @@ class ConvConditioner(nn.Module):
         """
         (shift1, log_scale1), (shift2, log_scale2) = self.norm1.constants(), self.norm2.constants()
         first = feature_kernel(self.conv1.weight[:, : self.in_channels], shift1, layout)
-        inner = self.conv2.weight * log_scale1.exp().view(-1, 1, 1)
-        last = Kernel(*self.conv3.scaled(log_scale2.exp()))
-        return _Kernels(first, Kernel(inner, shift2, padding=(0, 0)), last)
+        inner = ScaledKernel(self.conv2.weight, log_scale1.exp()[None], shift2, padding=(0, 0))
+        return first, inner, self.conv3.kernel(log_scale2.exp())
 
     def _start(self, x: Features, hidden: Tensor | None) -> None:
         """Let the norms start from what reaches them."""

@@ -66,7 +66,7 @@ class TestFlowkit:
         assert getattr(counted(), name) < 1.02 * most
 
     def test_what_training_keeps_does_not_grow(self) -> None:
-        assert counted().saved < 1.02 * 0.500
+        assert counted().saved < 1.02 * 0.465
 
 
 def test_half_precision_changes_log_likelihoods_little() -> None:
