@@ -5,6 +5,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch._C._functorch import is_functorch_wrapped_tensor
 
 from flowkit.nn.kernel import ConvKernel, Kernel, Padding, rectify_
 from flowkit.nn.memory_format import channels_last
@@ -42,8 +43,13 @@ class ScaledKernel(ConvKernel):
 
     def __call__(self, x: Tensor, add: Tensor | None = None, slope: float | None = None) -> Tensor:
         """The convolution; what is added may broadcast."""
-        # The compiler keeps what it likes; autocast needs gradients of the precision that it convolved in.
-        if torch.compiler.is_compiling() or torch._C._is_any_autocast_enabled():
+        # The compiler keeps what it likes; autocast needs gradients of the precision that it convolved in; and what
+        # torch.func maps comes out as a view, which must not change in place.
+        if (
+            torch.compiler.is_compiling()
+            or torch._C._is_any_autocast_enabled()
+            or any(is_functorch_wrapped_tensor(t) for t in (x, self.weight, self.factors, self.bias) if t is not None)
+        ):
             return self.multiplied()(x, add, slope)
         y = _Convolution.apply(channels_last(x), self.weight, self.factors, self.bias, self.padding)
         if add is not None:
@@ -57,8 +63,6 @@ def _product(weight: Tensor, factors: Tensor) -> Tensor:
 
 class _Convolution(torch.autograd.Function):
     """That of the product, which is not kept."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(x: Tensor, weight: Tensor, factors: Tensor, bias: Tensor | None, padding: Padding) -> Tensor:

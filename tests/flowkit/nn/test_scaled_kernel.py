@@ -61,6 +61,8 @@ def test_under_vmap_and_compile() -> None:
     expected = torch.stack([plain(x, weight, each, bias) for each in rows])
     mapped = torch.vmap(scaled, (None, None, 0, None))(x, weight, rows, bias)
     torch.testing.assert_close(mapped, expected, atol=CLOSE, rtol=CLOSE)
+    rectified = torch.vmap(lambda each: ScaledKernel(weight, each, bias)(x, slope=0.0))(rows)
+    torch.testing.assert_close(rectified, expected.relu(), atol=CLOSE, rtol=CLOSE)
     assert_alike(
         torch.compile(scaled, fullgraph=True)(x, weight, factors, bias), expected[0], (weight, factors), CLOSE, CLOSE
     )
