@@ -49,7 +49,7 @@ class ZeroConv2d(nn.Module):
         assert self.conv.bias is not None
         nn.init.zeros_(self.conv.bias)
 
-    def kernel(self, of_inputs: Tensor | None = None) -> ScaledKernel:
+    def _kernel(self, of_inputs: Tensor | None = None) -> ScaledKernel:
         """The scaled kernel and bias.
 
         Args:
@@ -62,7 +62,7 @@ class ZeroConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``batch x in_channels x H x W`` to ``batch x out_channels x H x W``."""
-        return over_batch(self.kernel(), x)
+        return over_batch(self._kernel(), x)
 
 
 class ConvConditioner(nn.Module):
@@ -169,7 +169,7 @@ class ConvConditioner(nn.Module):
         (shift1, log_scale1), (shift2, log_scale2) = self.norm1.constants(), self.norm2.constants()
         first = feature_kernel(self.conv1.weight[:, : self.in_channels], shift1, layout)
         inner = ScaledKernel(self.conv2.weight, log_scale1.exp()[None], shift2, padding=(0, 0))
-        return first, inner, self.conv3.kernel(log_scale2.exp())
+        return first, inner, self.conv3._kernel(log_scale2.exp())
 
     def _start(self, x: Features, hidden: Tensor | None) -> None:
         """Let the norms start from what reaches them."""
