@@ -56,7 +56,7 @@ class ZeroConv2d(nn.Module):
             of_inputs: a factor for each of the inputs as well, which the kernel takes up.
         """
         scale = (3 * self.log_scale).exp()
-        factors = scale[:, None].expand(-1, self.conv.in_channels) if of_inputs is None else scale[:, None] * of_inputs
+        factors = scale[:, None] if of_inputs is None else scale[:, None] * of_inputs
         assert self.conv.bias is not None
         return ScaledKernel(self.conv.weight, factors, self.conv.bias * scale)
 

@@ -20,7 +20,7 @@ class ScaledKernel(ConvKernel):
 
     Args:
         weight: ``N x C x h x w``.
-        factors: ``N x C`` or ``1 x C``.
+        factors: ``N x C``; 1 in place of either where they are the same for all.
         bias: ``N`` numbers, or ``None``.
         padding: rows and columns of zeros at each edge.
 

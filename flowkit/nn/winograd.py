@@ -350,7 +350,7 @@ def _exactly() -> _Matrices:
     for factor, needed in NEEDED.items():
         # Which pixel of the image that is enlarged each of the patch's pixels is.
         source = torch.arange(-1, TILE + 1, device="cpu").div(factor, rounding_mode="floor") + 1
-        on_image = along[:needed] @ torch.eye(TILE // factor + 2).to(along)[source]
+        on_image = along[:needed] @ torch.eye(TILE // factor + 2, dtype=torch.float64, device="cpu")[source]
         of_image[factor] = torch.kron(on_image, on_image)[_raster(needed)].contiguous()
     of_kernel, of_result = (torch.kron(matrix, matrix)[_raster(PATCH)] for matrix in (values(3), values(TILE)))
     return _Matrices(of_image, of_kernel.contiguous(), of_result.T.contiguous())
