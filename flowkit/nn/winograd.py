@@ -81,14 +81,15 @@ def image_tiles(x: Tensor, factor: int = 1) -> Tensor:
     return (matrix @ patches.reshape((step + 2) ** 2, -1)).view(-1, *batch, rows, columns, channels)
 
 
-def kernel_tiles(weight: Tensor) -> Tensor:
+def kernel_tiles(weight: Tensor, places: slice = slice(None)) -> Tensor:
     r"""What a 3x3 kernel :math:`g` contributes, :math:`G g\, G^\top`.
 
     Args:
         weight: ``N x C x 3 x 3``.
+        places: which of the 36 places.
 
     Returns:
-        ``36 x N x C``.
+        ``places x N x C``.
 
     Raises:
         ValueError: the kernel is not 3x3.
@@ -101,7 +102,7 @@ def kernel_tiles(weight: Tensor) -> Tensor:
         torch.Size([36, 8, 5])
     """
     require_3x3(weight)
-    return _at_places(weight, slice(None))
+    return (_matrices(weight).of_kernel[places] @ weight.reshape(-1, 9).T).view(-1, *weight.shape[:2])
 
 
 class WinogradKernel:
@@ -195,16 +196,11 @@ def _slices(groups: Sequence[Tensor]) -> list[slice]:
     return [slice(len(groups[0])), slice(len(groups[0]), None)][: len(groups)]
 
 
-def _at_places(weight: Tensor, places: slice) -> Tensor:
-    """A kernel ``N x C x 3 x 3`` transformed, at some of the 36 places: ``places x N x C``."""
-    return (_matrices(weight).of_kernel[places] @ weight.reshape(-1, 9).T).view(-1, *weight.shape[:2])
-
-
 def _transformed(weight: Tensor, places: int, fine: int) -> list[Tensor]:
     """A kernel for all channels at the first places, and one for the first channels, if any, at the others."""
-    kernels = [_at_places(weight, slice(places))]
+    kernels = [kernel_tiles(weight, slice(places))]
     if fine and places < PATCH**2:
-        kernels.append(_at_places(weight[:, :fine], slice(places, None)))
+        kernels.append(kernel_tiles(weight[:, :fine], slice(places, None)))
     return kernels
 
 
