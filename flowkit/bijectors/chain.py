@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, Interval, Shape, Step
 from flowkit.bijectors.activations import Activations, Stored
-from flowkit.bijectors.normalized_mixing import joined
+from flowkit.bijectors.joined import joined
 
 __all__ = ["Chain", "use_activations"]
 
@@ -16,8 +16,9 @@ __all__ = ["Chain", "use_activations"]
 class Chain(Bijector[Any, Any]):
     r"""Bijectors one after another: :math:`f = f_n \circ \dots \circ f_1`; the log-determinants add up.
 
-    Every part is given the same context. An :class:`~flowkit.ActNorm` that a matrix over the same channels follows is
-    run together with it, as one matrix and a shift.
+    Every part is given the same context. Some neighbours are run as one: an :class:`~flowkit.ActNorm` and a matrix over
+    the same channels behind it are one matrix and a shift; an :class:`~flowkit.Injector` and a
+    :class:`~flowkit.Coupling` behind it read the context together.
 
     Args:
         bijectors: the parts, in the order in which ``forward`` runs them; at least one.

@@ -57,7 +57,17 @@ class Injector(ChannelBijector):
         """The transform's parameters: they depend on the context alone."""
         if context is None:
             raise ValueError("an Injector is conditional: pass context=, or bind(context) first")
-        raw = self.conditioner(context)
+        return self.parameters_from(self.conditioner(context))
+
+    def parameters_from(self, raw: Tensor) -> tuple[Tensor, ...]:
+        """The transform's parameters, from the conditioner's output.
+
+        Args:
+            raw: ``batch x (parameters_per_element * channels) x ...``, interleaved.
+
+        Returns:
+            A tensor of the event shape for each parameter.
+        """
         count = self.transform.parameters_per_element
         return self.transform.constrain(split_parameters(raw, count, self.event_dims, self.channels))
 

@@ -1,18 +1,16 @@
 """An actnorm and the matrix over the channels that follows it, run as one."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from flowkit.bijector import Bijector, Step
-from flowkit.bijectors.activations import Part
+from flowkit.bijector import Step
 from flowkit.bijectors.actnorm import ActNorm
 from flowkit.bijectors.channel_mixing import ChannelMixing
 from flowkit.nn.inference_cache import applies
 
-__all__ = ["NormalizedMixing", "joined"]
+__all__ = ["NormalizedMixing"]
 
 
 class NormalizedMixing:
@@ -33,6 +31,7 @@ class NormalizedMixing:
 
     Examples:
         >>> from flowkit import Chain, LUConv1x1, initialize
+        >>> from flowkit.bijectors.joined import joined
         >>> chain = Chain([ActNorm(3), LUConv1x1(3)])
         >>> initialize(chain, torch.rand(4, 3, 8, 8))
         >>> [type(part).__name__ for part in joined(chain.parts)]
@@ -92,32 +91,3 @@ class _Map(NamedTuple):
 class _Maps(NamedTuple):
     forward: _Map
     inverse: _Map
-
-
-def joined(parts: Sequence[Bijector[Any, Any]]) -> list[Part]:
-    """The parts of a chain, each actnorm that a matrix over the same channels follows joined with that.
-
-    Args:
-        parts: in forward order; no part changes.
-
-    Returns:
-        What to run in their place. An actnorm that has no start yet stays by itself.
-    """
-    found: list[Part] = []
-    for part in parts:
-        before = found[-1] if found else None
-        if isinstance(before, ActNorm) and isinstance(part, ChannelMixing) and _fit(before, part):
-            found[-1] = NormalizedMixing(before, part)
-        else:
-            found.append(part)
-    return found
-
-
-def _fit(norm: ActNorm, mixing: ChannelMixing) -> bool:
-    return (
-        norm.is_initialized
-        and not norm.collecting
-        and (norm.channels, norm.event_dims) == (mixing.channels, mixing.event_dims)
-        # Where the matrix need not be formed, it is not.
-        and type(mixing)._multiply is ChannelMixing._multiply
-    )

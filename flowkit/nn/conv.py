@@ -20,10 +20,12 @@ from flowkit.nn.features import (
     values_of,
 )
 from flowkit.nn.inference_cache import InferenceCache, applies
-from flowkit.nn.kernel import ConvKernel
+from flowkit.nn.kernel import ConvKernel, rectified
 from flowkit.nn.scaled_kernel import ScaledKernel
+from flowkit.nn.tiled_features import TiledFeatures
+from flowkit.nn.winograd_kernel import WinogradKernel
 
-__all__ = ["ConvConditioner", "ZeroConv2d"]
+__all__ = ["ConvConditioner", "ZeroConv2d", "prepare_jointly"]
 
 
 class ZeroConv2d(nn.Module):
@@ -112,14 +114,19 @@ class ConvConditioner(nn.Module):
         nn.init.normal_(self.conv2.weight, std=0.05)
         self._data, self._over = InferenceCache(), InferenceCache()
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether its norms have their start, and are not about to take it."""
+        norms = (self.norm1, self.norm2)
+        return all(norm.is_initialized and not norm.collecting for norm in norms)
+
     def prepare(self, context: Features | None) -> "_Prepared":
         """The first convolution's part over the context; and, for inference, the other kernels with the norms in."""
         channels = 0 if context is None else channels_of(context)
         if (context is None) != (self.context_channels == 0) or channels != self.context_channels:
             got = "none" if context is None else f"one of {channels} channels"
             raise ValueError(f"this conditioner takes a context of {self.context_channels} channels, got {got}")
-        ready = self.norm1.is_initialized and self.norm2.is_initialized
-        kernels = self._kept(IMAGE) if ready else None
+        kernels = self._kept(IMAGE) if self.is_ready else None
         return _Prepared(None if context is None else self._over_context(context), kernels)
 
     def forward(self, x: Features, prepared: "_Prepared | None" = None) -> Tensor:
@@ -132,10 +139,7 @@ class ConvConditioner(nn.Module):
             kernels = self._kept(layout)
         if kernels is None or not applies(values_of(x)):
             kernels = _Kernels(*self._folded(layout))
-        first, inner, last = kernels
-        y = first(x, hidden, slope=0.0)
-        # What reads the few channels of the result runs along one at a time.
-        return over_batch(lambda part: last(inner(part, slope=0.0)).contiguous(), y)
+        return kernels.after_first(kernels.first(x, hidden, slope=0.0))
 
     def _over_context(self, context: Features) -> Tensor:
         def make() -> FeatureKernel:
@@ -178,12 +182,47 @@ class ConvConditioner(nn.Module):
         self.norm2(over_batch(self.conv2, y))
 
 
+def prepare_jointly(
+    reader: ConvConditioner, other: ConvConditioner, features: TiledFeatures
+) -> tuple[Tensor, "_Prepared"]:
+    """The output of a network whose data are some features, and what another prepares of the same, by shared products.
+
+    Args:
+        reader: a network without context, its norms initialised, of as many input channels as the features have.
+        other: a network whose context has as many.
+        features: ``batch x C x H x W``, as tiles.
+
+    Returns:
+        What ``reader(features)`` and ``other.prepare(features)`` return, where gradients are recorded.
+
+    Examples:
+        >>> from flowkit import initialize
+        >>> from flowkit.nn.tiled_features import tile_features
+        >>> reader, other = ConvConditioner(64, 4, 8), ConvConditioner(2, 4, 8, context_channels=64)
+        >>> features = torch.rand(1, 64, 8, 8)
+        >>> initialize(reader, features)
+        >>> output, prepared = prepare_jointly(reader, other, tile_features(features))
+        >>> torch.allclose(output, reader(features), atol=1e-4)
+        True
+    """
+    shift, _ = reader.norm1.constants()
+    weights = [reader.conv1.weight, other.conv1.weight[:, other.in_channels :]]
+    y, hidden = WinogradKernel(weights, [shift, None])(*features)
+    kernels = _Kernels(*reader._folded(layout_of(features)))
+    return kernels.after_first(rectified(y, 0.0)), _Prepared(hidden, None)
+
+
 class _Kernels(NamedTuple):
     """What a :class:`ConvConditioner` convolves its data with, the norms folded in."""
 
     first: FeatureKernel
     inner: ConvKernel
     last: ConvKernel
+
+    def after_first(self, y: Tensor) -> Tensor:
+        """The network's output, from what the first convolution made, rectified."""
+        # What reads the few channels of the result runs along one at a time.
+        return over_batch(lambda part: self.last(self.inner(part, slope=0.0)).contiguous(), y)
 
 
 class _Prepared(NamedTuple):

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from flowkit.nn.kernel import ConvKernel, Kernel, PackedKernel, can_pack, rectify_
+from flowkit.nn.kernel import ConvKernel, Kernel, PackedKernel, can_pack, rectified
 from flowkit.nn.mixed_resolution import MixedResolution
 from flowkit.nn.nearest_conv import spread_taps, tap_kernel
 from flowkit.nn.tiled_features import TiledFeatures
-from flowkit.nn.winograd import WinogradKernel
+from flowkit.nn.winograd_kernel import WinogradKernel
 
 __all__ = [
     "IMAGE",
@@ -140,7 +140,7 @@ def feature_kernel(weight: Tensor, bias: Tensor | None, layout: Layout) -> Featu
         True
     """
     if layout.places:
-        return _OnTiles(WinogradKernel(weight), bias)
+        return _OnTiles(WinogradKernel([weight], [bias]))
     if not layout.coarse:
         return _OnImage(Kernel(weight, bias))
     of_fine, of_coarse = weight.split([weight.shape[1] - layout.coarse, layout.coarse], 1)
@@ -189,21 +189,18 @@ class _OnMixed(FeatureKernel):
 class _OnTiles(FeatureKernel):
     """That of tiles."""
 
-    def __init__(self, kernel: WinogradKernel, bias: Tensor | None) -> None:
+    def __init__(self, kernel: WinogradKernel) -> None:
         self.kernel = kernel
-        self.bias = bias
 
     def packed(self) -> "_OnTiles":
-        return _OnTiles(self.kernel.packed(), self.bias)
+        return _OnTiles(self.kernel.packed())
 
     def __call__(self, x: Features, add: Tensor | None = None, slope: float | None = None) -> Tensor:
         assert isinstance(x, TiledFeatures)
-        y = self.kernel(x.tiles, x.others, x.height, x.width)
-        bias = None if self.bias is None else self.bias.view(-1, 1, 1)
-        for term in (bias, add):
-            if term is not None:
-                y = y + term
-        return y if slope is None else rectify_(y, slope)
+        (y,) = self.kernel(x.tiles, x.others, x.height, x.width)
+        if add is not None:
+            y = y + add
+        return y if slope is None else rectified(y, slope)
 
 
 def packed(kernel: Any) -> ConvKernel:

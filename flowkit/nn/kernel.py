@@ -9,7 +9,7 @@ from torch import Tensor
 
 from flowkit.nn.memory_format import channels_last
 
-__all__ = ["ConvKernel", "Kernel", "PackedKernel", "can_pack", "rectify_", "require_3x3"]
+__all__ = ["ConvKernel", "Kernel", "PackedKernel", "can_pack", "rectified", "rectify_", "require_3x3"]
 
 Padding = tuple[int, int]
 
@@ -154,6 +154,25 @@ def rectify_(y: Tensor, slope: float) -> Tensor:
         tensor([0., 2.])
     """
     return F.leaky_relu_(y, slope) if slope else y.relu_()
+
+
+def rectified(y: Tensor, slope: float) -> Tensor:
+    """A leaky ReLU; in place where no gradients are recorded.
+
+    Args:
+        y: any tensor that nothing else needs.
+        slope: for negative numbers; 0 for a plain ReLU.
+
+    Returns:
+        The result, of which alone the gradients of a plain ReLU need anything.
+
+    Examples:
+        >>> rectified(torch.tensor([-1.0, 2.0]), 0.0)
+        tensor([0., 2.])
+    """
+    if not torch.is_grad_enabled():
+        return rectify_(y, slope)
+    return F.leaky_relu(y, slope) if slope else F.relu(y)
 
 
 def can_pack(weight: Tensor) -> bool:

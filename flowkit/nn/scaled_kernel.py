@@ -12,11 +12,15 @@ from flowkit.nn.memory_format import channels_last
 
 __all__ = ["ScaledKernel"]
 
+LARGE = 16
+"""An image of more than so many times the kernel's numbers is large beside it."""
+
 
 class ScaledKernel(ConvKernel):
     r"""A convolution with a stride of 1, :math:`(f w) * x + b`, by a factor for each pair of output and input.
 
-    Autograd would keep the product :math:`f w` as well as the kernel; here it is made anew for the gradients.
+    Autograd would keep the product :math:`f w` as well as the kernel; here it is made anew for the gradients, unless
+    the image is so much larger that nothing is gained.
 
     Args:
         weight: ``N x C x h x w``.
@@ -43,10 +47,12 @@ class ScaledKernel(ConvKernel):
 
     def __call__(self, x: Tensor, add: Tensor | None = None, slope: float | None = None) -> Tensor:
         """The convolution; what is added may broadcast."""
-        # The compiler keeps what it likes; autocast needs gradients of the precision that it convolved in; and what
-        # torch.func maps comes out as a view, which must not change in place.
+        # The compiler keeps what it likes; beside a large image the product is nothing, and autograd's own functions
+        # are faster; autocast needs gradients of the precision that it convolved in; and what torch.func maps comes out
+        # as a view, which must not change in place.
         if (
             torch.compiler.is_compiling()
+            or x.numel() > LARGE * self.weight.numel()
             or torch._C._is_any_autocast_enabled()
             or any(is_functorch_wrapped_tensor(t) for t in (x, self.weight, self.factors, self.bias) if t is not None)
         ):

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from flowkit.nn.mixed_resolution import MixedResolution
-from flowkit.nn.winograd import NEEDED, image_tiles
+from flowkit.nn.winograd import image_tiles
+from flowkit.nn.winograd_matrices import NEEDED
 
 __all__ = ["TiledFeatures", "tile_features"]
 

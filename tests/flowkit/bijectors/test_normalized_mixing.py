@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from flowkit import MLP, ActNorm, Chain, Coupling, LULinear, Orthogonal, Reversal, Woodbury, initialize
-from flowkit.bijectors.normalized_mixing import NormalizedMixing, joined
+from flowkit import ActNorm, Chain, LULinear, Orthogonal, initialize
+from flowkit.bijectors.joined import joined
+from flowkit.bijectors.normalized_mixing import NormalizedMixing
 
 # Float64 is the suite's default; the two ways differ by rounding alone.
 
@@ -89,22 +90,6 @@ def test_half_precision_and_autocast_stay_out() -> None:
         z, log_det = chain(x.bfloat16())
     assert z.dtype == log_det.dtype == torch.float32
     torch.testing.assert_close(z, expected)
-
-
-def test_what_is_joined() -> None:
-    norm, other = ActNorm(4, 1), ActNorm(4, 1)
-    for layer in (norm, other):
-        layer.mark_initialized()
-    matrix, coupling = LULinear(4), Coupling(4, MLP(2, 4), event_dims=1)
-    assert [type(part) for part in joined([norm, matrix, coupling, other, matrix])] == [
-        NormalizedMixing,
-        Coupling,
-        NormalizedMixing,
-    ]
-    for parts in ([matrix, norm], [norm, coupling], [norm, Reversal(4)], [norm, LULinear(4, event_dims=3)]):
-        assert joined(parts) == parts
-    # Its matrix is never formed.
-    assert len(joined([norm, Woodbury(4, 2)])) == 2
 
 
 def test_an_actnorm_without_a_start_is_told_by_name() -> None:

@@ -12,6 +12,11 @@ def operands(height: int, width: int, channels: int = 3, seed: int = 0) -> tuple
     return x.requires_grad_(), weight.requires_grad_()
 
 
+def enlarged(x: Tensor, factor: int) -> Tensor:
+    """An image enlarged by nearest neighbour."""
+    return x.repeat_interleave(factor, -2).repeat_interleave(factor, -1)
+
+
 def assert_alike(got: Tensor, expected: Tensor, by: tuple[Tensor, ...], close: float, close_gradients: float) -> None:
     """Results agree, and their gradients by some tensors, within an absolute and relative tolerance each."""
     torch.testing.assert_close(got, expected, atol=close, rtol=close)

@@ -84,8 +84,8 @@ def test_under_autocast_gradients_have_the_parameters_precision() -> None:
         torch.testing.assert_close(one, other)
 
 
-def test_the_product_is_not_kept() -> None:
-    inputs = given(False)
+def kept_of(x: Tensor, weight: Tensor, factors: Tensor, bias: Tensor) -> list[Tensor]:
+    """What is kept for the gradients, of the kernel's shape and not the kernel."""
     kept: list[Tensor] = []
 
     def pack(tensor: Tensor) -> Tensor:
@@ -93,6 +93,14 @@ def test_the_product_is_not_kept() -> None:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        scaled(*inputs)
-    known = {t.untyped_storage().data_ptr() for t in inputs}
-    assert all(t.untyped_storage().data_ptr() in known for t in kept if t.shape == inputs[1].shape)
+        scaled(x, weight, factors, bias)
+    return [t for t in kept if t.shape == weight.shape and t.data_ptr() != weight.data_ptr()]
+
+
+def test_the_product_is_not_kept_but_beside_large_images() -> None:
+    x, weight, factors, bias = given(False)
+    assert not kept_of(x, weight, factors, bias)
+    large = x.repeat(1, 1, 6, 6)
+    assert kept_of(large, weight, factors, bias)
+    inputs = (large.detach().requires_grad_(), weight, factors, bias)
+    assert_alike(scaled(*inputs), plain(*inputs), inputs, CLOSE, CLOSE)
