@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from flowkit.bijector import Step
+from flowkit.bijectors.activations import Part, Stored
 from flowkit.bijectors.coupling import Coupling
 from flowkit.bijectors.injector import Injector
 from flowkit.nn.conv import ConvConditioner, prepare_jointly
@@ -55,19 +56,17 @@ class InjectedCoupling:
         ):
             raw, of_coupling = prepare_jointly(reader, other, context)
             return self.injector.parameters_from(raw), of_coupling
-        return self.injector.prepare(context), self.coupling.prepare(context)
+        return Stored().prepare(self._parts, context)
+
+    @property
+    def _parts(self) -> list[Part]:
+        return [self.injector, self.coupling]
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
-        of_injector, of_coupling = prepared
-        x, log_det = self.injector._forward(x, of_injector)
-        z, more = self.coupling._forward(x, of_coupling)
-        return z, log_det + more
+        return Stored().run(self._parts, x, prepared, inverse=False)
 
     def _inverse(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
-        of_injector, of_coupling = prepared
-        z, log_det = self.coupling._inverse(z, of_coupling)
-        x, more = self.injector._inverse(z, of_injector)
-        return x, log_det + more
+        return Stored().run(self._parts, z, prepared, inverse=True)
 
     def _steps(self, context: Any) -> list[Step]:
-        return [*self.injector._steps(context), *self.coupling._steps(context)]
+        return [step for part in self._parts for step in part._steps(context)]
