@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from flowkit.nn.context_linear import ContextLinear, require_features
 from flowkit.nn.linear import linear
-from flowkit.nn.mlp import zero_
+from flowkit.nn.mlp import rectifier, zero_
 
 __all__ = ["MADE"]
 
@@ -31,7 +31,8 @@ class MADE(nn.Module):
         parameters_per_feature: outputs for each feature, at least 1.
         hidden: widths of the hidden layers, better not less than ``features``: narrower layers lack some degrees.
         context_features: entries of the context; 0 for none.
-        activation: makes the activation after a hidden layer, called without arguments; it works elementwise.
+        activation: makes the activation after a hidden layer, called without arguments; it works elementwise. By
+            default ReLU, in place.
         order: the features, 0 to ``features - 1``, in the order in which they depend on each other: the first on
             none, the last on all others. ``None`` for the order in which they are stored.
 
@@ -66,7 +67,7 @@ class MADE(nn.Module):
         parameters_per_feature: int,
         hidden: Sequence[int] = (64, 64),
         context_features: int = 0,
-        activation: Callable[[], nn.Module] = nn.ReLU,
+        activation: Callable[[], nn.Module] = rectifier,
         order: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
@@ -143,7 +144,8 @@ class MADE(nn.Module):
                 count = self._counts[i + 1][degree]
                 known, sums[i] = sums[i].split((count, sums[i].shape[-1] - count), -1)
                 if i < len(self.activations):
-                    known = self.activations[i](known)
+                    # A copy: it may work in place, and this may be a part of a bias.
+                    known = self.activations[i](known.clone())
             known = solve(feature, known).unsqueeze(-1)
 
     def _in_order(self, prepared: Tensor | None) -> tuple[list[list[Tensor]], list[Tensor]]:
@@ -183,7 +185,8 @@ class _MaskedLinear(ContextLinear):
 
     def __init__(self, mask: Tensor, context_features: int) -> None:
         super().__init__(mask.shape[1], mask.shape[0], context_features)
-        self.register_buffer("mask", mask, persistent=False)
+        # Of the weights' type: multiplying by booleans converts them each time.
+        self.register_buffer("mask", mask.to(self.weight.dtype), persistent=False)
 
     def forward(self, x: Tensor, prepared: Tensor | None = None) -> Tensor:
         y = linear(x, self.data_weight * self.mask, self.bias)

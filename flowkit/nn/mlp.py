@@ -9,11 +9,17 @@ from torch import Tensor, nn
 from flowkit.nn.context_linear import ContextLinear, require_features
 from flowkit.nn.linear import LinearLayer
 
-__all__ = ["MLP", "zero_"]
+__all__ = ["MLP", "rectifier", "zero_"]
 
 
-def _rectifier() -> nn.Module:
-    # In place: a layer's result is of no use to its own gradient.
+def rectifier() -> nn.Module:
+    """A ReLU in place: the result of the layer before it is of no use to that layer's gradient.
+
+    Examples:
+        >>> x = torch.tensor([-1.0, 2.0])
+        >>> rectifier()(x) is x
+        True
+    """
     return nn.ReLU(inplace=True)
 
 
@@ -49,7 +55,7 @@ class MLP(nn.Module):
         out_features: int,
         hidden: Sequence[int] = (64, 64),
         context_features: int = 0,
-        activation: Callable[[], nn.Module] = _rectifier,
+        activation: Callable[[], nn.Module] = rectifier,
     ) -> None:
         super().__init__()
         widths = [*hidden, out_features]

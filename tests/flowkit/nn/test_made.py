@@ -95,3 +95,18 @@ def test_the_state_holds_weights_alone() -> None:
 def test_an_order_that_is_no_permutation_is_refused(order: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"it must name each of the features 0 to 2 once"):
         MADE(3, 2, order=order)
+
+
+def test_unrolling_with_an_activation_in_place_leaves_the_parameters_alone() -> None:
+    # Of a single feature, without context, the first layer's result is its bias itself.
+    network = away_from_zero(MADE(1, 2, (4, 4), activation=lambda: nn.ReLU(inplace=True)))
+    before = [parameter.clone() for parameter in network.parameters()]
+    found: list[Tensor] = []
+
+    def solve(feature: int, raw: Tensor) -> Tensor:
+        found.append(raw)
+        return torch.zeros(5, dtype=torch.float64)
+
+    network.unroll(solve)
+    assert torch.equal(found[0], network(torch.randn(1, dtype=torch.float64)))
+    assert all(torch.equal(one, other) for one, other in zip(before, network.parameters(), strict=True))
