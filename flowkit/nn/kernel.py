@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from flowkit.nn.convolution import convolution
 from flowkit.nn.memory_format import channels_last
 
 __all__ = ["ConvKernel", "Kernel", "PackedKernel", "can_pack", "rectified", "rectify_", "require_3x3"]
@@ -52,7 +53,7 @@ class Kernel(ConvKernel):
 
     def __call__(self, x: Tensor, add: Tensor | None = None, slope: float | None = None) -> Tensor:
         """The convolution; what is added may broadcast."""
-        y = F.conv2d(channels_last(x), self.weight, self.bias, padding=self.padding)
+        y = convolution(channels_last(x), self.weight, self.bias, self.padding)
         if add is not None:
             y = y + add
         return y if slope is None else rectify_(y, slope)
