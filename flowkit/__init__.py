@@ -110,6 +110,7 @@ from flowkit.nn import (
     TiledFeatures,
     TimeMLP,
     ZeroConv2d,
+    dense_convolutions,
     nearest_conv2d,
     tile_features,
 )
@@ -252,6 +253,7 @@ __all__ = [
     "alternating_mask",
     "bits_per_dim",
     "create_model",
+    "dense_convolutions",
     "ffjord",
     "gaussian_log_prob",
     "glow",

@@ -7,7 +7,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowkit import Activations, ConvKernel, MixedResolution, PackableConv2d, PackedConvs, Stored
+from flowkit import (
+    Activations,
+    ConvKernel,
+    MixedResolution,
+    PackableConv2d,
+    PackedConvs,
+    Stored,
+    dense_convolutions,
+)
 
 __all__ = ["RRDBEncoder"]
 
@@ -29,11 +37,9 @@ class _DenseBlock(nn.Module):
         self.conv5 = PackableConv2d(features + 4 * growth, features, 3)
 
     def forward(self, x: Tensor, kernels: Kernels = NONE) -> Tensor:
-        seen = x
-        *first, last = self.children()
-        for conv in first:
-            seen = torch.cat([seen, conv(seen, slope=SLOPE, kernel=kernels.get(conv))], 1)
-        return torch.add(x, last(seen, kernel=kernels.get(last)), alpha=RESIDUAL)
+        convs = [conv for conv in self.children() if isinstance(conv, PackableConv2d)]
+        y = dense_convolutions(x, [kernels.get(conv) or conv.plain() for conv in convs], SLOPE)
+        return torch.add(x, y, alpha=RESIDUAL)
 
 
 class _RRDB(nn.Module):

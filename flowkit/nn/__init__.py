@@ -3,6 +3,7 @@
 from flowkit.nn.conditioner import apply_conditioner, prepare_conditioner
 from flowkit.nn.context_parameters import ContextParameters
 from flowkit.nn.conv import ConvConditioner, ZeroConv2d
+from flowkit.nn.dense_convs import dense_convolutions
 from flowkit.nn.kernel import ConvKernel
 from flowkit.nn.lipschitz import LipschitzLinear, LipschitzMLP
 from flowkit.nn.lipswish import LipSwish
@@ -32,6 +33,7 @@ __all__ = [
     "TimeMLP",
     "ZeroConv2d",
     "apply_conditioner",
+    "dense_convolutions",
     "nearest_conv2d",
     "prepare_conditioner",
     "tile_features",

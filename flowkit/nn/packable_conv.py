@@ -56,7 +56,7 @@ class PackableConv2d(nn.Conv2d):
         """
         if kernel is None and not self.training and applies(input):
             kernel = self._cache.get(self.tensors(), "kernel", self.packed)
-        return (kernel or self._kernel())(input, slope=slope)
+        return (kernel or self.plain())(input, slope=slope)
 
     def tensors(self) -> list[Tensor]:
         """The parameters that there are."""
@@ -64,9 +64,10 @@ class PackableConv2d(nn.Conv2d):
 
     def packed(self) -> ConvKernel:
         """The kernel as it is now, laid out for the processor where that is possible."""
-        return packed(self._kernel())
+        return packed(self.plain())
 
-    def _kernel(self) -> Kernel:
+    def plain(self) -> Kernel:
+        """The kernel as it is now."""
         side = self.kernel_size[0] // 2
         return Kernel(self.weight, self.bias, padding=(side, side))
 
