@@ -11,11 +11,12 @@ from torch import Tensor
 
 from flowkit.bijectors.channels import ChannelBijector
 from flowkit.nn.inference_cache import InferenceCache
+from flowkit.nn.processor import mkl_is_slow
 
 __all__ = ["ChannelMixing", "random_orthogonal"]
 
 FEW_CHANNELS = 48
-"""Up to which a batched product takes less time on a CPU than a convolution: a quarter at 12, as much at 48."""
+"""Up to which batched products take less time than convolutions where MKL is slow: a quarter at 12, as much at 48."""
 
 
 class ChannelMixing(ChannelBijector):
@@ -91,8 +92,9 @@ class ChannelMixing(ChannelBijector):
             return F.linear(x, matrix, shift)
         columns = x.flatten(1 - self.event_dims)
         columns = columns.reshape(-1, *columns.shape[-2:])
-        if x.device.type == "cpu" and self.channels > FEW_CHANNELS:
-            # Elsewhere it may round to TF32 unasked, which no solve would undo.
+        many = self.channels > FEW_CHANNELS
+        # On a CPU alone: elsewhere a convolution may round to TF32 unasked, which no solve would undo.
+        if many and x.device.type == "cpu" and not torch.compiler.is_compiling() and mkl_is_slow():
             mixed = F.conv1d(columns, matrix[..., None], shift)
         elif shift is None:
             mixed = torch.bmm(matrix.expand(len(columns), *matrix.shape), columns)

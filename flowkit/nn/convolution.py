@@ -1,5 +1,7 @@
-"""The convolution of images, its bias's gradient summed apart where that is faster."""
+"""The convolution of images by what takes the least time on a CPU."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -7,21 +9,24 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch._C._functorch import is_functorch_wrapped_tensor
 
-__all__ = ["convolution"]
+from flowkit.nn.linear import linear
+
+__all__ = ["convolution", "convolution_gradients"]
 
 LARGE = 2**20
-"""Numbers of a result from which oneDNN's sum for the bias takes longer than PyTorch's, up to two and a half times."""
+"""Numbers of a result from which the sum for a bias is slow, and below which 1x1 convolutions are."""
 
 
 def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple[int, int]) -> Tensor:
     r"""``torch.nn.functional.conv2d`` with a stride of 1, :math:`y = w * x + b`.
 
-    With the gradients of image and kernel, oneDNN also sums that of the bias, :math:`\sum_p \partial L / \partial y_p`
-    over samples and pixels. For large results PyTorch does it here. Derivatives of any order, and forward ones, are
-    those of the plain function.
+    On a CPU, two things take oneDNN's convolution longer than they need. Small 1x1 convolutions are matrix products
+    here, in half the time for 128 channels at 8 x 8. Of large ones the bias's gradient, :math:`\sum_p \partial L /
+    \partial y_p` over samples and pixels, is summed by PyTorch, in 1.2 ms in place of 2.8 for 128 channels of eight
+    images of 80 x 80. Derivatives of any order, and forward ones, are those of the plain function.
 
     Args:
-        x: ``batch x C x H x W``.
+        x: ``batch x C x H x W``, with a pixel's channels side by side in memory.
         weight: ``N x C x h x w``.
         bias: ``N`` numbers, or ``None``.
         padding: rows and columns of zeros at each edge.
@@ -37,18 +42,71 @@ def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple[i
         >>> torch.equal(convolution(x, weight, bias, (1, 1)), F.conv2d(x, weight, bias, padding=1))
         True
     """
-    if bias is None or not bias.requires_grad or not _sums_apart(x, weight, bias):
+    if x.device.type != "cpu" or torch.compiler.is_compiling():
         return F.conv2d(x, weight, bias, padding=padding)
-    y: Tensor = _BiasGradient.apply(F.conv2d(x, weight, bias.detach(), padding=padding), bias)
-    return y
+    if _is_product(x, weight, padding):
+        return linear(x.movedim(-3, -1), weight.flatten(1), bias).movedim(-1, -3)
+    if bias is not None and _sums_apart(x, weight, bias):
+        y: Tensor = _BiasGradient.apply(F.conv2d(x, weight, bias.detach(), padding=padding), bias)
+        return y
+    return F.conv2d(x, weight, bias, padding=padding)
+
+
+def convolution_gradients(
+    grad: Tensor, x: Tensor, weight: Tensor, padding: tuple[int, int], wanted: Sequence[bool]
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """The gradients of :func:`convolution`, where a function of one's own has to find them.
+
+    Args:
+        grad: that of the result.
+        x: ``batch x C x H x W``.
+        weight: ``N x C x h x w``.
+        padding: rows and columns of zeros at each edge.
+        wanted: whether those of image, kernel and bias are.
+
+    Returns:
+        The three, ``None`` for what is not wanted.
+
+    Examples:
+        >>> x, weight = torch.rand(2, 3, 4, 4), torch.rand(5, 3, 1, 1)
+        >>> of_x, of_weight, of_bias = convolution_gradients(torch.ones(2, 5, 4, 4), x, weight, (0, 0), [True] * 3)
+        >>> of_bias
+        tensor([32., 32., 32., 32., 32.])
+    """
+    if x.device.type == "cpu" and _is_product(x, weight, padding):
+        rows, inputs = grad.movedim(-3, -1).flatten(0, -2), x.movedim(-3, -1).flatten(0, -2)
+        of_x = linear(grad.movedim(-3, -1), weight.flatten(1).mT).movedim(-1, -3) if wanted[0] else None
+        of_weight = (rows.mT @ inputs).view_as(weight) if wanted[1] else None
+        return of_x, of_weight, rows.sum(0) if wanted[2] else None
+    found: tuple[Tensor | None, Tensor | None, Tensor | None] = torch.ops.aten.convolution_backward(
+        grad,
+        x,
+        weight,
+        [len(weight)],
+        stride=[1, 1],
+        padding=list(padding),
+        dilation=[1, 1],
+        transposed=False,
+        output_padding=[0, 0],
+        groups=1,
+        output_mask=list(wanted),
+    )
+    return found
+
+
+def _is_large(x: Tensor, weight: Tensor) -> bool:
+    return math.prod(x.shape[:-3]) * len(weight) * math.prod(x.shape[-2:]) >= LARGE
+
+
+def _is_product(x: Tensor, weight: Tensor, padding: tuple[int, int]) -> bool:
+    return weight.shape[-2:] == (1, 1) and padding == (0, 0) and not _is_large(x, weight)
 
 
 def _sums_apart(x: Tensor, weight: Tensor, bias: Tensor) -> bool:
     return (
-        torch.is_grad_enabled()
-        and not torch.compiler.is_compiling()
-        and x.device.type == "cpu"
-        and len(x) * len(weight) * x.shape[-2] * x.shape[-1] >= LARGE
+        _is_large(x, weight)
+        and bias.requires_grad
+        and torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")
         and not any(is_functorch_wrapped_tensor(tensor) for tensor in (x, weight, bias))
     )

@@ -10,7 +10,7 @@ from torch import Tensor
 from flowkit.nn.convolution import convolution
 from flowkit.nn.memory_format import channels_last
 
-__all__ = ["ConvKernel", "Kernel", "PackedKernel", "can_pack", "rectified", "rectify_", "require_3x3"]
+__all__ = ["ConvKernel", "Kernel", "PackedKernel", "can_pack", "finished", "rectified", "rectify_", "require_3x3"]
 
 Padding = tuple[int, int]
 
@@ -54,9 +54,7 @@ class Kernel(ConvKernel):
     def __call__(self, x: Tensor, add: Tensor | None = None, slope: float | None = None) -> Tensor:
         """The convolution; what is added may broadcast."""
         y = convolution(channels_last(x), self.weight, self.bias, self.padding)
-        if add is not None:
-            y = y + add
-        return y if slope is None else rectify_(y, slope)
+        return finished(y, add, slope)
 
 
 class PackedKernel(ConvKernel):
@@ -122,6 +120,30 @@ class PackedKernel(ConvKernel):
 
 def _repacked(kernel: Kernel) -> ConvKernel:
     return PackedKernel(kernel) if can_pack(kernel.weight) else kernel
+
+
+def finished(y: Tensor, add: Tensor | None, slope: float | None) -> Tensor:
+    """What follows a convolution, in place where that is possible.
+
+    Args:
+        y: the convolution's result, which nothing else needs.
+        add: what is added first, if anything; it may broadcast.
+        slope: of the leaky ReLU that comes last; 0 for a plain ReLU, ``None`` for none.
+
+    Returns:
+        The result.
+
+    Examples:
+        >>> finished(torch.tensor([-1.0, 2.0]), torch.tensor(0.5), 0.0)
+        tensor([0.0000, 2.5000])
+    """
+    if add is not None:
+        y = y + add
+    if slope is None:
+        return y
+    # In place on a view, autograd would copy the gradients of all that it is a view of.
+    is_view = not torch.compiler.is_compiling() and y._is_view()
+    return rectified(y, slope) if is_view else rectify_(y, slope)
 
 
 def require_3x3(weight: Tensor) -> None:

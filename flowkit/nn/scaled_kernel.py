@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch._C._functorch import is_functorch_wrapped_tensor
 
-from flowkit.nn.kernel import ConvKernel, Kernel, Padding, rectify_
+from flowkit.nn.convolution import convolution, convolution_gradients
+from flowkit.nn.kernel import ConvKernel, Kernel, Padding, finished
 from flowkit.nn.memory_format import channels_last
 
 __all__ = ["ScaledKernel"]
@@ -58,9 +59,7 @@ class ScaledKernel(ConvKernel):
         ):
             return self.multiplied()(x, add, slope)
         y = _Convolution.apply(channels_last(x), self.weight, self.factors, self.bias, self.padding)
-        if add is not None:
-            y = y + add
-        return y if slope is None else rectify_(y, slope)
+        return finished(y, add, slope)
 
 
 def _product(weight: Tensor, factors: Tensor) -> Tensor:
@@ -72,7 +71,7 @@ class _Convolution(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, weight: Tensor, factors: Tensor, bias: Tensor | None, padding: Padding) -> Tensor:
-        return F.conv2d(x, _product(weight, factors), bias, padding=padding)
+        return convolution(x, _product(weight, factors), bias, padding)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, Tensor | None, Padding], output: Tensor) -> None:
@@ -84,19 +83,11 @@ class _Convolution(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, Tensor | None, None]:
         x, weight, factors = ctx.saved_tensors
         by_x, by_weight, by_factors, by_bias, _ = ctx.needs_input_grad
-        of_x, of_product, of_bias = torch.ops.aten.convolution_backward(
-            grad,
-            x,
-            _product(weight, factors),
-            [len(weight)],
-            stride=[1, 1],
-            padding=list(ctx.padding),
-            dilation=[1, 1],
-            transposed=False,
-            output_padding=[0, 0],
-            groups=1,
-            output_mask=[by_x, by_weight or by_factors, by_bias],
-        )
+        wanted = by_x, by_weight or by_factors, by_bias
+        product = _product(weight, factors)
+        of_x, of_product, of_bias = convolution_gradients(grad, x, product, ctx.padding, wanted)
+        if of_product is None:
+            return of_x, None, None, of_bias, None
         of_weight = _product(of_product, factors) if by_weight else None
         of_factors = (of_product * weight).sum((2, 3)).sum_to_size(factors.shape) if by_factors else None
         return of_x, of_weight, of_factors, of_bias, None

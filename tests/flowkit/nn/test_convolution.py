@@ -6,6 +6,7 @@ from torch.autograd import forward_ad
 
 from flowkit.nn import convolution as module
 from flowkit.nn.convolution import convolution
+from flowkit.nn.kernel import Kernel
 
 from .convolutions import assert_alike, operands
 
@@ -73,7 +74,45 @@ def test_functional_transforms() -> None:
 
 def test_of_large_results_pytorch_sums_the_biass_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    weight, bias = torch.rand(16, 1, 1, 1), torch.rand(16, requires_grad=True)
-    large, small = (convolution(torch.rand(1, 1, side, 256), weight, bias, (0, 0)) for side in (256, 255))
+    weight, bias = torch.rand(16, 1, 3, 3), torch.rand(16, requires_grad=True)
+    large, small = (convolution(torch.rand(1, 1, side, 256), weight, bias, (1, 1)) for side in (256, 255))
     assert type(large.grad_fn) is not type(small.grad_fn)
     assert "Convolution" in type(small.grad_fn).__name__
+
+
+class TestPointwise:
+    @pytest.fixture(autouse=True)
+    def nothing_is_large(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "LARGE", 2**20)
+
+    @staticmethod
+    def tensors() -> tuple[Tensor, Tensor, Tensor]:
+        x, weight, bias = tensors()
+        return x, weight[:, :, :1, :1].detach().requires_grad_(), bias
+
+    def test_it_is_a_matrix_product_and_so_are_its_gradients(self) -> None:
+        x, weight, bias = self.tensors()
+        got = convolution(x, weight, bias, (0, 0))
+        assert "Convolution" not in type(got.grad_fn.next_functions[0][0]).__name__  # type: ignore[union-attr]
+        assert_alike(got, F.conv2d(x, weight, bias), (x, weight, bias), 1e-13, 1e-12)
+        assert_alike(convolution(x, weight, None, (0, 0)), F.conv2d(x, weight), (x, weight), 1e-13, 1e-12)
+
+    def test_its_result_lies_in_memory_as_a_convolutions_does(self) -> None:
+        x, weight, bias = self.tensors()
+        y = convolution(x.contiguous(memory_format=torch.channels_last), weight, bias, (0, 0))
+        assert y.is_contiguous(memory_format=torch.channels_last)
+
+    def test_with_zeros_around_it_is_none(self) -> None:
+        x, weight, bias = self.tensors()
+        y = convolution(x, weight, bias, (1, 1))
+        assert torch.equal(y, F.conv2d(x, weight, bias, padding=1))
+
+    def test_a_kernel_rectifies_it(self) -> None:
+        x, weight, bias = self.tensors()
+        got = Kernel(weight, bias, padding=(0, 0))(x, slope=0.2)
+        assert_alike(got, F.leaky_relu(F.conv2d(x, weight, bias), 0.2), (x, weight, bias), 1e-13, 1e-12)
+
+    def test_functional_transforms(self) -> None:
+        x, weight, bias = self.tensors()
+        mapped = torch.func.vmap(lambda one: convolution(one[None], weight, bias, (0, 0))[0])(x)
+        torch.testing.assert_close(mapped, F.conv2d(x, weight, bias), atol=1e-13, rtol=1e-13)
