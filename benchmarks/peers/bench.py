@@ -9,6 +9,8 @@ from benchmarks.peers.libraries import LIBRARIES, build, takes_part
 from benchmarks.peers.measured import PHASES
 from benchmarks.peers.model import Model, compiled
 from benchmarks.peers.options import CALLS, CHOSEN
+from benchmarks.peers.products import products_of
+from benchmarks.peers.table import COMPILED, PRODUCTS
 from benchmarks.peers.work import QUICK, RECORD
 
 WORKS = QUICK if CHOSEN.quick else RECORD
@@ -17,20 +19,26 @@ WORKS = QUICK if CHOSEN.quick else RECORD
 NOT_COMPILED = {("maf", "sampling")}
 
 
-def cases(name: str, phase: str) -> dict[str, Callable[[], Model]]:
-    """How each library's model of a work is made."""
-    made = {library: partial(build, library, name, WORKS[name]) for library in LIBRARIES if takes_part(library, name)}
-    if CHOSEN.quick or (name, phase) in NOT_COMPILED:
-        return {**made}
-    return {**made, "flowkit compiled": lambda: compiled(made["flowkit"]())}
+def cases(name: str, phase: str) -> dict[str, Callable[[], Callable[[], object]]]:
+    """How what is timed is made, by each library."""
+    work = WORKS[name]
+
+    def prepared(library: str, change: Callable[[Model], Model] = lambda model: model) -> Callable[[], object]:
+        return PHASES[phase](change(build(library, name, work)), work)
+
+    made = {library: partial(prepared, library) for library in LIBRARIES if takes_part(library, name)}
+    made[PRODUCTS] = lambda: products_of(prepared("flowkit"))
+    if not CHOSEN.quick and (name, phase) not in NOT_COMPILED:
+        made[COMPILED] = partial(prepared, "flowkit", compiled)
+    return made
 
 
 def benchmark(name: str, phase: str) -> Callable[..., None]:
     """All libraries at one work, in turn."""
 
     @take_turns(cases(name, phase), f"{name}, {phase}", CHOSEN.rounds, CALLS)
-    def test(make: Callable[[], Model]) -> Callable[[], object]:
-        return PHASES[phase](make(), WORKS[name])
+    def test(make: Callable[[], Callable[[], object]]) -> Callable[[], object]:
+        return make()
 
     return test
 

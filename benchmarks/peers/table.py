@@ -6,12 +6,13 @@ from typing import Any
 from benchmarks.page import figures, markdown
 from benchmarks.peers.libraries import LIBRARIES
 
-__all__ = ["sections"]
+__all__ = ["COMPILED", "PRODUCTS", "sections"]
 
 Record = Mapping[str, Any]
 
 OWN, *PEERS = LIBRARIES
 COMPILED = f"{OWN} compiled"
+PRODUCTS = f"{OWN}'s products alone"
 
 
 def sections(record: Record) -> dict[str, str]:
@@ -30,7 +31,8 @@ def _times(record: Record) -> str:
     for timing in record["timings"]:
         groups.setdefault(timing["group"], {})[timing["name"]] = timing
     # A quick record has nothing compiled.
-    columns = [OWN, *([COMPILED] if any(COMPILED in timings for timings in groups.values()) else []), *PEERS]
+    own = [column for column in (COMPILED, PRODUCTS) if any(column in timings for timings in groups.values())]
+    columns = [OWN, *own, *PEERS]
     rows = []
     for group, timings in groups.items():
         medians = {name: timing["median"] for name, timing in timings.items()}

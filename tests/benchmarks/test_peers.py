@@ -1,6 +1,7 @@
 """The comparison with peers: the same works in every library, true tables. Nothing is timed in earnest here."""
 
 import re
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import record as records
 from benchmarks.__main__ import main
@@ -16,6 +19,7 @@ from benchmarks.peers.libraries import LIBRARIES, build, takes_part
 from benchmarks.peers.measured import PHASES, saved_bytes
 from benchmarks.peers.model import Model
 from benchmarks.peers.options import Options, arguments
+from benchmarks.peers.products import products_of
 from benchmarks.peers.work import QUICK, RECORD, Work
 
 BUILT = [(library, name) for name in RECORD for library in LIBRARIES if takes_part(library, name)]
@@ -128,6 +132,32 @@ def test_what_is_saved_grows_with_the_depth():
     assert 1.8 * once < twice < 2.2 * once
 
 
+def test_products_are_done_again_alone():
+    layer = nn.Linear(3, 5)
+    images = torch.rand(2, 4, 8, 8).contiguous(memory_format=torch.channels_last)
+    convolution = nn.Conv2d(4, 2, 3)
+
+    shared = torch.rand(1, 4, 6)
+
+    def step() -> None:
+        shared.expand(3, 4, 6) @ torch.rand(3, 6, 2)
+        layer(torch.rand(7, 3)).tanh().sum().backward()
+        convolution(images).relu().sum().backward()
+
+    def counted(call: Callable[[], object]) -> dict[str, dict[Any, int]]:
+        with FlopCounterMode(display=False) as counter:
+            call()
+        return {module: dict(by_operation) for module, by_operation in counter.get_flop_counts().items()}
+
+    replay = products_of(step)
+    assert counted(replay)["Global"] == counted(step)["Global"] != {}
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        replay()
+    names = {event.key for event in profiled.key_averages()}
+    assert {"aten::bmm", "aten::addmm", "aten::mm", "aten::convolution", "aten::convolution_backward"} <= names
+    assert not names & {"aten::tanh", "aten::sum", "aten::relu", "aten::rand"}
+
+
 def test_options_reach_the_benchmarks():
     assert arguments(Options(quick=True, rounds=3)) == [
         "-p",
@@ -152,7 +182,8 @@ def test_a_quick_run_leaves_a_record_and_tables(quick):
     assert {"machine", "versions", "threads", "rounds", "calls", "works", "command", "minutes"} <= set(record)
     assert {"python", "torch", "flowkit", "nflows", "normflows", "zuko", "FrEIA"} <= set(record["versions"])
     found = {(timing["group"], timing["name"]) for timing in record["timings"]}
-    assert found == {(f"{name}, {phase}", library) for library, name in BUILT for phase in PHASES}
+    timed = [*BUILT, *((table.PRODUCTS, name) for name in RECORD)]
+    assert found == {(f"{name}, {phase}", library) for library, name in timed for phase in PHASES}
     assert all(len(timing["seconds"]) == record["rounds"] == 2 for timing in record["timings"])
     assert {(library, name) for name, libraries in record["models"].items() for library in libraries} == set(BUILT)
     assert all(figures["saved_bytes"] > 0 for libraries in record["models"].values() for figures in libraries.values())
@@ -193,7 +224,7 @@ RECORDED: dict[str, Any] = {
     "timings": [
         # In another order than the columns.
         *fake("maf, sampling", zuko=400.0, normflows=5123.4, flowkit=100.0, nflows=250.0, flowkit_compiled=9.876),
-        *fake("affine, sampling", flowkit=2.0, FrEIA=1.0),
+        *fake("affine, sampling", flowkit=2.0, FrEIA=1.0, **{table.PRODUCTS: 0.5}),
     ],
     "models": {
         "maf": {
@@ -211,6 +242,7 @@ def test_times_are_in_their_columns_beside_the_fastest_peer():
         "work": "maf, sampling",
         "flowkit": "100 ms ± 3 %",
         "flowkit compiled": "9.88 ms ± 3 %",
+        "flowkit's products alone": "none",
         "nflows": "250 ms ± 3 %",
         "normflows": "5123 ms ± 3 %",
         "zuko": "400 ms ± 3 %",
@@ -219,6 +251,7 @@ def test_times_are_in_their_columns_beside_the_fastest_peer():
     }
     assert fast["fastest peer / flowkit"] == "0.50 (FrEIA)"
     assert fast["nflows"] == fast["flowkit compiled"] == "none"
+    assert fast["flowkit's products alone"] == "0.500 ms ± 3 %"
 
 
 def test_memory_and_parameters_are_in_their_columns():
