@@ -74,7 +74,9 @@ def convolution_gradients(
         tensor([32., 32., 32., 32., 32.])
     """
     if x.device.type == "cpu" and _is_product(x, weight, padding):
-        rows, inputs = grad.movedim(-3, -1).flatten(0, -2), x.movedim(-3, -1).flatten(0, -2)
+        # Not flattened: gradients may come batched, which that does not know.
+        rows = grad.movedim(-3, -1).reshape(-1, len(weight))
+        inputs = x.movedim(-3, -1).reshape(-1, weight.shape[1])
         of_x = linear(grad.movedim(-3, -1), weight.flatten(1).mT).movedim(-1, -3) if wanted[0] else None
         of_weight = (rows.mT @ inputs).view_as(weight) if wanted[1] else None
         return of_x, of_weight, rows.sum(0) if wanted[2] else None

@@ -5,7 +5,7 @@ from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
-from torch._C._functorch import is_functorch_wrapped_tensor
+from torch._C._functorch import is_functorch_wrapped_tensor, is_legacy_batchedtensor
 from torch.autograd.forward_ad import unpack_dual
 
 from flowkit.nn.kernel import ConvKernel, Kernel, rectify_
@@ -142,8 +142,8 @@ class _DenseConvolutions(torch.autograd.Function):
         x, tiles, *rest = ctx.saved_tensors
         count = (len(rest) + 1) // 3
         results, weights_and_biases = rest[: count - 1], rest[count - 1 :]
-        if torch.is_grad_enabled():
-            return _differentiable_gradients(grad, x, ctx.slope, weights_and_biases)
+        if torch.is_grad_enabled() or is_legacy_batchedtensor(grad):
+            return _plain_gradients(grad, x, ctx.slope, weights_and_biases)
         weights, _ = _halves(weights_and_biases)
         height, width = grad.shape[-2:]
         matrix = matrices(grad)
@@ -173,14 +173,17 @@ class _DenseConvolutions(torch.autograd.Function):
         return as_image(blocks, height, width), None, *reversed(of_weights), *reversed(of_biases)
 
 
-def _differentiable_gradients(
+def _plain_gradients(
     grad: Tensor, x: Tensor, slope: float, weights_and_biases: Sequence[Tensor]
 ) -> tuple[Tensor | None, ...]:
-    """Those of plain convolutions, which autograd knows how to differentiate again."""
+    """Those of plain convolutions, which autograd knows how to differentiate again, and for batched gradients."""
     kernels = [Kernel(weight, bias) for weight, bias in zip(*_halves(weights_and_biases), strict=True)]
     inputs = [x, *weights_and_biases]
     wanted = [tensor for tensor in inputs if tensor.requires_grad]
-    found = iter(torch.autograd.grad(_one_by_one(x, kernels, slope), wanted, grad, create_graph=True))
+    again = torch.is_grad_enabled()
+    with torch.enable_grad():
+        y = _one_by_one(x, kernels, slope)
+    found = iter(torch.autograd.grad(y, wanted, grad, create_graph=again))
     of_x, *others = [next(found) if tensor.requires_grad else None for tensor in inputs]
     return of_x, None, *others
 

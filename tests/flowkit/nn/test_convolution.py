@@ -7,6 +7,7 @@ from torch.autograd import forward_ad
 from flowkit.nn import convolution as module
 from flowkit.nn.convolution import convolution
 from flowkit.nn.kernel import Kernel
+from flowkit.nn.scaled_kernel import ScaledKernel
 
 from .convolutions import assert_alike, operands
 
@@ -61,6 +62,18 @@ def test_forward_derivatives() -> None:
     torch.testing.assert_close(got, expected, atol=1e-12, rtol=1e-12)
 
 
+def assert_batched_gradients_agree(got: Tensor, expected: Tensor, by: tuple[Tensor, ...]) -> None:
+    directions = torch.randn(3, *got.shape, dtype=torch.float64)
+    both = (torch.autograd.grad(y, by, directions, is_grads_batched=True) for y in (got, expected))
+    for one, other in zip(*both, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-12, rtol=1e-12)
+
+
+def test_batched_gradients() -> None:
+    x, weight, bias = tensors()
+    assert_batched_gradients_agree(summed_apart(x, weight, bias), plain(x, weight, bias), (x, weight, bias))
+
+
 def test_functional_transforms() -> None:
     x, weight, bias = tensors()
 
@@ -96,6 +109,12 @@ class TestPointwise:
         assert "Convolution" not in type(got.grad_fn.next_functions[0][0]).__name__  # type: ignore[union-attr]
         assert_alike(got, F.conv2d(x, weight, bias), (x, weight, bias), 1e-13, 1e-12)
         assert_alike(convolution(x, weight, None, (0, 0)), F.conv2d(x, weight), (x, weight), 1e-13, 1e-12)
+
+    @pytest.mark.parametrize("kept", [True, False])
+    def test_batched_gradients(self, kept: bool) -> None:
+        x, weight, bias = self.tensors()
+        kernel = Kernel(weight, bias, (0, 0)) if kept else ScaledKernel(weight, torch.ones(1, 3).double(), bias, (0, 0))
+        assert_batched_gradients_agree(kernel(x), F.conv2d(x, weight, bias), (x, weight, bias))
 
     def test_its_result_lies_in_memory_as_a_convolutions_does(self) -> None:
         x, weight, bias = self.tensors()

@@ -103,6 +103,17 @@ class TestByTiles:
         for got, expected in zip(of_gradients(dense), of_gradients(plain), strict=True):
             torch.testing.assert_close(got, expected, atol=1e-6, rtol=1e-9)
 
+    def test_batched_gradients(self) -> None:
+        tensors = operands(4, 5, sizes=(2, 2))
+        got, expected = dense(*tensors), plain(*tensors)
+        directions = torch.randn(3, *got.shape, dtype=torch.float64)
+        for one, other in zip(
+            torch.autograd.grad(got, tensors, directions, is_grads_batched=True),
+            torch.autograd.grad(expected, tensors, directions, is_grads_batched=True),
+            strict=True,
+        ):
+            torch.testing.assert_close(one, other, atol=1e-9, rtol=1e-9)
+
     def test_in_single_precision_it_rounds_little_more_than_a_convolution(self) -> None:
         tensors = operands(20, 20, sizes=(32, 32, 64))
         single = [tensor.float() for tensor in tensors]
