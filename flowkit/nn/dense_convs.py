@@ -12,6 +12,7 @@ from flowkit.nn.kernel import ConvKernel, Kernel, rectify_
 from flowkit.nn.processor import mkl_is_slow
 from flowkit.nn.winograd import kernel_tiles
 from flowkit.nn.winograd_blocks import as_blocks, as_image, blocks_from_patches, clear_beyond, patches_of
+from flowkit.nn.winograd_kernel import halves
 from flowkit.nn.winograd_matrices import ONES, PATCH, TILE, matrices
 
 __all__ = ["dense_convolutions"]
@@ -114,7 +115,7 @@ class _DenseConvolutions(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, slope: float, *weights_and_biases: Tensor) -> Tensor:
-        weights, biases = _halves(weights_and_biases)
+        weights, biases = halves(weights_and_biases)
         height, width = x.shape[-2:]
         matrix = matrices(x)
         blocks = as_blocks(x).contiguous()
@@ -144,7 +145,7 @@ class _DenseConvolutions(torch.autograd.Function):
         results, weights_and_biases = rest[: count - 1], rest[count - 1 :]
         if torch.is_grad_enabled() or is_legacy_batchedtensor(grad):
             return _plain_gradients(grad, x, ctx.slope, weights_and_biases)
-        weights, _ = _halves(weights_and_biases)
+        weights, _ = halves(weights_and_biases)
         height, width = grad.shape[-2:]
         matrix = matrices(grad)
         ends = [weight.shape[1] for weight in weights]
@@ -177,7 +178,7 @@ def _plain_gradients(
     grad: Tensor, x: Tensor, slope: float, weights_and_biases: Sequence[Tensor]
 ) -> tuple[Tensor | None, ...]:
     """Those of plain convolutions, which autograd knows how to differentiate again, and for batched gradients."""
-    kernels = [Kernel(weight, bias) for weight, bias in zip(*_halves(weights_and_biases), strict=True)]
+    kernels = [Kernel(weight, bias) for weight, bias in zip(*halves(weights_and_biases), strict=True)]
     inputs = [x, *weights_and_biases]
     wanted = [tensor for tensor in inputs if tensor.requires_grad]
     again = torch.is_grad_enabled()
@@ -186,8 +187,3 @@ def _plain_gradients(
     found = iter(torch.autograd.grad(y, wanted, grad, create_graph=again))
     of_x, *others = [next(found) if tensor.requires_grad else None for tensor in inputs]
     return of_x, None, *others
-
-
-def _halves(weights_and_biases: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
-    half = len(weights_and_biases) // 2
-    return weights_and_biases[:half], weights_and_biases[half:]

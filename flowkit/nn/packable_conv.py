@@ -64,13 +64,10 @@ class PackableConv2d(nn.Conv2d):
 
     def packed(self) -> ConvKernel:
         """The kernel as it is now, laid out for the processor where that is possible."""
-        return packed(self._kernel())
+        return packed(self.plain())
 
     def plain(self) -> ConvKernel:
         """The kernel as it is now."""
-        return self._kernel()
-
-    def _kernel(self) -> Kernel:
         side = self.kernel_size[0] // 2
         return Kernel(self.weight, self.bias, padding=(side, side))
 

@@ -10,9 +10,10 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 
 from flowkit.nn.kernel import require_3x3
 from flowkit.nn.winograd import kernel_tiles
+from flowkit.nn.winograd_blocks import as_blocks
 from flowkit.nn.winograd_matrices import ONES, PATCH, TILE, matrices
 
-__all__ = ["WinogradKernel"]
+__all__ = ["WinogradKernel", "halves"]
 
 SCRATCH = 2**23
 """Products that are in memory at a time, 32 MiB in float32."""
@@ -164,14 +165,14 @@ class _Convolutions(torch.autograd.Function):
 
     @staticmethod
     def forward(tiles: Tensor, others: Tensor | None, *weights_and_biases: Any) -> tuple[Tensor, ...]:
-        weights, biases = _halves(weights_and_biases)
+        weights, biases = halves(weights_and_biases)
         groups = _groups(tiles, others)
         return _convolved(groups, _transformed(weights, groups), weights, biases)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         tiles, others, *weights_and_biases = inputs
-        weights, biases = _halves(weights_and_biases)
+        weights, biases = halves(weights_and_biases)
         ctx.biased = [bias is not None for bias in biases]
         ctx.save_for_backward(tiles, others, *weights)
         ctx.save_for_forward(tiles, others, *weights)
@@ -225,7 +226,16 @@ class _Convolutions(torch.autograd.Function):
         return tuple(one + other for one, other in zip(by_tiles, by_weights, strict=True))
 
 
-def _halves(sequence: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+def halves(sequence: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+    """The first and the second half, as of weights that biases follow: a function of autograd's takes no lists.
+
+    Args:
+        sequence: of an even length.
+
+    Examples:
+        >>> halves("wxbc")
+        ('wx', 'bc')
+    """
     half = len(sequence) // 2
     return sequence[:half], sequence[half:]
 
@@ -240,9 +250,7 @@ def _sum(parts: Sequence[Tensor]) -> Tensor:
 
 def _as_blocks(images: Sequence[Tensor], shape: Sequence[int]) -> Tensor:
     """Images as the 16 places of their blocks, ``16 x T x N``; ``shape`` is batch, rows and columns of the blocks."""
-    *batch, rows, columns = shape
-    size = math.prod(batch), rows, TILE, columns, TILE, -1
-    blocks = [image.reshape(size).permute(2, 4, 0, 1, 3, 5) for image in images]
+    blocks = [as_blocks(image.reshape(-1, *image.shape[-3:]).movedim(-1, 1)) for image in images]
     return _joined(blocks, -1).reshape(TILE**2, math.prod(shape), -1)
 
 
