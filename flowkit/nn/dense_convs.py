@@ -11,7 +11,7 @@ from torch.autograd.forward_ad import unpack_dual
 from flowkit.nn.kernel import ConvKernel, Kernel, rectify_
 from flowkit.nn.processor import mkl_is_slow
 from flowkit.nn.winograd import kernel_tiles
-from flowkit.nn.winograd_blocks import as_blocks, as_image, blocks_from_patches, clear_beyond, patches_of
+from flowkit.nn.winograd_blocks import as_blocks, as_image, blocks_from_patches_, clear_beyond, patches_of
 from flowkit.nn.winograd_kernel import halves
 from flowkit.nn.winograd_matrices import ONES, PATCH, TILE, matrices
 
@@ -148,30 +148,32 @@ class _DenseConvolutions(torch.autograd.Function):
         weights, _ = halves(weights_and_biases)
         height, width = grad.shape[-2:]
         matrix = matrices(grad)
+        sizes = [len(weight) for weight in weights]
         ends = [weight.shape[1] for weight in weights]
-        starts = [0, *ends[:-1]]
+        # Below each other: a kernel that reads fewer maps has zeros for the others.
+        joined = grad.new_zeros(sum(sizes), ends[-1], 3, 3)
+        for rows, weight in zip(joined.split(sizes), weights, strict=True):
+            rows[:, : weight.shape[1]] = weight
+        kernels = kernel_tiles(joined)
         blocks = as_blocks(grad).contiguous()
         shape = blocks.shape[2:-1]
-        of_products = tiles.new_empty(PATCH**2, tiles.shape[1], sum(len(weight) for weight in weights))
-        of_weights: list[Tensor] = []
-        of_biases: list[Tensor] = []
-        done = 0
+        of_products = tiles.new_empty(PATCH**2, tiles.shape[1], sum(sizes))
         for i in reversed(range(count)):
-            products = (matrix.of_result.T @ blocks.view(TILE**2, -1)).view(PATCH**2, -1, len(weights[i]))
-            of_biases.append(products[ONES].sum(0))
-            of_kernel = torch.bmm(products.mT, tiles[..., : ends[i]])
-            of_weights.append((of_kernel.flatten(1).T @ matrix.of_kernel).view_as(weights[i]))
-            of_products[..., done : done + len(weights[i])] = products
-            done += len(weights[i])
+            row, start = sum(sizes[:i]), ends[i - 1] if i else 0
+            products = (matrix.of_result.T @ blocks.view(TILE**2, -1)).view(PATCH**2, -1, sizes[i])
+            of_products[..., row : row + sizes[i]] = products
             # All kernels that read what the one before made, or the image.
-            readers = torch.cat([weight[:, starts[i] : ends[i]] for weight in reversed(weights[i:])])
-            of_tiles = torch.bmm(of_products[..., :done], kernel_tiles(readers))
+            of_tiles = torch.bmm(of_products[..., row:], kernels[:, row:, start : ends[i]])
             patches = matrix.of_image[1].T @ of_tiles.flatten(1)
-            blocks = blocks_from_patches(patches.view(PATCH, PATCH, *shape, -1))
+            blocks = blocks_from_patches_(patches.view(PATCH, PATCH, *shape, -1))
             if i:
                 clear_beyond(blocks, height, width)
                 blocks = torch.ops.aten.leaky_relu_backward(blocks, results[i - 1], ctx.slope, True)
-        return as_image(blocks, height, width), None, *reversed(of_weights), *reversed(of_biases)
+        of_kernels = torch.bmm(of_products.mT, tiles)
+        of_joined = (of_kernels.flatten(1).T @ matrix.of_kernel).view_as(joined)
+        of_weights = [rows[:, :end] for rows, end in zip(of_joined.split(sizes), ends, strict=True)]
+        of_biases = of_products[ONES].sum(0).split(sizes)
+        return as_image(blocks, height, width), None, *of_weights, *of_biases
 
 
 def _plain_gradients(

@@ -1,6 +1,6 @@
 """Images cut into the blocks that Winograd's convolution makes, and the patches that blocks depend on."""
 
-from itertools import product
+from functools import partial
 from typing import NamedTuple
 
 import torch.nn.functional as F
@@ -8,24 +8,10 @@ from torch import Tensor
 
 from flowkit.nn.winograd_matrices import PATCH, TILE
 
-__all__ = ["as_blocks", "as_image", "blocks_from_patches", "clear_beyond", "patches_of"]
+__all__ = ["as_blocks", "as_image", "blocks_from_patches_", "clear_beyond", "patches_of"]
 
-
-class _Part(NamedTuple):
-    """The pixels of a patch, along one side, that lie in one of the blocks at that side."""
-
-    in_patch: slice
-    in_block: slice
-    patches: slice
-    blocks: slice
-
-
-SIDE = (
-    _Part(slice(1, TILE + 1), slice(TILE), slice(None), slice(None)),
-    _Part(slice(1), slice(TILE - 1, TILE), slice(1, None), slice(None, -1)),
-    _Part(slice(TILE + 1, PATCH), slice(1), slice(None, -1), slice(1, None)),
-)
-"""The block in the middle first, then the ones before and behind it."""
+ROWS, COLUMNS = (0, 3), (1, 4)
+"""The dimensions of pixels within patches, and of patches, along each side."""
 
 
 def as_blocks(image: Tensor) -> Tensor:
@@ -103,30 +89,53 @@ def patches_of(blocks: Tensor) -> Tensor:
         >>> patches_of(torch.ones(4, 4, 1, 1, 2, 1)).sum((0, 1)).flatten()
         tensor([20., 20.])
     """
-    patches = blocks.new_zeros(PATCH, PATCH, *blocks.shape[2:])
-    for down, right in product(SIDE, SIDE):
-        into = patches[down.in_patch, right.in_patch, :, down.patches, right.patches]
-        into.copy_(blocks[down.in_block, right.in_block, :, down.blocks, right.blocks])
+    patches = blocks.new_empty(PATCH, PATCH, *blocks.shape[2:])
+    patches[1:-1, 1:-1] = blocks
+    # Rows first: the corners then come from the neighbours' edges.
+    for edges in _edges(patches[:, 1:-1], *ROWS), _edges(patches, *COLUMNS):
+        for edge in edges:
+            edge.outside.zero_()
+            edge.pixels.copy_(edge.neighbours)
     return patches
 
 
-def blocks_from_patches(patches: Tensor) -> Tensor:
-    """The adjoint of :func:`patches_of`: patches added up where they overlap.
+def blocks_from_patches_(patches: Tensor) -> Tensor:
+    """The adjoint of :func:`patches_of`: patches added up where they overlap, in place.
 
     Args:
-        patches: ``6 x 6 x batch x rows x columns x C``.
+        patches: ``6 x 6 x batch x rows x columns x C``, which are lost.
 
     Returns:
-        ``4 x 4 x batch x rows x columns x C``.
+        ``4 x 4 x batch x rows x columns x C``, a view of them.
 
     Examples:
         >>> import torch
-        >>> blocks_from_patches(torch.ones(6, 6, 1, 1, 2, 1))[0, :, 0, 0, 0, 0]
+        >>> blocks_from_patches_(torch.ones(6, 6, 1, 1, 2, 1))[0, :, 0, 0, 0, 0]
         tensor([1., 1., 1., 2.])
     """
-    (middle, _), *others = product(SIDE, SIDE)
-    blocks = patches[middle.in_patch, middle.in_patch].contiguous()
-    for down, right in others:
-        into = blocks[down.in_block, right.in_block, :, down.blocks, right.blocks]
-        into += patches[down.in_patch, right.in_patch, :, down.patches, right.patches]
-    return blocks
+    for edges in _edges(patches, *COLUMNS), _edges(patches[:, 1:-1], *ROWS):
+        for edge in edges:
+            edge.neighbours.add_(edge.pixels)
+    return patches[1:-1, 1:-1]
+
+
+class _Edge(NamedTuple):
+    """The pixels at one edge of patches."""
+
+    pixels: Tensor
+    """Of the patches that have a neighbour there."""
+    neighbours: Tensor
+    """The same pixels, in the neighbours' blocks."""
+    outside: Tensor
+    """Of the patches that have none."""
+
+
+def _edges(patches: Tensor, pixel: int, block: int) -> tuple[_Edge, _Edge]:
+    """Both edges along one side, given the dimensions of a patch's pixels and of patches along it."""
+    last = patches.shape[block] - 1
+    at = partial(patches.select, pixel)
+    # Of what is selected, the dimensions behind are one fewer.
+    block -= 1
+    before = _Edge(at(0).narrow(block, 1, last), at(TILE).narrow(block, 0, last), at(0).narrow(block, 0, 1))
+    behind = _Edge(at(-1).narrow(block, 0, last), at(1).narrow(block, 1, last), at(-1).narrow(block, last, 1))
+    return before, behind
