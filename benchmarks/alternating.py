@@ -6,7 +6,7 @@ A file of such benchmarks has tests like ::
     def test_degrade(work: Callable[[], Callable[[], object]]) -> Callable[[], object]:
         return work()
 
-each of which returns what is to be timed, made once; before each run it is called once, before the clock starts.
+each of which returns what is to be timed, made once and called once before the clock starts.
 """
 
 import json
@@ -59,18 +59,20 @@ class Timing:
 
 
 def take_turns(
-    cases: Mapping[str, Any], group: str, rounds: int = 5, iterations: int = 1
+    cases: Mapping[str, Any], group: str, rounds: int = 5, iterations: int = 1, settle: bool = True
 ) -> Callable[[Callable[[Any], Callable[[], object]]], Callable[..., None]]:
     """Make a benchmark of a function from a case to the work: each case once, then each again, ``rounds`` times.
 
     Before a case's run its work is called once, untimed: caches and the allocator's memory are still as the case before
-    left them, and it is the steady state that users meet.
+    left them, and it is the steady state that users meet. Work in a process of its own (:class:`OwnProcess`) need not
+    be called again before each run.
 
     Args:
         cases: by name.
         group: what the work is.
         rounds: runs of each.
         iterations: calls that make up one run.
+        settle: call the work untimed before each run, not before the first alone.
     """
 
     def decorate(prepare: Callable[[Any], Callable[[], object]]) -> Callable[..., None]:
@@ -83,7 +85,8 @@ def take_turns(
                 works[name] = prepare(cases[name])
             benchmark.group = group
             benchmark.extra_info["name"] = name
-            works[name]()
+            if settle or repeat == 0:
+                works[name]()
             benchmark.pedantic(works[name], rounds=1, iterations=iterations)
             if repeat == rounds - 1:
                 del works[name]

@@ -5,7 +5,8 @@ from functools import partial
 
 from benchmarks.alternating import take_turns
 from benchmarks.deflow.networks import aim, images
-from benchmarks.deflow.works import CHOICES, WHOLE_IMAGE, Choice, TrainingStep, degrade, plain_degrade
+from benchmarks.deflow.works import CHOICES, WHOLE_IMAGE, degrade, plain_degrade, training_work
+from benchmarks.own_process import OwnProcess
 
 Degrade = Callable[..., object]
 
@@ -29,6 +30,15 @@ def test_whole_image(function: Degrade) -> Callable[[], object]:
     return partial(function, aim().eval(), images(1, *WHOLE_IMAGE), 1)
 
 
-@take_turns(CHOICES, "training step of 8 crops", rounds=5)
-def test_training(choice: Choice) -> Callable[[], object]:
-    return TrainingStep(choice)
+# All seven at once would take more memory than there is.
+PLAIN_AND_FLOWKIT, IN_LESS_MEMORY = list(CHOICES)[:2], list(CHOICES)[2:]
+
+
+def training_apart(implementation: str) -> Callable[[], object]:
+    return OwnProcess(partial(training_work, implementation))
+
+
+test_training, test_training_in_less_memory = (
+    take_turns({name: name for name in names}, "training step of 8 crops", rounds, settle=False)(training_apart)
+    for names, rounds in ((PLAIN_AND_FLOWKIT, 7), (IN_LESS_MEMORY, 5))
+)

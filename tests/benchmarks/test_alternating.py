@@ -16,10 +16,11 @@ def work(case):
     return lambda: ORDER.append(case)
 
 test_work = take_turns({"one": 1, "two": 2}, "some work", rounds=3)(work)
+test_settled = take_turns({"three": 3}, "settled work", rounds=2, settle=False)(work)
 
 def test_order():
-    # Each made when its turn comes first, and called once before each run.
-    assert ORDER == ["made 1", 1, 1, "made 2", 2, 2, 1, 1, 2, 2, 1, 1, 2, 2]
+    # Each made when its turn comes first, and called once before each run, or before the first alone.
+    assert ORDER == ["made 1", 1, 1, "made 2", 2, 2, 1, 1, 2, 2, 1, 1, 2, 2, "made 3", 3, 3, 3]
 """
 
 
@@ -31,6 +32,7 @@ def test_cases_take_turns_and_are_warmed_up(tmp_path: Path) -> None:
     assert [(timing.group, timing.name, len(timing.seconds)) for timing in timings] == [
         ("some work", "one", 3),
         ("some work", "two", 3),
+        ("settled work", "three", 2),
     ]
 
 
