@@ -13,7 +13,7 @@ Degrade = Callable[..., object]
 PAIR: dict[str, Degrade] = {"plain": plain_degrade, "flowkit": degrade}
 
 
-@take_turns(PAIR, "degrade one 160 x 160 image", rounds=7)
+@take_turns(PAIR, "degrade one 160 x 160 image", rounds=15)
 def test_degrade(function: Degrade) -> Callable[[], object]:
     return partial(function, aim().eval(), images(1), 1)
 

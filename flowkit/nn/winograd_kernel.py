@@ -107,8 +107,9 @@ class WinogradKernel:
         # Ordinary tensors, whatever mode they are first asked for in.
         with torch.inference_mode(False), torch.no_grad():
             made = _transformed(self.weights, groups)
-        if math.prod(groups[0].shape[1:-1]) < MANY:
-            self._kept = made
+            if math.prod(groups[0].shape[1:-1]) < MANY:
+                # Results' channels side by side, which products read in up to a fifth less time.
+                self._kept = made = [kernel.mT.contiguous().mT for kernel in made]
         return made
 
 
