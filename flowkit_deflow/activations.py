@@ -7,6 +7,6 @@ __all__ = ["ACTIVATIONS"]
 ACTIVATIONS: dict[str, Activations] = {
     "stored": Stored(),
     "checkpointed": Checkpointed(),
-    # Eight steps of the flow: the gradients of all its parameters would be more than the values in between.
-    "reversible": Reversible(segment=32),
+    # Four steps of the flow: the gradients of all its parameters would be more than the values in between.
+    "reversible": Reversible(segment=16),
 }

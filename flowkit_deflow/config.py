@@ -208,7 +208,7 @@ class Training:
         crops_at_once: crops whose activations are in memory at a time; the step's gradient is the same. ``None``: all
             on a GPU; on a CPU as many as have 204,800 pixels together (eight of 160 x 160): more gain no time there.
         activations: what of them is kept for the backward pass: ``stored``, all; ``checkpointed``, the values between
-            the layers; ``reversible``, those after every eighth step, between which the layers are inverted. Of the
+            the layers; ``reversible``, those after every fourth step, between which the layers are inverted. Of the
             encoder both keep the values between its blocks.
         learning_rate: of Adam, at the start.
         halve_at: fractions of ``steps`` after which the learning rate is halved.
