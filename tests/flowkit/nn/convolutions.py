@@ -25,3 +25,11 @@ def assert_alike(got: Tensor, expected: Tensor, by: tuple[Tensor, ...], close: f
         torch.autograd.grad(got, by, direction), torch.autograd.grad(expected, by, direction), strict=True
     ):
         torch.testing.assert_close(one, other, atol=close_gradients, rtol=close_gradients)
+
+
+def assert_batched_gradients_agree(got: Tensor, expected: Tensor, by: tuple[Tensor, ...], tolerance: float) -> None:
+    """Several gradients at once, by the same tensors."""
+    directions = torch.randn(3, *got.shape, dtype=torch.float64)
+    both = (torch.autograd.grad(y, by, directions, is_grads_batched=True) for y in (got, expected))
+    for one, other in zip(*both, strict=True):
+        torch.testing.assert_close(one, other, atol=tolerance, rtol=tolerance)

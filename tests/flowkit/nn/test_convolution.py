@@ -9,7 +9,7 @@ from flowkit.nn.convolution import convolution
 from flowkit.nn.kernel import Kernel
 from flowkit.nn.scaled_kernel import ScaledKernel
 
-from .convolutions import assert_alike, operands
+from .convolutions import assert_alike, assert_batched_gradients_agree, operands
 
 
 @pytest.fixture(autouse=True)
@@ -62,16 +62,9 @@ def test_forward_derivatives() -> None:
     torch.testing.assert_close(got, expected, atol=1e-12, rtol=1e-12)
 
 
-def assert_batched_gradients_agree(got: Tensor, expected: Tensor, by: tuple[Tensor, ...]) -> None:
-    directions = torch.randn(3, *got.shape, dtype=torch.float64)
-    both = (torch.autograd.grad(y, by, directions, is_grads_batched=True) for y in (got, expected))
-    for one, other in zip(*both, strict=True):
-        torch.testing.assert_close(one, other, atol=1e-12, rtol=1e-12)
-
-
 def test_batched_gradients() -> None:
     x, weight, bias = tensors()
-    assert_batched_gradients_agree(summed_apart(x, weight, bias), plain(x, weight, bias), (x, weight, bias))
+    assert_batched_gradients_agree(summed_apart(x, weight, bias), plain(x, weight, bias), (x, weight, bias), 1e-12)
 
 
 def test_functional_transforms() -> None:
@@ -114,7 +107,7 @@ class TestPointwise:
     def test_batched_gradients(self, kept: bool) -> None:
         x, weight, bias = self.tensors()
         kernel = Kernel(weight, bias, (0, 0)) if kept else ScaledKernel(weight, torch.ones(1, 3).double(), bias, (0, 0))
-        assert_batched_gradients_agree(kernel(x), F.conv2d(x, weight, bias), (x, weight, bias))
+        assert_batched_gradients_agree(kernel(x), F.conv2d(x, weight, bias), (x, weight, bias), 1e-12)
 
     def test_its_result_lies_in_memory_as_a_convolutions_does(self) -> None:
         x, weight, bias = self.tensors()

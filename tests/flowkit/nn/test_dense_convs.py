@@ -12,7 +12,7 @@ from flowkit.nn import dense_convs as module
 from flowkit.nn.dense_convs import dense_convolutions
 from flowkit.nn.kernel import Kernel
 
-from .convolutions import assert_alike
+from .convolutions import assert_alike, assert_batched_gradients_agree
 
 SLOPE = 0.2
 
@@ -105,14 +105,7 @@ class TestByTiles:
 
     def test_batched_gradients(self) -> None:
         tensors = operands(4, 5, sizes=(2, 2))
-        got, expected = dense(*tensors), plain(*tensors)
-        directions = torch.randn(3, *got.shape, dtype=torch.float64)
-        for one, other in zip(
-            torch.autograd.grad(got, tensors, directions, is_grads_batched=True),
-            torch.autograd.grad(expected, tensors, directions, is_grads_batched=True),
-            strict=True,
-        ):
-            torch.testing.assert_close(one, other, atol=1e-9, rtol=1e-9)
+        assert_batched_gradients_agree(dense(*tensors), plain(*tensors), tensors, 1e-9)
 
     def test_in_single_precision_it_rounds_little_more_than_a_convolution(self) -> None:
         tensors = operands(20, 20, sizes=(32, 32, 64))
