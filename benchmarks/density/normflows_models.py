@@ -99,12 +99,12 @@ def nsf_autoregressive(event: Event, settings: Spline) -> Density:
     return _density(layers, features)
 
 
-def glow(event: Event, settings: Glow) -> Density:
+def glow(event: Event, settings: Glow, net_actnorm: bool = True) -> Density:
     channels, height, width = event
     bases, flows, merges = [], [], []
     for level in range(settings.levels):
         channels, height, width = 4 * channels, height // 2, width // 2
-        steps = [nf.flows.GlowBlock(channels, settings.hidden, net_actnorm=True) for _ in range(settings.steps)]
+        steps = [nf.flows.GlowBlock(channels, settings.hidden, net_actnorm=net_actnorm) for _ in range(settings.steps)]
         flows.append([*steps, nf.flows.Squeeze()])
         if level < settings.levels - 1:
             merges.append(nf.flows.Merge())

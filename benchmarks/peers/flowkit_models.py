@@ -1,23 +1,43 @@
 """The models in flowkit.
 
-====== =============================================================================================================
-spline widths, heights and slopes of 0.001 at least
-affine the scale is the exponential of the network's output, unbounded
-maf    the log-scale is 2 tanh(a / 2)
-glow   the latents that leave depend on those that go on, by one more 3x3 convolution per level; actnorms in networks
-====== =============================================================================================================
+========== =========================================================================================================
+spline     widths, heights and slopes of 0.001 at least
+affine     the scale is the exponential of the network's output, unbounded
+maf        the log-scale is 2 tanh(a / 2)
+glow       the latents that leave depend on those that go on, by one more 3x3 convolution per level
+plain_glow the same, but that the last latents are standard normal
+========== =========================================================================================================
 """
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from benchmarks.density import flowkit_models as known
 from benchmarks.density.architectures import Coupling as CouplingSettings
 from benchmarks.density.architectures import Density, Event, Glow, Masked, Spline
 from benchmarks.peers.model import Model
-from flowkit import MLP, Chain, Coupling, Flow, RationalQuadraticSpline, ScaleShift, StandardNormal, Transform
+from flowkit import (
+    MLP,
+    ActNorm,
+    Bijector,
+    Chain,
+    Coupling,
+    Factorised,
+    FactorOut,
+    Flow,
+    LUConv1x1,
+    MultiScale,
+    PackableConv2d,
+    RationalQuadraticSpline,
+    ScaleShift,
+    Squeeze,
+    StandardNormal,
+    Transform,
+    ZeroConv2d,
+    initialize,
+)
 
-__all__ = ["affine", "glow", "maf", "spline"]
+__all__ = ["affine", "glow", "maf", "plain_glow", "spline"]
 
 
 def spline(event: Event, settings: Spline) -> Model:
@@ -34,6 +54,43 @@ def maf(event: Event, settings: Masked) -> Model:
 
 def glow(event: Event, settings: Glow) -> Model:
     return _model(known.glow(event, settings))
+
+
+def plain_glow(event: Event, settings: Glow) -> Model:
+    channels = event[0]
+    levels, cuts, bases = [], [], []
+    for level in range(settings.levels):
+        channels *= 4
+        steps = [part for _ in range(settings.steps) for part in _plain_step(channels, settings.hidden)]
+        levels.append(Chain([Squeeze(), *steps]))
+        bases.append(StandardNormal(event_dims=3))
+        if level < settings.levels - 1:
+            kept = channels // 2
+            cuts.append(FactorOut(channels, ZeroConv2d(kept, 2 * (channels - kept))))
+            channels = kept
+    flow = Flow(MultiScale(levels, cuts), Factorised(bases), event)
+    return Model(flow, flow.log_prob, flow.sample, start=lambda x: initialize(flow.bijector, x))
+
+
+def _plain_step(channels: int, hidden: int) -> list[Bijector[Tensor, Tensor]]:
+    kept = channels // 2
+    network = _PlainNetwork(kept, 2 * (channels - kept), hidden)
+    return [ActNorm(channels), LUConv1x1(channels), Coupling(channels, network)]
+
+
+class _PlainNetwork(nn.Module):
+    """Convolutions and ReLUs alone; the last convolution starts at zero."""
+
+    def __init__(self, inputs: int, outputs: int, hidden: int) -> None:
+        super().__init__()
+        self.first = PackableConv2d(inputs, hidden, 3)
+        self.second = PackableConv2d(hidden, hidden, 1)
+        self.last = PackableConv2d(hidden, outputs, 3)
+        for parameter in self.last.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.second(self.first(x, slope=0.0), slope=0.0))
 
 
 def _couplings(event: Event, settings: Spline | CouplingSettings, transform: Transform) -> Model:

@@ -1,12 +1,13 @@
 """The models in FrEIA, which has affine couplings, and a graph for what leaves between levels.
 
-====== =============================================================================================================
-spline none: it has no splines
-affine blocks of two couplings, one of each half; the log-scale is 1.27 atan(a), its default
-maf    none: it has no autoregressive layers
-glow   its block of all in one: the log-scale is 2 tanh(a / 10), the 1x1 convolution a fixed rotation, the actnorm
-       starts as the identity, networks without actnorms; latents that leave are standard normal
-====== =============================================================================================================
+========== =========================================================================================================
+spline     none: it has no splines
+affine     blocks of two couplings, one of each half; the log-scale is 1.27 atan(a), its default
+maf        none: it has no autoregressive layers
+glow       none: networks are the user's, and it has no actnorm for them
+plain_glow its block of all in one: the log-scale is 2 tanh(a / 10), the 1x1 convolution a fixed rotation, the actnorm
+           starts as the identity; latents that leave are standard normal
+========== =========================================================================================================
 
 Densities are the user's: a standard normal's log-density of the latents, to which its log-determinant is added.
 """
@@ -22,7 +23,7 @@ from torch import Tensor, nn
 from benchmarks.density.architectures import Coupling, Event, Glow
 from benchmarks.peers.model import Model
 
-__all__ = ["affine", "glow"]
+__all__ = ["affine", "plain_glow"]
 
 
 def affine(event: Event, settings: Coupling) -> Model:
@@ -40,7 +41,7 @@ def affine(event: Event, settings: Coupling) -> Model:
     return Model(flow, log_prob, lambda number: flow(torch.randn(number, features), rev=True, jac=False)[0])
 
 
-def glow(event: Event, settings: Glow) -> Model:
+def plain_glow(event: Event, settings: Glow) -> Model:
     channels, height, width = event
     nodes = [InputNode(*event)]
     leaving: list[OutputNode] = []

@@ -1,11 +1,12 @@
 """The models in nflows.
 
-====== =============================================================================================================
-spline nothing differs: widths, heights and slopes of 0.001 at least
-affine the scale is sigmoid(a + 2) + 0.001, its default
-maf    the scale is sigmoid(a + 2) + 0.001
-glow   put together of its parts; networks without actnorms; latents that leave are standard normal
-====== =============================================================================================================
+========== =========================================================================================================
+spline     nothing differs: widths, heights and slopes of 0.001 at least
+affine     the scale is sigmoid(a + 2) + 0.001, its default
+maf        the scale is sigmoid(a + 2) + 0.001
+glow       none: its convolutional networks have no actnorms
+plain_glow put together of its parts; latents that leave are standard normal
+========== =========================================================================================================
 """
 
 import torch
@@ -22,7 +23,7 @@ from benchmarks.density import nflows_models as known
 from benchmarks.density.architectures import Coupling, Event, Glow, Masked, Spline
 from benchmarks.peers.model import Model
 
-__all__ = ["affine", "glow", "maf", "spline"]
+__all__ = ["affine", "maf", "plain_glow", "spline"]
 
 
 def spline(event: Event, settings: Spline) -> Model:
@@ -53,7 +54,7 @@ def maf(event: Event, settings: Masked) -> Model:
     return _model(known.maf(event, settings).module)
 
 
-def glow(event: Event, settings: Glow) -> Model:
+def plain_glow(event: Event, settings: Glow) -> Model:
     return _model(known.glow(event, settings).module)
 
 

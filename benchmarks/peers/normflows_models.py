@@ -1,11 +1,12 @@
 """The models in normflows.
 
-====== =============================================================================================================
-spline nothing differs: widths, heights and slopes of 0.001 at least
-affine the scale is the exponential of the network's output, unbounded
-maf    the scale is sigmoid(a + 2) + 0.001; the first of its MADE's two hidden layers is not activated
-glow   the scale is sigmoid(a + 2); a learned mean and deviation for each latent; actnorms in networks
-====== =============================================================================================================
+========== =========================================================================================================
+spline     nothing differs: widths, heights and slopes of 0.001 at least
+affine     the scale is the exponential of the network's output, unbounded
+maf        the scale is sigmoid(a + 2) + 0.001; the first of its MADE's two hidden layers is not activated
+glow       the scale is sigmoid(a + 2); a learned mean and deviation for each latent
+plain_glow the same
+========== =========================================================================================================
 
 Samples come with their log-densities, which it always computes.
 """
@@ -18,10 +19,10 @@ from normflows.flows.neural_spline.coupling import PiecewiseRationalQuadraticCou
 from torch import nn
 
 from benchmarks.density import normflows_models as known
-from benchmarks.density.architectures import Coupling, Event, Glow, Masked, Spline
+from benchmarks.density.architectures import Coupling, Density, Event, Glow, Masked, Spline
 from benchmarks.peers.model import Model
 
-__all__ = ["affine", "glow", "maf", "spline"]
+__all__ = ["affine", "glow", "maf", "plain_glow", "spline"]
 
 
 def spline(event: Event, settings: Spline) -> Model:
@@ -66,7 +67,14 @@ def maf(event: Event, settings: Masked) -> Model:
 
 
 def glow(event: Event, settings: Glow) -> Model:
-    density = known.glow(event, settings)
+    return _multiscale(known.glow(event, settings))
+
+
+def plain_glow(event: Event, settings: Glow) -> Model:
+    return _multiscale(known.glow(event, settings, net_actnorm=False))
+
+
+def _multiscale(density: Density) -> Model:
     flow = density.module
     assert isinstance(flow, nf.MultiscaleFlow)
     return Model(flow, density.log_prob, lambda number: flow.sample(number)[0])

@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_map_only
 
 __all__ = ["products_of"]
 
-aten = torch.ops.aten
+aten, onednn = torch.ops.aten, torch.ops.mkldnn
 PRODUCTS = {
     aten.mm.default,
     aten.addmm.default,
@@ -18,6 +18,8 @@ PRODUCTS = {
     aten.baddbmm.default,
     aten.convolution.default,
     aten.convolution_backward.default,
+    onednn._convolution_pointwise.default,
+    onednn._convolution_pointwise.binary,
 }
 
 
@@ -58,6 +60,9 @@ class _Recorder(TorchDispatchMode):
 
 
 def _like(tensor: Tensor) -> Tensor:
+    if tensor.is_mkldnn:
+        # A kernel that was laid out once, and is not written to.
+        return tensor
     places = 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
     # Some stand for the same numbers several times over.
     return torch.randn(places, dtype=tensor.dtype).as_strided(tensor.shape, tensor.stride())

@@ -4,7 +4,7 @@
   library has without a matrix, or even a permutation, between its layers.
 - **MAF** reverses the order of the features between its layers, as a layer or as another order of the masks.
 - **Glow** has levels of a squeeze and steps of actnorm, 1x1 convolution and affine coupling; half of the channels leave
-  after each level but the last.
+  after each level but the last. The networks have actnorms, as Glow's have, or are plain: convolutions and ReLUs alone.
 
 What differs beyond that is in the table of each library's module.
 """
@@ -44,6 +44,7 @@ RECORD = {
     "affine": Work((64,), Coupling(layers=8, hidden=(128, 128)), batch=1024),
     "maf": Work((64,), Masked(layers=8, hidden=(128, 128)), batch=1024),
     "glow": Work((3, 32, 32), Glow(levels=3, steps=8, hidden=128), batch=16),
+    "plain_glow": Work((3, 32, 32), Glow(levels=3, steps=8, hidden=128), batch=16),
 }
 """Those of the record, by the name of the function that builds the model."""
 
@@ -52,5 +53,6 @@ QUICK = {
     "affine": Work((6,), Coupling(layers=2, hidden=(16, 16)), batch=8),
     "maf": Work((6,), Masked(layers=2, hidden=(16, 16)), batch=8),
     "glow": Work((3, 8, 8), Glow(levels=2, steps=2, hidden=8), batch=4),
+    "plain_glow": Work((3, 8, 8), Glow(levels=2, steps=2, hidden=8), batch=4),
 }
 """The same, too small to compare."""

@@ -1,11 +1,11 @@
 """The models in zuko.
 
-====== =============================================================================================================
-spline soft bounds on the logits of bins and slopes, its default, in place of least widths, heights and slopes
-affine the log-scale is a / (1 + abs(a) / 6.9), its default
-maf    the same log-scale; every second layer's masks have the reversed order, so that no feature moves
-glow   none: it has flows of vectors only
-====== =============================================================================================================
+========== =========================================================================================================
+spline     soft bounds on the logits of bins and slopes, its default, in place of least widths, heights and slopes
+affine     the log-scale is a / (1 + abs(a) / 6.9), its default
+maf        the same log-scale; every second layer's masks have the reversed order, so that no feature moves
+glow       none, and no plain one: it has flows of vectors only
+========== =========================================================================================================
 """
 
 from functools import partial
