@@ -59,7 +59,7 @@ class Timing:
 
 
 def take_turns(
-    cases: Mapping[str, Any], group: str, rounds: int = 5, iterations: int = 1, settle: bool = True
+    cases: Mapping[str, Any], group: str, rounds: int = 5, settle: bool = True
 ) -> Callable[[Callable[[Any], Callable[[], object]]], Callable[..., None]]:
     """Make a benchmark of a function from a case to the work: each case once, then each again, ``rounds`` times.
 
@@ -71,7 +71,6 @@ def take_turns(
         cases: by name.
         group: what the work is.
         rounds: runs of each.
-        iterations: calls that make up one run.
         settle: call the work untimed before each run, not before the first alone.
     """
 
@@ -87,7 +86,7 @@ def take_turns(
             benchmark.extra_info["name"] = name
             if settle or repeat == 0:
                 works[name]()
-            benchmark.pedantic(works[name], rounds=1, iterations=iterations)
+            benchmark.pedantic(works[name], rounds=1)
             if repeat == rounds - 1:
                 del works[name]
 

@@ -32,10 +32,10 @@ class OwnProcess:
 
     def __call__(self) -> None:
         """Have the work done once, and wait for it."""
-        self._connection.send(None)
         try:
+            self._connection.send(None)
             self._connection.recv()
-        except EOFError as error:
+        except (EOFError, ConnectionError) as error:
             self._process.join()
             status = self._process.exitcode
             raise RuntimeError(f"the work's process ended with status {status}; what it printed says why") from error

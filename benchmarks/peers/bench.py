@@ -5,40 +5,25 @@ from functools import partial
 from itertools import product
 
 from benchmarks.alternating import take_turns
-from benchmarks.peers.libraries import LIBRARIES, build, takes_part
+from benchmarks.own_process import OwnProcess
+from benchmarks.peers.cases import Prepare, cases, repeated
 from benchmarks.peers.measured import PHASES
-from benchmarks.peers.model import Model, compiled
-from benchmarks.peers.options import CALLS, CHOSEN
-from benchmarks.peers.products import products_of
-from benchmarks.peers.table import COMPILED, PRODUCTS
+from benchmarks.peers.options import CHOSEN
 from benchmarks.peers.work import QUICK, RECORD
 
 WORKS = QUICK if CHOSEN.quick else RECORD
-
-# Feature by feature, layer by layer: the 512 steps would become one graph, at about a second of compilation each.
-NOT_COMPILED = {("maf", "sampling")}
-
-
-def cases(name: str, phase: str) -> dict[str, Callable[[], Callable[[], object]]]:
-    """How what is timed is made, by each library."""
-    work = WORKS[name]
-
-    def prepared(library: str, change: Callable[[Model], Model] = lambda model: model) -> Callable[[], object]:
-        return PHASES[phase](change(build(library, name, work)), work)
-
-    made = {library: partial(prepared, library) for library in LIBRARIES if takes_part(library, name)}
-    made[PRODUCTS] = lambda: products_of(prepared("flowkit"))
-    if not CHOSEN.quick and (name, phase) not in NOT_COMPILED:
-        made[COMPILED] = partial(prepared, "flowkit", compiled)
-    return made
 
 
 def benchmark(name: str, phase: str) -> Callable[..., None]:
     """All libraries at one work, in turn."""
 
-    @take_turns(cases(name, phase), f"{name}, {phase}", CHOSEN.rounds, CALLS)
-    def test(make: Callable[[], Callable[[], object]]) -> Callable[[], object]:
-        return make()
+    @take_turns(
+        cases(name, phase, WORKS[name], compile_too=not CHOSEN.quick), f"{name}, {phase}", CHOSEN.rounds, settle=False
+    )
+    def test(prepare: Prepare) -> Callable[[], object]:
+        run = partial(repeated, prepare)
+        # A process's start takes seconds.
+        return run() if CHOSEN.quick else OwnProcess(run)
 
     return test
 

@@ -24,7 +24,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "FrEIA, and counts what a training step keeps for its backward pass; writes OUT/peers.json and, where the page "
         "exists, the tables of PAGE.",
     )
-    command.add_argument("--quick", action="store_true", help="works too small to compare, nothing compiled")
+    command.add_argument(
+        "--quick", action="store_true", help="works too small to compare, nothing compiled, all in one process"
+    )
     command.add_argument("--rounds", type=int, help="runs of each; default 7, 2 with --quick")
     add_outputs(command, "peers", "no timings: tables of OUT as it is")
     command.set_defaults(run=run)
@@ -52,15 +54,16 @@ def run(arguments: argparse.Namespace) -> int:
 def _measure(quick: bool, rounds: int) -> dict[str, Any]:
     import torch
 
-    from benchmarks.alternating import run_file
+    from benchmarks.alternating import Timing, run_file
+    from benchmarks.peers.cases import CALLS
     from benchmarks.peers.libraries import LIBRARIES, build, takes_part
     from benchmarks.peers.measured import saved_bytes
-    from benchmarks.peers.options import CALLS, Options, arguments
+    from benchmarks.peers.options import Options, arguments
     from benchmarks.peers.work import QUICK, RECORD
 
     works = QUICK if quick else RECORD
     start = time.monotonic()
-    timings = run_file(Path(__file__).with_name("bench.py"), arguments(Options(quick, rounds)))
+    runs = run_file(Path(__file__).with_name("bench.py"), arguments(Options(quick, rounds)))
     models: dict[str, dict[str, dict[str, int]]] = {name: {} for name in works}
     for name, work in works.items():
         for library in filter(lambda library: takes_part(library, name), LIBRARIES):
@@ -75,6 +78,6 @@ def _measure(quick: bool, rounds: int) -> dict[str, Any]:
         "calls": CALLS,
         "versions": records.versions(DISTRIBUTIONS),
         "works": {name: asdict(work) for name, work in works.items()},
-        "timings": [timing.record() for timing in timings],
+        "timings": [Timing(run.group, run.name, tuple(s / CALLS for s in run.seconds)).record() for run in runs],
         "models": models,
     }

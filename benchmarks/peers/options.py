@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-__all__ = ["CALLS", "CHOSEN", "Options", "arguments"]
+__all__ = ["CHOSEN", "Options", "arguments"]
 
 
 @dataclass
@@ -17,9 +17,6 @@ class Options:
     quick: bool = False
     rounds: int = 7
 
-
-CALLS = 10
-"""Of each run. A single call of some milliseconds, after others' work, would mostly find its memory and code gone."""
 
 CHOSEN = Options()
 """Set before pytest imports the benchmarks."""

@@ -6,7 +6,7 @@ from typing import Any
 from benchmarks.page import figures, markdown
 from benchmarks.peers.libraries import LIBRARIES
 
-__all__ = ["COMPILED", "PRODUCTS", "sections"]
+__all__ = ["COMPILED", "OWN", "PRODUCTS", "sections"]
 
 Record = Mapping[str, Any]
 

@@ -1,5 +1,6 @@
 """The comparison with peers: the same works in every library, true tables. Nothing is timed in earnest here."""
 
+import pickle
 import re
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -15,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import record as records
 from benchmarks.__main__ import main
 from benchmarks.peers import table
+from benchmarks.peers.cases import CALLS, cases, repeated
 from benchmarks.peers.libraries import LIBRARIES, build, takes_part
 from benchmarks.peers.measured import PHASES, saved_bytes
 from benchmarks.peers.model import Model
@@ -177,6 +179,20 @@ def test_convolutions_by_kernels_that_are_kept_are_done_again():
         return {event.key for event in profiled.key_averages()}
 
     assert "mkldnn::_convolution_pointwise" in names(call) & names(products_of(call))
+
+
+def test_what_is_timed_can_be_made_in_another_process():
+    (*_, compiled) = made = cases("affine", "training step", QUICK["affine"], compile_too=True)
+    assert compiled == table.COMPILED
+    assert list(made)[:-1] == list(cases("affine", "training step", QUICK["affine"], compile_too=False))
+    for prepare in made.values():
+        repeated(pickle.loads(pickle.dumps(prepare)))
+
+
+def test_a_run_is_several_calls():
+    calls = []
+    repeated(lambda: lambda: calls.append(None))()
+    assert len(calls) == CALLS
 
 
 def test_options_reach_the_benchmarks():

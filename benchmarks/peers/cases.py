@@ -1,0 +1,66 @@
+"""What is timed beside each other: the libraries at one work, and what bounds flowkit there."""
+
+from collections.abc import Callable
+from functools import partial
+
+from benchmarks.peers.libraries import LIBRARIES, build, takes_part
+from benchmarks.peers.measured import PHASES
+from benchmarks.peers.model import compiled
+from benchmarks.peers.products import products_of
+from benchmarks.peers.table import COMPILED, OWN, PRODUCTS
+from benchmarks.peers.work import Work
+
+__all__ = ["CALLS", "Prepare", "cases", "repeated"]
+
+Prepare = Callable[[], Callable[[], object]]
+
+CALLS = 10
+"""Of each run. A single call of some milliseconds, after others' work, would mostly find its memory and code gone."""
+
+# Feature by feature, layer by layer: the 512 steps would become one graph, at about a second of compilation each.
+NOT_COMPILED = {("maf", "sampling")}
+
+
+def cases(name: str, phase: str, work: Work, compile_too: bool) -> dict[str, Prepare]:
+    """How what is timed is made, by the name of its column; for other processes too.
+
+    Args:
+        name: the work's.
+        phase: one of :data:`~benchmarks.peers.measured.PHASES`.
+        work: the work.
+        compile_too: whether flowkit's model is timed compiled as well.
+    """
+    made: dict[str, Prepare] = {
+        library: partial(_prepared, library, name, phase, work) for library in LIBRARIES if takes_part(library, name)
+    }
+    made[PRODUCTS] = partial(_products, name, phase, work)
+    if compile_too and (name, phase) not in NOT_COMPILED:
+        made[COMPILED] = partial(_compiled, name, phase, work)
+    return made
+
+
+def repeated(prepare: Prepare) -> Callable[[], object]:
+    """A run: so many calls of what is prepared.
+
+    Args:
+        prepare: returns what is called.
+    """
+    call = prepare()
+
+    def run() -> None:
+        for _ in range(CALLS):
+            call()
+
+    return run
+
+
+def _prepared(library: str, name: str, phase: str, work: Work) -> Callable[[], object]:
+    return PHASES[phase](build(library, name, work), work)
+
+
+def _products(name: str, phase: str, work: Work) -> Callable[[], object]:
+    return products_of(_prepared(OWN, name, phase, work))
+
+
+def _compiled(name: str, phase: str, work: Work) -> Callable[[], object]:
+    return PHASES[phase](compiled(build(OWN, name, work)), work)
