@@ -1,44 +1,33 @@
 """The timings, for pytest-benchmark."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from benchmarks.alternating import take_turns
-from benchmarks.deflow.networks import aim, images
-from benchmarks.deflow.works import CHOICES, WHOLE_IMAGE, degrade, plain_degrade, training_work
+from benchmarks.deflow.works import CHOICES, one_image_work, samples_work, training_work, whole_image_work
 from benchmarks.own_process import OwnProcess
 
-Degrade = Callable[..., object]
-
-PAIR: dict[str, Degrade] = {"plain": plain_degrade, "flowkit": degrade}
+Prepare = Callable[[], Callable[[], object]]
 
 
-@take_turns(PAIR, "degrade one 160 x 160 image", rounds=15)
-def test_degrade(function: Degrade) -> Callable[[], object]:
-    return partial(function, aim().eval(), images(1), 1)
+def _apart(prepare: Prepare) -> Callable[[], object]:
+    return OwnProcess(prepare)
 
 
-@take_turns(
-    PAIR | {"plain, encoded once": partial(plain_degrade, encode_once=True)}, "8 samples of one image", rounds=5
-)
-def test_samples(function: Degrade) -> Callable[[], object]:
-    return partial(function, aim().eval(), images(1), 8)
+def benchmark(
+    group: str, work: Callable[[str], Callable[[], object]], implementations: Iterable[str], rounds: int
+) -> Callable[..., None]:
+    """Some implementations at one work, in turn."""
+    cases = {name: partial(work, name) for name in implementations}
+    return take_turns(cases, group, rounds, settle=False)(_apart)
 
 
-@take_turns(PAIR, "degrade one 510 x 339 image", rounds=5)
-def test_whole_image(function: Degrade) -> Callable[[], object]:
-    return partial(function, aim().eval(), images(1, *WHOLE_IMAGE), 1)
+PAIR = ("plain", "flowkit")
+# All seven choices at once would take more memory than there is.
+IN_LESS_MEMORY = [name for name in CHOICES if name not in PAIR]
 
-
-# All seven at once would take more memory than there is.
-PLAIN_AND_FLOWKIT, IN_LESS_MEMORY = list(CHOICES)[:2], list(CHOICES)[2:]
-
-
-def training_apart(implementation: str) -> Callable[[], object]:
-    return OwnProcess(partial(training_work, implementation))
-
-
-test_training, test_training_in_less_memory = (
-    take_turns({name: name for name in names}, "training step of 8 crops", rounds, settle=False)(training_apart)
-    for names, rounds in ((PLAIN_AND_FLOWKIT, 7), (IN_LESS_MEMORY, 5))
-)
+test_degrade = benchmark("degrade one 160 x 160 image", one_image_work, PAIR, 15)
+test_samples = benchmark("8 samples of one image", samples_work, [*PAIR, "plain, encoded once"], 5)
+test_whole_image = benchmark("degrade one 510 x 339 image", whole_image_work, PAIR, 5)
+test_training = benchmark("training step of 8 crops", training_work, PAIR, 7)
+test_training_in_less_memory = benchmark("training step of 8 crops", training_work, IN_LESS_MEMORY, 5)

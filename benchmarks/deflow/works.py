@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -20,7 +21,9 @@ __all__ = [
     "Choice",
     "TrainingStep",
     "degrade",
+    "one_image_work",
     "plain_degrade",
+    "samples_work",
     "training_work",
     "whole_image_work",
 ]
@@ -53,6 +56,13 @@ def plain_degrade(model: DeFlow, image: Tensor, samples: int, encode_once: bool 
         x, _ = plain.decode(model, model.latents.degrade(z, u, 1.0), h)
         results.append(x[..., :height, :width].clamp(0, 1))
     return torch.stack(results)
+
+
+DEGRADE: dict[str, Callable[[DeFlow, Tensor, int], Tensor]] = {
+    "plain": plain_degrade,
+    "flowkit": degrade,
+    "plain, encoded once": partial(plain_degrade, encode_once=True),
+}
 
 
 @dataclass(frozen=True)
@@ -122,9 +132,16 @@ def training_work(implementation: str) -> Callable[[], object]:
     return step
 
 
+def one_image_work(implementation: str) -> Callable[[], object]:
+    """For a process of its own."""
+    return partial(DEGRADE[implementation], aim().eval(), images(1), 1)
+
+
+def samples_work(implementation: str) -> Callable[[], object]:
+    """For a process of its own."""
+    return partial(DEGRADE[implementation], aim().eval(), images(1), 8)
+
+
 def whole_image_work(implementation: str) -> Callable[[], object]:
     """For a process of its own."""
-    model, image = aim().eval(), images(1, *WHOLE_IMAGE)
-    if implementation == "plain":
-        return lambda: plain_degrade(model, image, 1)
-    return lambda: degrade(model, image, 1)
+    return partial(DEGRADE[implementation], aim().eval(), images(1, *WHOLE_IMAGE), 1)
