@@ -1,5 +1,6 @@
 """What inference makes of parameters, kept while they stay the same."""
 
+import math
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -13,7 +14,8 @@ __all__ = ["InferenceCache", "applies"]
 
 T = TypeVar("T")
 
-SAMPLES = 1024
+SAMPLES = 256
+"""Each is somewhere else in memory: of an encoder and 96 networks, four times as many would be 54 MB to fetch."""
 
 INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 """Numbers of so many bytes as what NumPy knows, which lacks bfloat16; and compares without regard to NaN."""
@@ -44,8 +46,9 @@ class InferenceCache:
     """Values made of parameters and buffers, made anew once one of them has changed.
 
     A change is seen by the tensor's identity, its address in memory and its version, which every operation in place
-    counts up: loading, moving, casting, an optimiser's step. Writing through ``.data`` is not counted by PyTorch; so up
-    to 1024 of the numbers, evenly spread, are compared as well, which finds any change of a whole kernel or channel.
+    counts up: loading, moving, casting, an optimiser's step. Writing through ``.data`` is not counted by PyTorch; so
+    some 256 of the numbers, evenly spread and at least one of each row, are compared as well, which finds any change of
+    a whole tensor or row.
 
     Nothing is kept while gradients are recorded, in compiled code, under autocast or ``torch.func``; copies and pickles
     start empty. Threads may share one.
@@ -144,7 +147,12 @@ def _sample(values: Tensor) -> Tensor | None:
     in_memory = values.permute(sorted(range(values.ndim), key=values.stride, reverse=True)).flatten()
     if in_memory.data_ptr() != values.data_ptr():
         return None
-    return in_memory[:: max(1, values.numel() // SAMPLES)]
+    rows = len(values) if values.ndim > 1 else 1
+    distance = max(1, values.numel() // max(SAMPLES, rows))
+    # Else the samples would be of a few columns.
+    while math.gcd(distance, values.numel()) > 1:
+        distance -= 1
+    return in_memory[::distance]
 
 
 def _bits(sample: Tensor) -> NDArray[Any] | None:

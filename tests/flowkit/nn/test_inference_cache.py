@@ -77,6 +77,19 @@ def test_a_change_is_seen(change: Callable[[Doubled], object]) -> None:
         assert right(layer)
 
 
+@pytest.mark.parametrize("shape", [(1000, 3), (300, 7, 3, 3), (64, 320, 3, 3), (5000,)])
+def test_a_change_of_any_row_through_data_is_seen(shape: tuple[int, ...]) -> None:
+    weight, cache = nn.Parameter(torch.zeros(shape)), InferenceCache()
+    rows = weight.data if len(shape) > 1 else weight.data.view(50, 100)
+    for row in range(0, len(rows), 7):
+        with torch.no_grad():
+            kept = cache.get([weight], "clone", weight.clone)
+            rows[row] += 1
+            now = cache.get([weight], "clone", weight.clone)
+        assert now is not kept
+        assert torch.equal(now, weight)
+
+
 def test_casting_there_and_back_is_seen() -> None:
     layer = Doubled()
     assert right(layer)
