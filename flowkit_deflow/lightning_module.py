@@ -101,8 +101,8 @@ class DeFlowTraining(pl.LightningModule):
             return given
         if images.device.type != "cpu":
             return len(images)
-        # Fewer at once go through the weights more often: a step of eight crops of 160 x 160 takes a tenth to a
-        # fifth longer by fours, a quarter to two fifths by twos, and 6.8 GB at once, where a plain evaluation takes 9.5.
+        # Fewer at once go through the weights more often: a step of eight crops of 160 x 160 takes a tenth to a fifth
+        # longer by fours, a quarter to two fifths by twos, and 6.8 GB at once, where a plain evaluation takes 9.5.
         return max(1, PIXELS_AT_ONCE // (images.shape[-2] * images.shape[-1]))
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:

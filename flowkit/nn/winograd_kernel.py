@@ -106,11 +106,12 @@ class WinogradKernel:
             return kept
         # Ordinary tensors, whatever mode they are first asked for in.
         with torch.inference_mode(False), torch.no_grad():
-            made = _transformed(self.weights, groups)
-            if math.prod(groups[0].shape[1:-1]) < MANY:
-                # Results' channels side by side, which products read in up to a fifth less time.
-                self._kept = made = [kernel.mT.contiguous().mT for kernel in made]
-        return made
+            if math.prod(groups[0].shape[1:-1]) >= MANY:
+                return _transformed(self.weights, groups)
+            # Results' channels side by side, which products read in up to a fifth less time.
+            parts = _by_group(self.weights, groups)
+            self._kept = kept = [kernel_tiles(weight.transpose(0, 1), places).mT for weight, places in parts]
+        return kept
 
 
 def _groups(tiles: Tensor, others: Tensor | None) -> list[Tensor]:
@@ -124,9 +125,14 @@ def _slices(groups: Sequence[Tensor]) -> list[slice]:
 
 def _transformed(weights: Sequence[Tensor], groups: Sequence[Tensor]) -> list[Tensor]:
     """All kernels for all channels at the first places, and for the first channels, if any, at the others."""
+    return [kernel_tiles(weight, places) for weight, places in _by_group(weights, groups)]
+
+
+def _by_group(weights: Sequence[Tensor], groups: Sequence[Tensor]) -> list[tuple[Tensor, slice]]:
+    """All kernels for the channels of each group, and its places."""
     weight = _joined(weights, 0)
     channels = [group.shape[-1] for group in groups]
-    return [kernel_tiles(weight[:, :count], part) for count, part in zip(channels, _slices(groups), strict=True)]
+    return [(weight[:, :count], places) for count, places in zip(channels, _slices(groups), strict=True)]
 
 
 def _convolved(
