@@ -4,7 +4,7 @@
 spline     nothing differs: widths, heights and slopes of 0.001 at least
 affine     the scale is sigmoid(a + 2) + 0.001, its default
 maf        the scale is sigmoid(a + 2) + 0.001
-glow       none: its convolutional networks have no actnorms
+glow       none: it has no actnorm for networks, which are written here
 plain_glow put together of its parts; latents that leave are standard normal
 ========== =========================================================================================================
 """
