@@ -78,11 +78,14 @@ class InferenceCache:
         Returns:
             What ``make`` returned, now or before.
         """
+        if not applies():
+            self._kept = None
+            return None
         kept = self._kept
-        if kept is None or not applies() or not _still(kept, tensors):
+        if kept is None or not _still(kept, tensors):
             # What is stale is let go before anything is made in its place.
             self._kept = None
-            if not applies(*tensors) or any(t.is_inference() for t in tensors):
+            if any(is_functorch_wrapped_tensor(t) or t.is_inference() for t in tensors):
                 return None
             seen = tuple(_seen(tensor) for tensor in tensors)
             self._kept = kept = _Kept(seen, _samples(seen), {})
