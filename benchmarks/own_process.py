@@ -6,7 +6,10 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
-__all__ = ["OwnProcess"]
+__all__ = ["OwnProcess", "Prepare"]
+
+Prepare = Callable[[], Callable[[], object]]
+"""Makes everything ready and returns the work."""
 
 
 class OwnProcess:
@@ -22,7 +25,7 @@ class OwnProcess:
         RuntimeError: when it is called: the process ended.
     """
 
-    def __init__(self, prepare: Callable[[], Callable[[], object]]) -> None:
+    def __init__(self, prepare: Prepare) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, other = context.Pipe()
         self._process = context.Process(target=_serve, args=(prepare, other), daemon=True)
@@ -41,7 +44,7 @@ class OwnProcess:
             raise RuntimeError(f"the work's process ended with status {status}; what it printed says why") from error
 
 
-def _serve(prepare: Callable[[], Callable[[], object]], connection: Connection) -> None:
+def _serve(prepare: Prepare, connection: Connection) -> None:
     work = prepare()
     while True:
         try:

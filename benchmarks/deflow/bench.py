@@ -5,9 +5,7 @@ from functools import partial
 
 from benchmarks.alternating import take_turns
 from benchmarks.deflow.works import CHOICES, one_image_work, samples_work, training_work, whole_image_work
-from benchmarks.own_process import OwnProcess
-
-Prepare = Callable[[], Callable[[], object]]
+from benchmarks.own_process import OwnProcess, Prepare
 
 
 def _apart(prepare: Prepare) -> Callable[[], object]:

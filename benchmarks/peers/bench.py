@@ -5,8 +5,8 @@ from functools import partial
 from itertools import product
 
 from benchmarks.alternating import take_turns
-from benchmarks.own_process import OwnProcess
-from benchmarks.peers.cases import Prepare, cases, repeated
+from benchmarks.own_process import OwnProcess, Prepare
+from benchmarks.peers.cases import cases, repeated
 from benchmarks.peers.measured import PHASES
 from benchmarks.peers.options import CHOSEN
 from benchmarks.peers.work import QUICK, RECORD

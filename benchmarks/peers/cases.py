@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
+from benchmarks.own_process import Prepare
 from benchmarks.peers.libraries import LIBRARIES, build, takes_part
 from benchmarks.peers.measured import PHASES
 from benchmarks.peers.model import compiled
@@ -10,9 +11,7 @@ from benchmarks.peers.products import products_of
 from benchmarks.peers.table import COMPILED, OWN, PRODUCTS
 from benchmarks.peers.work import Work
 
-__all__ = ["CALLS", "Prepare", "cases", "repeated"]
-
-Prepare = Callable[[], Callable[[], object]]
+__all__ = ["CALLS", "cases", "repeated"]
 
 CALLS = 10
 """Of each run. A single call of some milliseconds, after others' work, would mostly find its memory and code gone."""

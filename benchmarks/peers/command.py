@@ -2,7 +2,7 @@
 
 import argparse
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _measure(quick: bool, rounds: int) -> dict[str, Any]:
     import torch
 
-    from benchmarks.alternating import Timing, run_file
+    from benchmarks.alternating import run_file
     from benchmarks.peers.cases import CALLS
     from benchmarks.peers.libraries import LIBRARIES, build, takes_part
     from benchmarks.peers.measured import saved_bytes
@@ -78,6 +78,6 @@ def _measure(quick: bool, rounds: int) -> dict[str, Any]:
         "calls": CALLS,
         "versions": records.versions(DISTRIBUTIONS),
         "works": {name: asdict(work) for name, work in works.items()},
-        "timings": [Timing(run.group, run.name, tuple(s / CALLS for s in run.seconds)).record() for run in runs],
+        "timings": [replace(run, seconds=tuple(s / CALLS for s in run.seconds)).record() for run in runs],
         "models": models,
     }

@@ -140,6 +140,13 @@ def test_what_is_saved_grows_with_the_depth():
     assert 1.8 * once < twice < 2.2 * once
 
 
+def operators(call: Callable[[], object]) -> set[str]:
+    """Names of what a call does."""
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        call()
+    return {event.key for event in profiled.key_averages()}
+
+
 def test_products_are_done_again_alone():
     layer = nn.Linear(3, 5)
     images = torch.rand(2, 4, 8, 8).contiguous(memory_format=torch.channels_last)
@@ -159,9 +166,7 @@ def test_products_are_done_again_alone():
 
     replay = products_of(step)
     assert counted(replay)["Global"] == counted(step)["Global"] != {}
-    with profile(activities=[ProfilerActivity.CPU]) as profiled:
-        replay()
-    names = {event.key for event in profiled.key_averages()}
+    names = operators(replay)
     assert {"aten::bmm", "aten::addmm", "aten::mm", "aten::convolution", "aten::convolution_backward"} <= names
     assert not names & {"aten::tanh", "aten::sum", "aten::relu", "aten::rand"}
 
@@ -173,12 +178,7 @@ def test_convolutions_by_kernels_that_are_kept_are_done_again():
         with torch.no_grad():
             layer(images)
 
-    def names(function: Callable[[], object]) -> set[str]:
-        with profile(activities=[ProfilerActivity.CPU]) as profiled:
-            function()
-        return {event.key for event in profiled.key_averages()}
-
-    assert "mkldnn::_convolution_pointwise" in names(call) & names(products_of(call))
+    assert "mkldnn::_convolution_pointwise" in operators(call) & operators(products_of(call))
 
 
 def test_what_is_timed_can_be_made_in_another_process():
