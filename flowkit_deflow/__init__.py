@@ -1,10 +1,11 @@
 """DeFlow: realistic image degradations learned from unpaired photographs (Wolf et al., CVPR 2021), on flowkit."""
 
-from flowkit_deflow.closed_form import ClosedForm, closed_form_1d
-from flowkit_deflow.config import Architecture, Data, Run, Training
-from flowkit_deflow.degradation import DeFlowDegradation
+from flowkit_deflow.degraders.degradation import DeFlowDegradation
 from flowkit_deflow.errors import UserError
-from flowkit_deflow.latents import (
+from flowkit_deflow.images.noise import GeneratorNoise, NoiseSource, SeededNoise
+from flowkit_deflow.images.resize import bicubic_downsample, pad_to_multiple
+from flowkit_deflow.method.closed_form import ClosedForm, closed_form_1d
+from flowkit_deflow.method.latents import (
     CorrelatedShift,
     Domain,
     DomainShift,
@@ -13,14 +14,13 @@ from flowkit_deflow.latents import (
     Posterior,
     UncorrelatedShift,
 )
-from flowkit_deflow.memory import keep_freed_memory
-from flowkit_deflow.model import DeFlow
-from flowkit_deflow.noise import GeneratorNoise, NoiseSource, SeededNoise
-from flowkit_deflow.presets import PRESETS, preset
-from flowkit_deflow.published import from_published, published_shapes, to_published
-from flowkit_deflow.resize import bicubic_downsample, pad_to_multiple
-from flowkit_deflow.rrdb import RRDBEncoder
-from flowkit_deflow.rrdb_weights import load_rrdb
+from flowkit_deflow.method.model import DeFlow
+from flowkit_deflow.method.rrdb import RRDBEncoder
+from flowkit_deflow.settings.presets import PRESETS, preset
+from flowkit_deflow.settings.schema import Architecture, Data, Run, Training
+from flowkit_deflow.training.memory import keep_freed_memory
+from flowkit_deflow.weights.published import from_published, published_shapes, to_published
+from flowkit_deflow.weights.rrdb_weights import load_rrdb
 
 __version__ = "0.1.0"
 

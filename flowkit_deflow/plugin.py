@@ -6,10 +6,10 @@ from torch import Tensor
 
 from flowkit import Bijector, Plugin
 from flowkit.testing import Case
-from flowkit_deflow.architecture import build_bijector
-from flowkit_deflow.config import Architecture, from_dict, to_dict
-from flowkit_deflow.model import DeFlow
-from flowkit_deflow.presets import PRESETS, preset
+from flowkit_deflow.method.architecture import build_bijector
+from flowkit_deflow.method.model import DeFlow
+from flowkit_deflow.settings.presets import PRESETS, preset
+from flowkit_deflow.settings.schema import Architecture, from_dict, to_dict
 
 __all__ = ["PLUGIN"]
 

@@ -53,7 +53,7 @@ def test_the_deflow_wheel_holds_its_package_and_needs_the_core_of_its_version(bu
     wheel = _wheel(built, "flowkit_deflow")
     names = wheel.namelist()
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"flowkit_deflow"}
-    assert {"flowkit_deflow/py.typed", "flowkit_deflow/cli.py"} <= set(names)
+    assert {"flowkit_deflow/py.typed", "flowkit_deflow/app/cli.py"} <= set(names)
     assert not any(name.endswith("pyproject.toml") for name in names)
     metadata = _metadata(wheel)
     (version,) = (line.split()[1] for line in metadata.splitlines() if line.startswith("Version:"))
@@ -64,7 +64,7 @@ def test_the_deflow_wheel_declares_the_command_and_the_plugin(built: Path) -> No
     wheel = _wheel(built, "flowkit_deflow")
     (name,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
     text = wheel.read(name).decode()
-    assert "deflow = flowkit_deflow.cli:main" in text
+    assert "deflow = flowkit_deflow.app.cli:main" in text
     assert "[flowkit.plugins]" in text
 
 

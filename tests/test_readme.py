@@ -10,7 +10,7 @@ import torch
 from typer.testing import CliRunner
 
 from flowkit_deflow import PRESETS, DeFlow
-from flowkit_deflow.cli import app
+from flowkit_deflow.app.cli import app
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -11,8 +11,8 @@ from benchmarks.deflow import plain
 from benchmarks.deflow.networks import aim, images, labels
 from flowkit import Activations, use_activations
 from flowkit_deflow import DeFlow, Domain, GeneratorNoise, pad_to_multiple
-from flowkit_deflow.activations import ACTIVATIONS
-from flowkit_deflow.micro_batches import mean_in_parts
+from flowkit_deflow.training.activations import ACTIVATIONS
+from flowkit_deflow.training.micro_batches import mean_in_parts
 
 __all__ = [
     "BATCH",

@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.deflow.networks import CROP, FACTOR, images, labels, network
 from flowkit_deflow import DeFlow, preset
-from flowkit_deflow.micro_batches import mean_in_parts
+from flowkit_deflow.training.micro_batches import mean_in_parts
 
 __all__ = ["AXES", "TRAINED", "Point", "degrade_work", "memory_work", "train_work"]
 

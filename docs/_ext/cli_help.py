@@ -5,7 +5,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from flowkit_deflow.cli import app
+from flowkit_deflow.app.cli import app
 
 __all__ = ["PAGE", "commands", "help_text", "with_help"]
 

@@ -14,10 +14,10 @@ import torch
 from PIL import Image
 from skimage import data
 
-from flowkit_deflow.cli import main
-from flowkit_deflow.config import Run, override
-from flowkit_deflow.presets import preset
-from flowkit_deflow.training import train
+from flowkit_deflow.app.cli import main
+from flowkit_deflow.settings.presets import preset
+from flowkit_deflow.settings.schema import Run, override
+from flowkit_deflow.training.trainer import train
 
 HEIGHT, WIDTH = 40, 56
 

@@ -8,10 +8,10 @@ from skimage import data
 from torch import Tensor
 
 from flowkit import MixedResolution, ZeroConv2d
-from flowkit_deflow.config import Architecture, ChannelStatistics, Normalization
-from flowkit_deflow.latents import DomainShift
-from flowkit_deflow.model import DeFlow
-from flowkit_deflow.presets import PRESETS
+from flowkit_deflow.method.latents import DomainShift
+from flowkit_deflow.method.model import DeFlow
+from flowkit_deflow.settings.presets import PRESETS
+from flowkit_deflow.settings.schema import Architecture, ChannelStatistics, Normalization
 
 TINY = PRESETS["tiny"].architecture
 UNCONDITIONAL = replace(TINY, factor=None)

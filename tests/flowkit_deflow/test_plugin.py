@@ -11,11 +11,10 @@ import flowkit_deflow
 from flowkit.testing import PROPERTIES, inverted_case
 from flowkit.testing.pytest import contract_tests
 from flowkit_deflow.errors import UserError
-from flowkit_deflow.model import DeFlow
+from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.plugin import PLUGIN
-from flowkit_deflow.presets import PRESETS
-
-from .networks import NORMALIZATION
+from flowkit_deflow.settings.presets import PRESETS
+from tests.flowkit_deflow.networks import NORMALIZATION
 
 METADATA = Path(flowkit_deflow.__file__).parent / "pyproject.toml"
 if not METADATA.exists():

@@ -1,0 +1,1 @@
+"""Everything that degrades images."""

@@ -1,0 +1,1 @@
+"""What degradations are judged by: residual statistics, tables, plots."""

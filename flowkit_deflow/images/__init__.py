@@ -1,0 +1,1 @@
+"""Images: files, resizing, blur kernels, noise, tiles."""

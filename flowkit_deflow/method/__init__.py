@@ -1,0 +1,1 @@
+"""The method: encoder, flow, latents, the model."""

@@ -1,0 +1,1 @@
+"""Training: crops, loader, Lightning module, checkpoints."""

@@ -1,0 +1,64 @@
+"""How Lightning's checkpoints are written and read."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+from flowkit_deflow.errors import UserError
+from flowkit_deflow.files import atomic_path
+from flowkit_deflow.method.model import DeFlow
+from flowkit_deflow.settings.schema import Run, from_dict, read_yaml
+from flowkit_deflow.state_files import pickled, unpickled
+
+__all__ = ["AtomicCheckpointIO", "last_checkpoint", "model_of_run"]
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Checkpoints that are there whole or not at all, and are never unpickled unchecked."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        """Write beside, flush to the disk, rename."""
+        with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
+            file.write(pickled(checkpoint))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = True) -> dict[str, Any]:
+        """Read with PyTorch's restricted unpickler."""
+        advice = "remove it to start the run anew"
+        checkpoint = unpickled(Path(path), advice, advice)
+        if not isinstance(checkpoint, dict) or not {"deflow", "state_dict", "loops"} <= checkpoint.keys():
+            raise UserError(f"{path}: is no checkpoint of a run of deflow train; {advice}")
+        return checkpoint
+
+
+def model_of_run(checkpoint: Path) -> DeFlow:
+    """The model in a run's checkpoint: what a run that was stopped has come to.
+
+    Args:
+        checkpoint: a file in the folder ``checkpoints`` of a run.
+
+    Returns:
+        The model in evaluation mode, on the CPU.
+
+    Raises:
+        UserError: the checkpoint cannot be read, or the run's ``run.yaml`` is missing or does not fit.
+    """
+    settings = checkpoint.resolve().parents[1] / "run.yaml"
+    run = from_dict(Run, read_yaml(settings), str(settings))
+    state = AtomicCheckpointIO().load_checkpoint(checkpoint)["state_dict"]
+    model = DeFlow(run.architecture)
+    model.load_exactly({key.removeprefix("model."): value for key, value in state.items()}, str(checkpoint))
+    return model.eval()
+
+
+def last_checkpoint(run: Path) -> Path:
+    """Where a run keeps its last checkpoint.
+
+    Examples:
+        >>> last_checkpoint(Path("RUN")).as_posix()
+        'RUN/checkpoints/last.ckpt'
+    """
+    return run / "checkpoints" / "last.ckpt"

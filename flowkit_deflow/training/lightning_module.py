@@ -1,0 +1,218 @@
+"""What DeFlow adds to Lightning's loop: the objective, the schedule, and what becomes of a step that went wrong."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from flowkit import bits_per_dim, use_activations
+from flowkit_deflow.errors import UserError
+from flowkit_deflow.method.latents import Domain, InferredShift
+from flowkit_deflow.method.model import DeFlow
+from flowkit_deflow.method.rrdb import RRDBEncoder
+from flowkit_deflow.settings.schema import Run
+from flowkit_deflow.training.activations import ACTIVATIONS
+from flowkit_deflow.training.checkpoint_io import last_checkpoint
+from flowkit_deflow.training.data import Batch, UnpairedCrops
+from flowkit_deflow.training.loader import load
+from flowkit_deflow.training.micro_batches import mean_in_parts
+
+__all__ = ["DeFlowTraining"]
+
+INITIALIZATION_BATCHES = 4
+INFERENCE_BATCHES = 32
+PIXELS_AT_ONCE = 8 * 160 * 160
+
+
+class DeFlowTraining(pl.LightningModule):
+    """Maximise the two marginal likelihoods (eq. 4) of unpaired crops.
+
+    Args:
+        model: the network.
+        run: the settings.
+    """
+
+    def __init__(self, model: DeFlow, run: Run) -> None:
+        super().__init__()
+        self.model = model
+        self.run = run
+        self.skipped = 0
+        self.skipped_in_a_row = 0
+        self.problems: list[str] = []
+        use_activations(model.bijector, ACTIVATIONS[run.training.activations])
+
+    def crops(self) -> UnpairedCrops:
+        """The training data of this process."""
+        training = self.run.training
+        return UnpairedCrops(
+            self.run.data,
+            self.model.config,
+            training.batch,
+            training.seed,
+            self.trainer.global_rank,
+            self.trainer.world_size,
+        )
+
+    def train_dataloader(self) -> DataLoader[Batch | UserError]:
+        """Batches from the step that the run has come to."""
+        training = self.run.training
+        return load(self.crops(), self.trainer.global_step, training.steps, training.workers)
+
+    def setup(self, stage: str) -> None:
+        """Start the actnorms from crops of both domains, the same in every process."""
+        if all(bool(value) for key, value in self.model.state_dict().items() if key.endswith("initialized")):
+            return
+        batches = list(self._whole_batches(INITIALIZATION_BATCHES))
+        inputs = [self._inputs(batch) for batch in batches]
+        images, domain = torch.cat([i[0] for i in inputs]), torch.cat([batch["domain"] for batch in batches])
+        h = None if inputs[0][1] is None else torch.cat([i[1] for i in inputs if i[1] is not None])
+        self.model.initialize(images, domain, h)
+
+    def training_step(self, batch: Batch | UserError, batch_idx: int) -> Tensor:
+        """Mean code length of the batch in bits per dimension."""
+        if isinstance(batch, UserError):
+            raise batch
+        for problem in batch["problems"]:
+            self.leave_out(problem)
+        images, h = self._inputs(batch)
+        domain = batch["domain"]
+
+        def code_length(part: slice) -> Tensor:
+            log_prob = self.model.log_prob(images[part], domain[part], None if h is None else h[part])
+            return bits_per_dim(log_prob, images[0].numel(), self.model.config.bins)
+
+        loss, bits = mean_in_parts(code_length, len(images), self._crops_at_once(images), self.model)
+        with torch.no_grad():
+            for name, which in (("bits_clean", Domain.CLEAN), ("bits_degraded", Domain.DEGRADED)):
+                self.log(name, bits[domain == which].mean(), prog_bar=True)
+            self.log("loss", loss)
+            self.log("learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"], prog_bar=True)
+        # A non-finite loss has to reach every parameter's gradient, in every process: all of them then skip the step.
+        return loss if loss.isfinite() else loss * torch.nan
+
+    def _crops_at_once(self, images: Tensor) -> int:
+        given = self.run.training.crops_at_once
+        if given is not None:
+            return given
+        if images.device.type != "cpu":
+            return len(images)
+        # Fewer at once go through the weights more often: a step of eight crops of 160 x 160 takes a tenth to a fifth
+        # longer by fours, a quarter to two fifths by twos, and 6.8 GB at once, where a plain evaluation takes 9.5.
+        return max(1, PIXELS_AT_ONCE // (images.shape[-2] * images.shape[-1]))
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Keep non-finite gradients from the weights: without gradients, Adam leaves weights and moments alone."""
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if norm.isfinite():
+            self.skipped_in_a_row = 0
+        else:
+            self.skipped += 1
+            self.skipped_in_a_row += 1
+            optimizer.zero_grad(set_to_none=True)
+        self.log("skipped_steps", float(self.skipped))
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Stop once too many steps in a row were skipped."""
+        if self.skipped_in_a_row >= self.run.training.max_skipped:
+            path = self.last_checkpoint
+            self.trainer.save_checkpoint(path)
+            raise UserError(
+                f"{self.skipped_in_a_row} steps in a row had a non-finite loss or gradient: training stopped at step "
+                f"{self.trainer.global_step}; the last good weights are in {path} "
+                "(deflow convert makes a model of them); try a lower training.learning_rate, with another --out"
+            )
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """Where the run goes on from."""
+        return last_checkpoint(Path(self.trainer.default_root_dir))
+
+    def leave_out(self, problem: str) -> None:
+        """Remember an image that could not be used, once."""
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Counters go with the weights."""
+        checkpoint["deflow"] = {"skipped": self.skipped, "in_a_row": self.skipped_in_a_row, "problems": self.problems}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Counters come back with the weights."""
+        own, stored = self.state_dict(), checkpoint["state_dict"]
+        for key in sorted(own.keys() | stored.keys()):
+            if key not in own or key not in stored or own[key].shape != stored[key].shape:
+                raise UserError(
+                    f"{self.last_checkpoint}: is of another architecture (key {key!r} does not fit); "
+                    "remove it to start anew, or choose another --out"
+                )
+        counters = checkpoint["deflow"]
+        self.skipped, self.skipped_in_a_row = counters["skipped"], counters["in_a_row"]
+        for problem in counters["problems"]:
+            self.leave_out(problem)
+
+    def configure_optimizers(self) -> Any:
+        """Adam; the learning rate rises, then is halved at given fractions; the encoder may start later."""
+        training = self.run.training
+        encoder = {id(p) for m in self.model.modules() if isinstance(m, RRDBEncoder) for p in m.parameters()}
+        shift = {id(p) for p in self.model.latents.parameters()}
+        parameters = [p for p in self.model.parameters() if p.requires_grad]
+        groups = [
+            ([p for p in parameters if id(p) not in encoder | shift], 1.0, 0.0),
+            ([p for p in parameters if id(p) in encoder], 1.0, training.encoder_delay),
+            ([p for p in parameters if id(p) in shift], training.shift_rate_factor, 0.0),
+        ]
+        groups = [group for group in groups if group[0]]
+        optimizer = torch.optim.Adam(
+            [{"params": params, "lr": training.learning_rate * factor} for params, factor, _ in groups],
+            betas=training.betas,
+        )
+
+        def factor_at(step: int, *, delay: float) -> float:
+            if step < delay * training.steps:
+                return 0.0
+            halvings = sum(step >= fraction * training.steps for fraction in training.halve_at)
+            return min(1.0, (step + 1) / max(training.warmup, 1)) * 0.5**halvings
+
+        schedules: list[Callable[[int], float]] = [partial(factor_at, delay=delay) for _, _, delay in groups]
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedules)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def infer_shifts(self) -> None:
+        """For latents that were not shifted in training: measure the shift from data of both domains."""
+        shifts = [shift for shift in self.model.latents.shifts if isinstance(shift, InferredShift)]
+        if not shifts:
+            return
+        encoded: dict[Domain, list[tuple[Tensor, ...]]] = {Domain.CLEAN: [], Domain.DEGRADED: []}
+        with torch.no_grad():
+            for batch in self._whole_batches(INFERENCE_BATCHES):
+                images, h = self._inputs(batch)
+                shared = self.model.normalization.to_shared(images, batch["domain"])
+                z, _ = self.model.bijector(shared, h)
+                for domain, parts in encoded.items():
+                    parts.append(tuple(level[batch["domain"] == domain] for level in z))
+        for i, shift in enumerate(shifts):
+            clean, degraded = (torch.cat([parts[i] for parts in encoded[domain]]) for domain in Domain)
+            shift.infer(clean, degraded)
+
+    def _whole_batches(self, number: int) -> Iterator[Batch]:
+        """The first batches, of all processes together."""
+        training = self.run.training
+        crops = UnpairedCrops(self.run.data, self.model.config, training.batch, training.seed)
+        for step in range(number):
+            batch = crops[step]
+            for problem in batch["problems"]:
+                self.leave_out(problem)
+            yield batch
+
+    def _inputs(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Dequantised images, and h with its noise."""
+        images = batch["images"] + (batch["dequantization"] - 0.5) / self.model.config.bins
+        if batch["h"] is None:
+            return images, None
+        return images, self.model.noisy_h(batch["h"], batch["domain"], batch["h_noise"])

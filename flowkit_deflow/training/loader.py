@@ -1,0 +1,55 @@
+"""Batches for training, made in processes of their own."""
+
+import sys
+from types import TracebackType
+
+from torch.utils.data import DataLoader, Dataset
+
+from flowkit_deflow.errors import UserError
+from flowkit_deflow.training.data import Batch, StepSampler, UnpairedCrops
+
+__all__ = ["load"]
+
+BATCHES_AHEAD = 4
+
+
+def load(crops: UnpairedCrops, start: int, steps: int, workers: int) -> DataLoader[Batch | UserError]:
+    """The batches of the steps from ``start`` to ``steps``; what is wrong with the data takes a batch's place.
+
+    Args:
+        crops: the training data.
+        start: the first step.
+        steps: the step to end before.
+        workers: processes that make batches; 0: this one.
+    """
+    return DataLoader(
+        _ToldPlainly(crops),
+        batch_size=None,
+        sampler=StepSampler(start, steps),
+        num_workers=workers,
+        prefetch_factor=BATCHES_AHEAD if workers else None,
+        worker_init_fn=_leave_out_lost_connections,
+    )
+
+
+class _ToldPlainly(Dataset[Batch | UserError]):
+    """Batches for data-loader processes, which would bury an error's one line in a traceback: it is handed over."""
+
+    def __init__(self, crops: UnpairedCrops) -> None:
+        self.crops = crops
+
+    def __getitem__(self, step: int) -> Batch | UserError:
+        try:
+            return self.crops[step]
+        except UserError as error:
+            return error
+
+
+def _leave_out_lost_connections(worker: int) -> None:
+    """In a worker: no traceback when the main process is stopped by Ctrl-C while it takes a batch over."""
+    sys.excepthook = _unless_connection_lost
+
+
+def _unless_connection_lost(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    if not issubclass(kind, EOFError | ConnectionError):
+        sys.__excepthook__(kind, error, traceback)

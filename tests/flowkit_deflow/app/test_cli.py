@@ -1,0 +1,247 @@
+"""The command as a user runs it."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+from skimage import data
+
+from flowkit_deflow.images.image_files import list_images, read_image, write_image
+from flowkit_deflow.images.resize import bicubic_downsample
+from flowkit_deflow.method.model import DeFlow
+from flowkit_deflow.settings.schema import Run, to_yaml
+from flowkit_deflow.weights.published import published_shapes
+from tests.flowkit_deflow.conftest import HEIGHT, WIDTH, Command, Ended, Photos
+
+COMMANDS = ["train", "degrade", "restore", "sample", "evaluate", "convert", "info", "downsample", "demo"]
+
+
+def names(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_whole_way(deflow_process: Callable[..., Ended], photos: Photos, tmp_path: Path) -> None:
+    """Train, degrade, restore, sample, evaluate, convert there and back, info, downsample."""
+
+    def run(*arguments: object) -> str:
+        ended = deflow_process(*arguments)
+        assert ended.status == 0, ended.err
+        # Progress goes to the terminal alone, and the libraries' notes are not the user's concern.
+        assert ended.err == ""
+        return ended.out
+
+    told = run(
+        "train",
+        "--clean",
+        photos.clean,
+        "--degraded",
+        photos.noisy,
+        "--preset",
+        "tiny",
+        "--out",
+        "run",
+        *("--set", "architecture.scale=sigmoid"),
+    )
+    assert "The model is in run/model" in told
+    assert {"run.yaml", "model/config.json", "model/model.safetensors", "checkpoints/last.ckpt"} <= names(
+        tmp_path / "run"
+    )
+
+    expected = {path.relative_to(photos.clean).as_posix() for path in list_images(photos.clean)}
+    assert "8 images done; results in degraded" in run("degrade", "run/model", photos.clean, "degraded")
+    assert names(tmp_path / "degraded") == expected
+    for name in expected:
+        degraded, clean = read_image(tmp_path / "degraded" / name), read_image(photos.clean / name)
+        assert degraded.shape == clean.shape
+        assert not torch.equal(degraded, clean)
+    before = {name: (tmp_path / "degraded" / name).stat().st_mtime_ns for name in expected}
+    assert "0 images done, 8 were there already" in run("degrade", "run/model", photos.clean, "degraded")
+    assert {name: (tmp_path / "degraded" / name).stat().st_mtime_ns for name in expected} == before
+
+    run("restore", "run/model", photos.noisy, "restored", "--mean", "--samples", 2, "--format", "jpg")
+    stems = [name.removesuffix(".png") for name in expected]
+    assert names(tmp_path / "restored") == {f"{stem}_{end}.jpg" for stem in stems for end in ("s0", "s1", "mean")}
+
+    run("sample", "run/model", photos.clean / "coffee_0.png", "sampled.png", "--domain", "clean", "--seed", 3)
+    assert read_image(tmp_path / "sampled.png").shape == (3, HEIGHT, WIDTH)
+
+    table = run("evaluate", "degraded", photos.noisy, "--out", "evaluation")
+    assert "Written to evaluation: evaluation.json" in table
+    assert json.loads((tmp_path / "evaluation" / "evaluation.json").read_text())
+    assert len(list((tmp_path / "evaluation").glob("*.png"))) >= 1
+
+    run("convert", "run/model", "published.pth")
+    run("convert", "published.pth", "again", "--config", "run/run.yaml")
+    for file in ("config.json", "model.safetensors"):
+        assert (tmp_path / "again" / file).read_bytes() == (tmp_path / "run" / "model" / file).read_bytes()
+    state = torch.load(tmp_path / "published.pth", weights_only=True)
+    model = DeFlow.from_pretrained(tmp_path / "again")
+    assert {key: tuple(value.shape) for key, value in state.items()} == published_shapes(model.bijector, model.latents)
+
+    for path in ("run", "run/model"):
+        told = run("info", path)
+        assert f"{sum(p.numel() for p in model.parameters()):,} parameters" in told
+        assert "multiples of 4 pixels" in told
+        assert yaml.safe_load(told[told.index("factor:") :])["hidden_channels"] == 8
+    assert f"{len(state)} tensors" in run("info", "published.pth")
+
+    run("downsample", photos.clean, "small", "--factor", 4, "--factor", 2)
+    assert names(tmp_path / "small") == {f"{number}x/{name}" for number in (2, 4) for name in expected}
+    # 8-bit files: half a step of rounding.
+    torch.testing.assert_close(
+        read_image(tmp_path / "small" / "4x" / "more" / "rocket_1.png"),
+        bicubic_downsample(read_image(photos.clean / "more" / "rocket_1.png"), 4).clamp(0, 1),
+        atol=0.5 / 255 + 1e-6,
+        rtol=0,
+    )
+
+
+def test_help_of_the_program_and_of_every_command(deflow: Command, deflow_process: Callable[..., Ended]) -> None:
+    told = deflow_process("--help")
+    assert told.status == 0
+    assert told.err == ""
+    for command in COMMANDS:
+        assert f"\n  {command} " in told.out
+        own = deflow(command, "--help")
+        assert own.status == 0
+        assert "Usage: deflow" in own.out
+        assert "--help" in own.out
+
+
+def test_help_does_not_wait_for_torch(run_python: Callable[..., Ended]) -> None:
+    script = (
+        "import sys; sys.argv = ['deflow', '--help']\n"
+        "from flowkit_deflow import cli\n"
+        "try: cli.main()\n"
+        "except SystemExit: pass\n"
+        "print('pytorch_lightning' in sys.modules, 'matplotlib' in sys.modules, 'scipy' in sys.modules)"
+    )
+    assert run_python(["-c", script]).out.splitlines()[-1] == "False False False"
+
+
+class TestTrain:
+    def test_settings_from_a_file_and_the_command_line(
+        self, deflow: Command, tiny: Callable[..., Run], tmp_path: Path
+    ) -> None:
+        (tmp_path / "mine.yaml").write_text(to_yaml(tiny("training.workers=0")))
+        ended = deflow(
+            *("train", "--config", tmp_path / "mine.yaml", "--out", tmp_path / "run", "--seed", 7, "--steps", 2),
+            *("--set", "warmup=3", "--set", "architecture.shift=uncorrelated"),
+        )
+        assert ended.status == 0, ended.err
+        written = yaml.safe_load((tmp_path / "run" / "run.yaml").read_text())
+        assert [written["training"][name] for name in ("seed", "steps", "warmup", "batch")] == [7, 2, 3, 4]
+        assert written["architecture"]["shift"] == "uncorrelated"
+
+    def test_a_folder_may_be_called_anything(self, deflow: Command, photos: Photos, tmp_path: Path) -> None:
+        odd = tmp_path / 'a: "b" [c], #d é'
+        odd.symlink_to(photos.clean)
+        ended = deflow(
+            *("train", "--clean", odd, "--degraded", photos.noisy, "--preset", "tiny", "--steps", 1),
+            *("--set", "training.workers=0", "--out", tmp_path / "run"),
+        )
+        assert ended.status == 0, ended.err
+        assert yaml.safe_load((tmp_path / "run" / "run.yaml").read_text())["data"]["clean"] == str(odd)
+
+    def test_stopped_by_ctrl_c_it_goes_on_later(
+        self, tiny: Callable[..., Run], environment: dict[str, str], tmp_path: Path
+    ) -> None:
+        (tmp_path / "mine.yaml").write_text(to_yaml(tiny("training.steps=5000", "training.checkpoint_every=2")))
+        command = [sys.executable, "-m", "flowkit_deflow", "train", "--config", "mine.yaml", "--out", "run"]
+        process = subprocess.Popen(
+            command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+        while process.poll() is None and not last.exists():
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+        assert (process.returncode, told) == (
+            130,
+            "deflow: stopped; train, degrade, restore, sample and downsample go on when given again\n",
+        )
+        assert torch.load(last, weights_only=True)["global_step"] >= 2
+
+
+class TestImages:
+    @pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 50), (1, 9), (41, 7)])
+    @pytest.mark.parametrize("command", ["degrade", "restore", "sample"])
+    def test_any_size(
+        self, deflow: Command, model_folder: Path, tmp_path: Path, command: str, height: int, width: int
+    ) -> None:
+        generator = torch.Generator().manual_seed(0)
+        write_image(tmp_path / "a.png", torch.rand(3, height, width, generator=generator))
+        ended = deflow(command, model_folder, tmp_path / "a.png", tmp_path / "out")
+        assert ended.status == 0, ended.err
+        assert read_image(tmp_path / "out" / "a.png").shape == (3, height, width)
+
+    def test_a_large_image_in_tiles(self, deflow: Command, model_folder: Path, tmp_path: Path) -> None:
+        Image.fromarray(data.astronaut()[:301, :402]).save(tmp_path / "large.png")
+        for tile in (64, 1000):
+            ended = deflow("degrade", model_folder, tmp_path / "large.png", tmp_path / f"{tile}.png", "--tile", tile)
+            assert ended.status == 0, ended.err
+        tiled, whole = read_image(tmp_path / "64.png"), read_image(tmp_path / "1000.png")
+        assert tiled.shape == (3, 301, 402)
+        # What a tile does not see beyond its margin changes a pixel by less than a rounding step.
+        assert (tiled - whole).abs().max() <= 1 / 255 + 1e-6
+
+    def test_temperature_0_gives_the_image_back(
+        self, deflow: Command, model_folder: Path, photos: Photos, tmp_path: Path
+    ) -> None:
+        deflow("degrade", model_folder, photos.clean, tmp_path, "--temperature", 0)
+        for path in list_images(photos.clean):
+            result = read_image(tmp_path / path.relative_to(photos.clean))
+            # Encoded and decoded in float32, then rounded to 8 bits: at most one step off.
+            assert (result - read_image(path)).abs().max() <= 1 / 255 + 1e-6
+
+    def test_seed_and_temperature_change_the_result(
+        self, deflow: Command, model_folder: Path, photos: Photos, tmp_path: Path
+    ) -> None:
+        source = photos.clean / "chelsea_0.png"
+        made = []
+        for number, more in enumerate([(), ("--seed", 0), ("--seed", 1), ("--temperature", 0.5), ("--workers", 4)]):
+            out = tmp_path / f"{number}.png"
+            assert deflow("degrade", model_folder, source, out, *more).status == 0
+            made.append(out.read_bytes())
+        assert made[0] == made[1] == made[4]
+        assert len({made[0], made[2], made[3]}) == 3
+
+    def test_the_first_sample_is_what_one_version_would_be(
+        self, deflow: Command, model_folder: Path, photos: Photos, tmp_path: Path
+    ) -> None:
+        source = photos.clean / "chelsea_0.png"
+        deflow("degrade", model_folder, source, tmp_path / "one")
+        deflow("degrade", model_folder, source, tmp_path / "many", "--samples", 3)
+        assert names(tmp_path / "many") == {f"chelsea_0_s{i}.png" for i in range(3)}
+        first = (tmp_path / "many" / "chelsea_0_s0.png").read_bytes()
+        assert first == (tmp_path / "one" / "chelsea_0.png").read_bytes()
+        assert first != (tmp_path / "many" / "chelsea_0_s1.png").read_bytes()
+
+    @pytest.mark.parametrize("kind", ["CMYK", "palette", "alpha", "grey with alpha", "16 bit", "grey", "1 bit"])
+    def test_any_colours(self, deflow: Command, model_folder: Path, photos: Photos, tmp_path: Path, kind: str) -> None:
+        image = Image.open(photos.clean / "coffee_0.png")
+        mask = Image.linear_gradient("L").resize(image.size)
+        suffix = "jpg" if kind == "CMYK" else "png"
+        made = {
+            "CMYK": lambda: image.convert("CMYK"),
+            "palette": lambda: image.quantize(16),
+            "alpha": lambda: Image.merge("RGBA", [*image.split(), mask]),
+            "grey with alpha": lambda: Image.merge("LA", [image.convert("L"), mask]),
+            "16 bit": lambda: Image.fromarray(np.array(image.convert("L")).astype(np.uint16) * 257),
+            "grey": lambda: image.convert("L"),
+            "1 bit": lambda: image.convert("1"),
+        }[kind]()
+        made.save(tmp_path / f"a.{suffix}")
+        ended = deflow("degrade", model_folder, tmp_path / f"a.{suffix}", tmp_path / "out.png")
+        assert (ended.status, ended.err) == (0, "")
+        with Image.open(tmp_path / "out.png") as result:
+            assert (result.mode, result.size) == ("RGB", image.size)

@@ -1,0 +1,40 @@
+"""``deflow demo``, cut to a few seconds of training: all of it runs, and says what it measured."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from flowkit_deflow.app.demo import run_demo
+from flowkit_deflow.errors import UserError
+from flowkit_deflow.images.image_files import read_image
+from flowkit_deflow.method.model import DeFlow
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run_demo(tmp_path_factory.mktemp("demo") / "out", minutes=0.05)
+
+
+def test_the_report_shows_every_picture_and_they_are_there(report: Path) -> None:
+    page = report.read_text(encoding="utf-8")
+    pictures = re.findall(r'<img src="([^"]+)"', page)
+    assert {"contact_sheet.png", "training.png", "histogram.png", "std_vs_brightness.png"} <= set(pictures)
+    for picture in pictures:
+        assert min(read_image(report.parent / picture).shape[1:]) > 100, picture
+
+
+def test_the_report_gives_the_measured_figures(report: Path) -> None:
+    measured = json.loads((report.parent / "evaluation.json").read_text(encoding="utf-8"))
+    assert f"{measured['comparison']['overall_std_ratio']:.3f}" in report.read_text(encoding="utf-8")
+
+
+def test_the_model_is_left_for_use(report: Path) -> None:
+    model = DeFlow.from_pretrained(report.parent / "run" / "model")
+    assert model.config.shift == "correlated"
+
+
+def test_a_demo_that_is_there_is_not_overwritten(report: Path) -> None:
+    with pytest.raises(UserError, match="holds a demo already"):
+        run_demo(report.parent, minutes=0.05)
