@@ -114,7 +114,7 @@ from flowkit.nn import (
     nearest_conv2d,
     tile_features,
 )
-from flowkit.plugins import Plugin, plugins
+from flowkit.plugin import Plugin, plugins
 from flowkit.transforms import (
     Additive,
     Affine,

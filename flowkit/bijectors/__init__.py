@@ -1,6 +1,7 @@
 """Bijectors: one family to a file."""
 
-from flowkit.bijectors.activations import Activations, Checkpointed, Stored
+from flowkit.bijectors.activations.choice import Activations, Checkpointed, Stored
+from flowkit.bijectors.activations.reversible import Reversible
 from flowkit.bijectors.actnorm import ActNorm, initialize
 from flowkit.bijectors.autoregressive import InverseAutoregressive, MaskedAutoregressive
 from flowkit.bijectors.chain import Chain, use_activations
@@ -37,7 +38,6 @@ from flowkit.bijectors.residual_log_det import (
     ResidualLogDet,
     RussianRouletteLogDet,
 )
-from flowkit.bijectors.reversible import Reversible
 from flowkit.bijectors.rotation import Rotation
 from flowkit.bijectors.squeeze import Squeeze
 from flowkit.bijectors.traces import ExactTrace, HutchinsonTrace, Trace

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from flowkit.bijector import Interval, sum_event
 from flowkit.bijectors.channels import ChannelBijector
+from flowkit.bijectors.conditioner import apply_conditioner, prepare_conditioner
 from flowkit.bijectors.coupling import require_parameters
-from flowkit.nn.conditioner import apply_conditioner, prepare_conditioner
 from flowkit.transforms.affine import Affine
 from flowkit.transforms.transform import Transform, split_parameters
 

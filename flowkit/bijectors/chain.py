@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, Interval, Shape, Step
-from flowkit.bijectors.activations import Activations, Stored
-from flowkit.bijectors.joined import joined
+from flowkit.bijectors.activations.choice import Activations, Stored
+from flowkit.bijectors.fused.table import joined
 
 __all__ = ["Chain", "use_activations"]
 

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from flowkit.bijectors.channels import ChannelBijector
-from flowkit.nn.inference_cache import InferenceCache
 from flowkit.nn.processor import mkl_is_slow
+from flowkit.ops.inference_cache import InferenceCache
 
 __all__ = ["ChannelMixing", "random_orthogonal"]
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from flowkit.bijector import Step
-from flowkit.bijectors.activations import Part, Stored
+from flowkit.bijectors.activations.choice import Part, Stored
 from flowkit.bijectors.coupling import Coupling
 from flowkit.bijectors.injector import Injector
 from flowkit.nn.conv import ConvConditioner, prepare_jointly
@@ -32,7 +32,7 @@ class InjectedCoupling:
 
     Examples:
         >>> from flowkit import Chain
-        >>> from flowkit.bijectors.joined import joined
+        >>> from flowkit.bijectors.fused.table import joined
         >>> injector = Injector(4, ConvConditioner(3, 8, hidden_channels=8))
         >>> coupling = Coupling(4, ConvConditioner(2, 4, hidden_channels=8, context_channels=3))
         >>> [type(part).__name__ for part in joined(Chain([injector, coupling]).parts)]

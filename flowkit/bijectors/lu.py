@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.bijectors.channel_mixing import ChannelMixing, random_orthogonal
-from flowkit.nn.inference_cache import InferenceCache, applies
+from flowkit.ops.inference_cache import InferenceCache, applies
 
 __all__ = ["LULinear"]
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, Interval, Shape, sum_event
+from flowkit.bijectors.conditioner import apply_conditioner, prepare_conditioner
 from flowkit.bijectors.coupling import interval_with_kept, require_parameters
-from flowkit.nn.conditioner import apply_conditioner, prepare_conditioner
 from flowkit.transforms.affine import Affine
 from flowkit.transforms.transform import Transform, split_parameters
 

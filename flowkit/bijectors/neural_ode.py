@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from flowkit.bijector import Bijector, sum_event
+from flowkit.bijectors.conditioner import prepare_conditioner
 from flowkit.bijectors.ode_solvers import DormandPrince, ODESolver, State
 from flowkit.bijectors.traces import ExactTrace, Trace
-from flowkit.nn.conditioner import prepare_conditioner
 
 __all__ = ["NeuralODE"]
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.bijector import Bijector
+from flowkit.bijectors.conditioner import apply_conditioner, prepare_conditioner
 from flowkit.bijectors.jacobian import jacobian
 from flowkit.bijectors.residual_log_det import ExactLogDet, ResidualLogDet
-from flowkit.nn.conditioner import apply_conditioner, prepare_conditioner
 
 __all__ = ["Residual"]
 

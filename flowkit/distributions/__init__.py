@@ -9,7 +9,7 @@ from flowkit.distributions.factorised import Factorised
 from flowkit.distributions.gaussian import Gaussian, gaussian_log_prob
 from flowkit.distributions.low_rank_normal import LowRankNormal
 from flowkit.distributions.mixture import Mixture
-from flowkit.distributions.pick import pick
+from flowkit.distributions.picking import pick
 from flowkit.distributions.resampled import Normaliser, Resampled
 from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.distributions.student_t import StudentT

@@ -9,7 +9,7 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 
 from flowkit.bijector import Shape
 from flowkit.distributions.distribution import Distribution
-from flowkit.distributions.pick import pick
+from flowkit.distributions.picking import pick
 
 __all__ = ["ClassConditional"]
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from flowkit.bijector import Shape
 from flowkit.distributions.distribution import Distribution
-from flowkit.distributions.pick import pick
+from flowkit.distributions.picking import pick
 
 __all__ = ["Mixture"]
 

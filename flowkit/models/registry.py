@@ -7,16 +7,16 @@ from typing import Any
 
 from torch import nn
 
-from flowkit.models.ffjord import ffjord
-from flowkit.models.glow import glow
-from flowkit.models.iaf import iaf
-from flowkit.models.maf import maf
-from flowkit.models.nice import nice
-from flowkit.models.nsf import nsf
-from flowkit.models.realnvp import realnvp
+from flowkit.models.named.ffjord import ffjord
+from flowkit.models.named.glow import glow
+from flowkit.models.named.iaf import iaf
+from flowkit.models.named.maf import maf
+from flowkit.models.named.nice import nice
+from flowkit.models.named.nsf import nsf
+from flowkit.models.named.realnvp import realnvp
+from flowkit.models.named.residual import residual
 from flowkit.models.recipe import Recipe
-from flowkit.models.residual import residual
-from flowkit.plugins import plugins
+from flowkit.plugin import plugins
 
 __all__ = ["create_model", "list_models"]
 

@@ -19,11 +19,11 @@ from flowkit.nn.features import (
     packed,
     values_of,
 )
-from flowkit.nn.inference_cache import InferenceCache, applies
 from flowkit.nn.kernel import ConvKernel, rectified
 from flowkit.nn.scaled_kernel import ScaledKernel
 from flowkit.nn.tiled_features import TiledFeatures
 from flowkit.nn.winograd_kernel import WinogradKernel
+from flowkit.ops.inference_cache import InferenceCache, applies
 
 __all__ = ["ConvConditioner", "ZeroConv2d", "prepare_jointly"]
 

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from flowkit.nn.kernel import ConvKernel, Kernel, PackedKernel, can_pack, rectified
 from flowkit.nn.mixed_resolution import MixedResolution
-from flowkit.nn.nearest_conv import spread_taps, tap_kernel
 from flowkit.nn.tiled_features import TiledFeatures
 from flowkit.nn.winograd_kernel import WinogradKernel
+from flowkit.ops.nearest_conv import spread_taps, tap_kernel
 
 __all__ = [
     "IMAGE",

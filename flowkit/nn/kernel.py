@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from flowkit.nn.convolution import convolution
-from flowkit.nn.memory_format import channels_last
+from flowkit.ops.memory_format import channels_last
 
 __all__ = ["ConvKernel", "Kernel", "PackedKernel", "can_pack", "finished", "rectified", "rectify_", "require_3x3"]
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from flowkit.nn.features import packed
-from flowkit.nn.inference_cache import InferenceCache, applies
 from flowkit.nn.kernel import ConvKernel, Kernel
+from flowkit.ops.inference_cache import InferenceCache, applies
 
 __all__ = ["PackableConv2d", "PackedConvs"]
 

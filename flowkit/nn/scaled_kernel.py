@@ -9,7 +9,7 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 
 from flowkit.nn.convolution import convolution, convolution_gradients
 from flowkit.nn.kernel import ConvKernel, Kernel, Padding, finished
-from flowkit.nn.memory_format import channels_last
+from flowkit.ops.memory_format import channels_last
 
 __all__ = ["ScaledKernel"]
 

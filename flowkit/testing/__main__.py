@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from flowkit.bijector import Shape
-from flowkit.plugins import plugins
+from flowkit.plugin import plugins
 from flowkit.testing.case import Case
 from flowkit.testing.catalogue import CATALOGUE
 from flowkit.testing.check import Checkable, as_case, example_of, run_checks

@@ -6,7 +6,8 @@ from typing import Any
 from torch import nn
 
 from flowkit.bijector import Bijector
-from flowkit.bijectors.activations import Activations, Checkpointed
+from flowkit.bijectors.activations.choice import Activations, Checkpointed
+from flowkit.bijectors.activations.reversible import Reversible
 from flowkit.bijectors.actnorm import ActNorm
 from flowkit.bijectors.autoregressive import InverseAutoregressive, MaskedAutoregressive
 from flowkit.bijectors.chain import Chain
@@ -22,7 +23,6 @@ from flowkit.bijectors.masks import Checkerboard, alternating_mask
 from flowkit.bijectors.multiscale import MultiScale
 from flowkit.bijectors.orthogonal import Orthogonal
 from flowkit.bijectors.permutation import Reversal
-from flowkit.bijectors.reversible import Reversible
 from flowkit.bijectors.squeeze import Squeeze
 from flowkit.nn.conv import ConvConditioner
 from flowkit.nn.made import MADE

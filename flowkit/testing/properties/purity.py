@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from flowkit.nn.inference_cache import InferenceCache
+from flowkit.ops.inference_cache import InferenceCache
 from flowkit.testing.properties.tolerances import EXACT, YES_OR_NO
 from flowkit.testing.property import HOLDS, Measurement, Property
 from flowkit.testing.subject import Subject

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from flowkit import __version__
-from flowkit.models.maf import maf
+from flowkit.models.named.maf import maf
 from flowkit.models.recipe import recipe_of
 from flowkit.models.registry import create_model
 from flowkit.models.storage import load_model, save_model

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from flowkit.bijectors.chain import Chain
-from flowkit.models.realnvp import realnvp
+from flowkit.models.named.realnvp import realnvp
 
 
 def test_couplings_keep_the_even_and_the_odd_features_in_turn() -> None:

@@ -1,6 +1,6 @@
 import torch
 
-from flowkit.distributions.pick import pick
+from flowkit.distributions.picking import pick
 
 
 def test_each_place_gets_its_own() -> None:

@@ -8,9 +8,9 @@ from flowkit import (
     Reversal,
     Woodbury,
 )
+from flowkit.bijectors.fused.normalized_mixing import NormalizedMixing
+from flowkit.bijectors.fused.table import joined
 from flowkit.bijectors.injected_coupling import InjectedCoupling
-from flowkit.bijectors.joined import joined
-from flowkit.bijectors.normalized_mixing import NormalizedMixing
 
 
 def test_an_actnorm_and_a_matrix() -> None:

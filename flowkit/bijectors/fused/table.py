@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from flowkit.bijector import Bijector
-from flowkit.bijectors.activations import Part
+from flowkit.bijectors.activations.choice import Part
 from flowkit.bijectors.actnorm import ActNorm
 from flowkit.bijectors.channel_mixing import ChannelMixing
 from flowkit.bijectors.coupling import Coupling
+from flowkit.bijectors.fused.normalized_mixing import NormalizedMixing
 from flowkit.bijectors.injected_coupling import InjectedCoupling
 from flowkit.bijectors.injector import Injector
-from flowkit.bijectors.normalized_mixing import NormalizedMixing
 from flowkit.nn.conv import ConvConditioner
 
 __all__ = ["joined"]

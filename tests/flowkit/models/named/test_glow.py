@@ -6,7 +6,7 @@ import torch
 from flowkit.bijectors.actnorm import initialize
 from flowkit.distributions.diagonal_normal import DiagonalNormal
 from flowkit.distributions.factorised import Factorised
-from flowkit.models.glow import glow
+from flowkit.models.named.glow import glow
 from tests.flowkit.models.settings import ready
 
 

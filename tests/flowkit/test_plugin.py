@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from flowkit.plugins import plugins
+from flowkit.plugin import plugins
 from flowkit.testing.case import Case
 from tests.flowkit.installed import Install
 

@@ -3,7 +3,7 @@ import torch
 
 from flowkit.bijectors.autoregressive import MaskedAutoregressive
 from flowkit.bijectors.coupling import Coupling
-from flowkit.models.nsf import nsf
+from flowkit.models.named.nsf import nsf
 from tests.flowkit.models.settings import ready
 
 

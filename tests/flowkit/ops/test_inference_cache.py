@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from flowkit import Flow, create_model
-from flowkit.nn.inference_cache import InferenceCache
+from flowkit.ops.inference_cache import InferenceCache
 
 
 class Doubled(nn.Linear):

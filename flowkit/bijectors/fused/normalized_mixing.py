@@ -8,7 +8,7 @@ from torch import Tensor
 from flowkit.bijector import Step
 from flowkit.bijectors.actnorm import ActNorm
 from flowkit.bijectors.channel_mixing import ChannelMixing
-from flowkit.nn.inference_cache import applies
+from flowkit.ops.inference_cache import applies
 
 __all__ = ["NormalizedMixing"]
 
@@ -31,7 +31,7 @@ class NormalizedMixing:
 
     Examples:
         >>> from flowkit import Chain, LUConv1x1, initialize
-        >>> from flowkit.bijectors.joined import joined
+        >>> from flowkit.bijectors.fused.table import joined
         >>> chain = Chain([ActNorm(3), LUConv1x1(3)])
         >>> initialize(chain, torch.rand(4, 3, 8, 8))
         >>> [type(part).__name__ for part in joined(chain.parts)]

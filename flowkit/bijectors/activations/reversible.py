@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from flowkit.bijector import BoundBijector, Step
-from flowkit.bijectors.activations import Callee, Recomputed
-from flowkit.bijectors.replay import Autocast, Draws, RandomState
+from flowkit.bijectors.activations.choice import Callee, Recomputed
+from flowkit.bijectors.activations.replay import Autocast, Draws, RandomState
 
 __all__ = ["Reversible"]
 

@@ -4,7 +4,7 @@ import sys
 import pytest
 import torch
 
-from flowkit.models.ffjord import ffjord
+from flowkit.models.named.ffjord import ffjord
 from tests.flowkit.models.settings import data, ready
 
 

@@ -1,6 +1,6 @@
 import torch
 
-from flowkit.models.nice import nice
+from flowkit.models.named.nice import nice
 from tests.flowkit.models.settings import data, ready
 
 

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from flowkit import nearest_conv2d
-from flowkit.nn.nearest_conv import spread_taps, tap_kernel
+from flowkit.ops.nearest_conv import spread_taps, tap_kernel
 
-from .convolutions import assert_alike, operands
+from tests.flowkit.nn.convolutions import assert_alike, operands
 
 
 def plainly(x: Tensor, weight: Tensor, factor: int) -> Tensor:

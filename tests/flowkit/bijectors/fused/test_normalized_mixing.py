@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from flowkit import ActNorm, Chain, LULinear, Orthogonal, initialize
-from flowkit.bijectors.joined import joined
-from flowkit.bijectors.normalized_mixing import NormalizedMixing
+from flowkit.bijectors.fused.normalized_mixing import NormalizedMixing
+from flowkit.bijectors.fused.table import joined
 
 # Float64 is the suite's default; the two ways differ by rounding alone.
 

@@ -1,0 +1,1 @@
+"""What the backward pass finds stored of a chain."""

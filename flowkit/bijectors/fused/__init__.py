@@ -1,0 +1,1 @@
+"""Neighbours in a chain that run as one."""

@@ -1,0 +1,1 @@
+"""One model to a file, each a function of its name."""

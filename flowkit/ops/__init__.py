@@ -1,0 +1,1 @@
+"""How numbers are multiplied fast: functions of tensors, which know no bijector and no module."""
