@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from flowkit.bijector import Step
+from flowkit.ops.private import transforms_are_active
 
 __all__ = ["Activations", "Callee", "Checkpointed", "Part", "Plan", "Recomputed", "Stored", "in_segments", "run_steps"]
 
@@ -284,7 +285,7 @@ class _UnpreparedSteps:
 
 def _recording() -> bool:
     # torch.func's transforms know neither recomputation: they are served as if all were stored.
-    return torch.is_grad_enabled() and not torch._C._are_functorch_transforms_active()
+    return torch.is_grad_enabled() and not transforms_are_active()
 
 
 def _checkpointed(called: Sequence[nn.Module], function: Callable[[Any], T], x: Any) -> Any:
