@@ -1,47 +1,95 @@
 """Matrix products and convolutions alone: what a call would take if all else in it took no time."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map_only
 
-__all__ = ["products_of"]
+__all__ = ["Products", "products"]
 
-aten, onednn = torch.ops.aten, torch.ops.mkldnn
-PRODUCTS = {
-    aten.mm.default,
-    aten.addmm.default,
-    aten.bmm.default,
-    aten.baddbmm.default,
-    aten.convolution.default,
-    aten.convolution_backward.default,
-    onednn._convolution_pointwise.default,
-    onednn._convolution_pointwise.binary,
-}
+Arguments = tuple[Any, ...]
 
 
-def products_of(call: Callable[[], object]) -> Callable[[], object]:
-    """The products and convolutions that a call does, in its order, on numbers and in memory of their own.
+@dataclass(frozen=True)
+class Products:
+    """The products and convolutions of a call, in its order, on numbers and in memory of their own."""
+
+    multiply_adds: int
+    """Multiplications, each with its addition."""
+    replay: Callable[[], None]
+    """Does them again, and nothing else."""
+
+
+def products(call: Callable[[], object]) -> Products:
+    """Record the products and convolutions of a call.
 
     Args:
-        call: what does them; it is called once.
+        call: what does them; it is called twice, and what it keeps from its first call is not done again.
 
-    Returns:
-        A function that does nothing else.
+    Raises:
+        RuntimeError: it calls an operator of which nothing is known here, so that the count could be wrong.
     """
+    call()
     with _Recorder() as recorder:
         call()
-    products = recorder.products
+    recorded = recorder.recorded
 
     def replay() -> None:
         with torch.no_grad():
-            for product, arguments in products:
-                product(*arguments)
+            for operator, arguments in recorded:
+                operator(*arguments)
 
-    return replay
+    return Products(recorder.multiply_adds, replay)
+
+
+def _matrices(a: Tensor, b: Tensor) -> int:
+    """Of a matrix product, of one or of a batch of them."""
+    return a.numel() * b.shape[-1]
+
+
+def _linear(x: Tensor, weight: Tensor, *_: Any) -> int:
+    return x.numel() * weight.shape[0]
+
+
+def _packed_convolution(x: Tensor, kernel: Tensor, bias: Any, padding: list[int], *_: Any) -> int:
+    """With a stride and a dilation of 1, as a packed kernel has them."""
+    sides = [side + 2 * pad - taps + 1 for side, pad, taps in zip(x.shape[2:], padding, kernel.shape[2:], strict=True)]
+    return x.shape[0] * torch.Size(sides).numel() * kernel.numel()
+
+
+def _convolution(y: Tensor, x: Tensor, kernel: Tensor, transposed: bool) -> int:
+    """Each number of the result, or, of a transposed one, of the image, meets as many as a kernel of a channel has."""
+    return (x if transposed else y).numel() * kernel[0].numel()
+
+
+def _convolution_backward(grad: Tensor, x: Tensor, kernel: Tensor, *others: Any) -> int:
+    """Of the gradients of image and kernel, those that are asked for."""
+    *_, transposed, _, _, (image_too, kernel_too, _) = others
+    return (image_too + kernel_too) * _convolution(grad, x, kernel, transposed)
+
+
+COUNTS: dict[str, Callable[[Any, Arguments], int]] = {
+    "aten::mm": lambda y, given: _matrices(*given),
+    "aten::bmm": lambda y, given: _matrices(*given),
+    "aten::addmm": lambda y, given: _matrices(*given[1:3]),
+    "aten::baddbmm": lambda y, given: _matrices(*given[1:3]),
+    "aten::mv": lambda y, given: given[0].numel(),
+    "aten::addmv": lambda y, given: given[1].numel(),
+    "aten::dot": lambda y, given: given[0].numel(),
+    "aten::linear": lambda y, given: _linear(*given),
+    "aten::convolution": lambda y, given: _convolution(y, given[0], given[1], given[6]),
+    "aten::convolution_backward": lambda y, given: _convolution_backward(*given),
+    "mkldnn::_convolution_pointwise": lambda y, given: _packed_convolution(*given),
+}
+"""Multiply-adds from an operator's result and arguments, by its name."""
+
+KNOWN = "aten::", "profiler::", "prim::"
+"""Beginnings of the names of operators that are a product only if they are in :data:`COUNTS`."""
+
+NO_PRODUCTS = {"mkldnn::_reorder_convolution_weight"}
 
 
 class _Recorder(TorchDispatchMode):
@@ -49,20 +97,30 @@ class _Recorder(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.products: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
+        self.recorded: list[tuple[Callable[..., object], Arguments]] = []
+        self.multiply_adds = 0
 
     def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self, func: Any, types: Any, args: Arguments = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if func in PRODUCTS:
-            self.products.append((func, tree_map_only(Tensor, _like, args)))
-        return func(*args, **(kwargs or {}))
+        result = func(*args, **(kwargs or {}))
+        name = func.name().partition(".")[0]
+        if name in COUNTS:
+            self.multiply_adds += COUNTS[name](result, args)
+            self.recorded.append((func, tuple(map(_like, args))))
+        elif not name.startswith(KNOWN) and name not in NO_PRODUCTS:
+            raise RuntimeError(
+                f"the operator {name} is not known to benchmarks/peers/products.py, so that its products would be left "
+                "out of the count: say there how many multiply-adds it does, or that it does none"
+            )
+        return result
 
 
-def _like(tensor: Tensor) -> Tensor:
-    if tensor.is_mkldnn:
-        # A kernel that was laid out once, and is not written to.
-        return tensor
-    places = 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+def _like(argument: Any) -> Any:
+    """Random numbers in the same places; what is no tensor, and a packed kernel, which nothing writes to, as it is."""
+    if not isinstance(argument, Tensor) or argument.is_mkldnn:
+        return argument
+    places = 1 + sum((size - 1) * stride for size, stride in zip(argument.shape, argument.stride(), strict=True))
     # Some stand for the same numbers several times over.
-    return torch.randn(places, dtype=tensor.dtype).as_strided(tensor.shape, tensor.stride())
+    memory = torch.randn(places, dtype=argument.dtype, device=argument.device)
+    return memory.as_strided(argument.shape, argument.stride())
