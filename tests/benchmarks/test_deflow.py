@@ -12,7 +12,7 @@ from benchmarks.__main__ import main
 from benchmarks.deflow import plain, table
 from benchmarks.deflow.costs import Costs, costs
 from benchmarks.deflow.networks import images, network
-from benchmarks.deflow.precision import bits
+from benchmarks.deflow.precision import bits_by_precision
 from benchmarks.deflow.works import degrade, plain_degrade
 from benchmarks.growth import table as growth_table
 from benchmarks.page import fill
@@ -70,7 +70,7 @@ class TestFlowkit:
 
 
 def test_half_precision_changes_log_likelihoods_little() -> None:
-    found = bits(small().eval(), 64)
+    found = bits_by_precision(small().eval(), 64)
     assert found["float32"] != found["bfloat16"]
     assert found["bfloat16"] == pytest.approx(found["float32"], abs=0.01)
 
