@@ -1,4 +1,4 @@
-"""``python -m benchmarks gpu``: run all sections, write the record as rows come, then the page, and print the tables."""
+"""``python -m benchmarks gpu``: run all sections, write the record as rows come, and print and file the tables."""
 
 import argparse
 import time

@@ -1,4 +1,4 @@
-"""``python -m benchmarks gpu``: each section runs, on a CPU and small; errors, time limits and interruptions are kept."""
+"""``python -m benchmarks gpu``: each section runs, small and on a CPU; errors, limits and interruptions are kept."""
 
 import os
 import signal
@@ -36,7 +36,9 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a quick run of all sections leaves."""
     folder = tmp_path_factory.mktemp("quick")
     page = folder / "page.md"
-    page.write_text("".join(f"<!-- begin {part} -->\nto be replaced\n<!-- end {part} -->\n" for part in PARTS), encoding="utf-8")
+    page.write_text(
+        "".join(f"<!-- begin {part} -->\nto be replaced\n<!-- end {part} -->\n" for part in PARTS), encoding="utf-8"
+    )
     assert main(["gpu", *ON_CPU, "--out", str(folder), "--page", str(page)]) == 0
     record = records.read(folder / "gpu.json")
     text = page.read_text(encoding="utf-8")

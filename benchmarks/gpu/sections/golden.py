@@ -21,7 +21,7 @@ GOLDEN = Path(__file__).parents[3] / "tests" / "data" / "golden"
 SCALES = (4, 8)
 
 TOLERANCE = 1e-4
-"""As in the tests on a CPU: what float32 allows between two programs; of values absolutely, of likelihoods relatively."""
+"""What float32 allows between two programs, as in the tests on a CPU; absolute, but of likelihoods relative."""
 
 
 @torch.no_grad()

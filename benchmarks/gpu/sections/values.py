@@ -47,7 +47,7 @@ def _values(subject: Subject, device: torch.device) -> list[Tensor]:
     x, log_det_back = bijector.inverse(moved.z, moved.context)
     total = sum(part.sin().sum() for part in [*tensors(z), *tensors(x), log_det, log_det_back])
     parameters = [parameter for parameter in bijector.parameters() if parameter.requires_grad]
-    gradients = torch.autograd.grad(total, parameters, allow_unused=True) if parameters else ()  # type: ignore[arg-type]
+    gradients = torch.autograd.grad(total, parameters, allow_unused=True) if parameters else ()
     found = [*tensors(z), log_det, *tensors(x), log_det_back, *(grad for grad in gradients if grad is not None)]
     return [tensor.detach().cpu() for tensor in found]
 

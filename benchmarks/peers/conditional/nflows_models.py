@@ -11,6 +11,8 @@ realnvp            the scale is sigmoid(a + 2) + 0.001, its default; the context
 Its matrices have an offset, and a random permutation before them. For samples it repeats the context, row by row.
 """
 
+from typing import Any
+
 from torch import Tensor
 
 from benchmarks.density import nflows_models as known
@@ -37,7 +39,7 @@ def realnvp(event: Event, settings: Coupling, context: int) -> Model:
 
 
 def _model(density: Density) -> Model:
-    flow = density.module
+    flow: Any = density.module
 
     def sample(number: int, context: Tensor) -> Tensor:
         # One context gives 1 x number x event.

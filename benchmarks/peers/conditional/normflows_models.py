@@ -12,6 +12,7 @@ always computes.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import normflows as nf
 import torch
@@ -60,7 +61,7 @@ class _Reversed(nn.Module):
 
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()
-        self.layer = layer
+        self.layer: Any = layer
 
     def forward(self, z: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         return self.layer.inverse(z, context)
