@@ -5,9 +5,10 @@ from contextlib import contextmanager
 
 import torch
 
-__all__ = ["ARITHMETICS", "arithmetic"]
+__all__ = ["ARITHMETICS", "HALF", "arithmetic"]
 
-ARITHMETICS = ("float32", "TF32", "bfloat16 autocast")
+HALF = "bfloat16 autocast"
+ARITHMETICS = ("float32", "TF32", HALF)
 """float32 throughout; float32 tensors multiplied in TF32; and networks in bfloat16, what is left of float32 in TF32."""
 
 
@@ -20,7 +21,7 @@ def arithmetic(name: str, device: torch.device) -> Iterator[None]:
     torch.set_float32_matmul_precision("highest" if name == "float32" else "high")
     torch.backends.cudnn.allow_tf32 = name != "float32"
     try:
-        with torch.autocast(device.type, torch.bfloat16, enabled=name == "bfloat16 autocast"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=name == HALF):
             yield
     finally:
         torch.set_float32_matmul_precision(before[0])

@@ -64,7 +64,7 @@ FULL = Sizes(
         "maf, conditional",
         "glow, conditional",
     ),
-    seconds=1.0,
+    seconds=0.6,
     compiler="inductor",
 )
 

@@ -161,9 +161,7 @@ def test_all_peers_have_a_section() -> None:
     assert {f"peers_{library}" for library in LIBRARIES} <= SECTIONS.keys()
 
 
-def test_the_sections_fit_the_command() -> None:
-    """With all their time: compiling has what is left."""
-    assert sum(section.seconds for name, section in SECTIONS.items() if name != "compiled") < 60 * 12
+def test_the_bijectors_are_in_the_catalogue() -> None:
     assert set(FULL.entries) | set(QUICK.entries) <= CATALOGUE.keys()
 
 

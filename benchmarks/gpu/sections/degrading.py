@@ -7,7 +7,7 @@ from torch import Tensor
 
 from benchmarks.deflow.networks import images, network
 from benchmarks.deflow.works import DEGRADE
-from benchmarks.gpu.arithmetic import arithmetic
+from benchmarks.gpu.arithmetic import HALF, arithmetic
 from benchmarks.gpu.clock import timed
 from benchmarks.gpu.section import Row
 from benchmarks.gpu.sizes import Setting
@@ -15,7 +15,7 @@ from flowkit_deflow import DeFlow
 
 __all__ = ["VARIANTS", "rows"]
 
-VARIANTS = (("plain", "TF32"), ("flowkit", "float32"), ("flowkit", "TF32"), ("flowkit", "bfloat16 autocast"))
+VARIANTS = (("plain", "TF32"), ("flowkit", "float32"), ("flowkit", "TF32"), ("flowkit", HALF))
 """Implementation and arithmetic."""
 
 

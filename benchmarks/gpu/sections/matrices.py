@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.deflow.networks import images, network
-from benchmarks.gpu.arithmetic import ARITHMETICS, arithmetic
+from benchmarks.gpu.arithmetic import ARITHMETICS, HALF, arithmetic
 from benchmarks.gpu.clock import timed
 from benchmarks.gpu.section import Row
 from benchmarks.gpu.sizes import Setting
@@ -26,7 +26,7 @@ def rows(setting: Setting) -> Iterator[Row]:
     peak = 0.0
     for name in ARITHMETICS:
         a, b = (torch.randn(sizes.matrix, sizes.matrix, device=device) for _ in range(2))
-        if name == "bfloat16 autocast":
+        if name == HALF:
             # The product alone, without the conversion.
             a, b = a.bfloat16(), b.bfloat16()
         with arithmetic(name, device):
@@ -45,7 +45,7 @@ def _conditioning(setting: Setting, peak: float) -> Iterator[Row]:
     side = sizes.sides[min(1, len(sizes.sides) - 1)]
     x = images(sizes.batches[-1], side, side).to(device)
     h = model.h(x, Domain.CLEAN)
-    with arithmetic("bfloat16 autocast", device):
+    with arithmetic(HALF, device):
         maps = encoder(h)
         given = f"{len(x)} images of {side} x {side}"
         for what, work in {
@@ -55,7 +55,7 @@ def _conditioning(setting: Setting, peak: float) -> Iterator[Row]:
             with FlopCounterMode(display=False) as counter:
                 work()
             found = _rate(counter.get_total_flops(), timed(work, device, sizes.seconds))
-            yield _share({"what": f"{what}, {given}", "arithmetic": "bfloat16 autocast", **found}, peak)
+            yield _share({"what": f"{what}, {given}", "arithmetic": HALF, **found}, peak)
     for level, features in enumerate(maps, 1):
         dense = features.dense() if isinstance(features, MixedResolution) else features
         yield _share(_dense(level, dense.bfloat16(), sizes.aim.hidden_channels, setting), peak)

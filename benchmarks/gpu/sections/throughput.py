@@ -6,7 +6,7 @@ from itertools import product
 import torch
 
 from benchmarks.deflow.networks import images, network
-from benchmarks.gpu.arithmetic import arithmetic
+from benchmarks.gpu.arithmetic import HALF, arithmetic
 from benchmarks.gpu.clock import release, timed
 from benchmarks.gpu.section import Row
 from benchmarks.gpu.sizes import Setting
@@ -31,7 +31,7 @@ def rows(setting: Setting, name: str) -> Iterator[Row]:
         try:
             x = images(batch, side, side).to(device)
             h = model.h(x, Domain.CLEAN)
-            for kind in ("TF32", "bfloat16 autocast"):
+            for kind in ("TF32", HALF):
                 with arithmetic(kind, device):
                     z, _ = bijector.bind(h)(x)
                     forward = timed(lambda x=x, h=h: bijector.bind(h)(x), device, sizes.seconds)  # type: ignore[misc]

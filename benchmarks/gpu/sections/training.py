@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
+import torch
+
 from benchmarks.deflow.networks import images, network
 from benchmarks.deflow.works import CHOICES, TrainingStep
-from benchmarks.gpu.arithmetic import arithmetic
+from benchmarks.gpu.arithmetic import HALF, arithmetic
 from benchmarks.gpu.clock import release, timed
 from benchmarks.gpu.section import Row
 from benchmarks.gpu.sections.degrading import VARIANTS
@@ -20,7 +22,10 @@ def rows(setting: Setting) -> Iterator[Row]:
     plain = 0.0
     for implementation, kind in VARIANTS:
         step = TrainingStep(CHOICES[implementation], network(sizes.aim).to(device), crops)
-        with arithmetic(kind, device):
+        if half := kind == HALF:
+            # As trainers do: the backward pass takes the types of the forward pass.
+            step.log_prob = torch.autocast(device.type, torch.bfloat16)(step.log_prob)
+        with arithmetic("TF32" if half else kind, device):
             loss = float(step())
             timing = timed(step, device, sizes.seconds)
         del step
