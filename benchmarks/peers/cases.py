@@ -7,9 +7,9 @@ from benchmarks.own_process import Prepare
 from benchmarks.peers.libraries import LIBRARIES, build, takes_part
 from benchmarks.peers.measured import PHASES
 from benchmarks.peers.model import compiled
-from benchmarks.peers.products import products
 from benchmarks.peers.table import COMPILED, OWN, PRODUCTS
 from benchmarks.peers.work import Work
+from benchmarks.products import products
 
 __all__ = ["CALLS", "cases", "repeated"]
 

@@ -72,9 +72,9 @@ def _measure(chosen: str, rounds: int) -> dict[str, Any]:
     from benchmarks.peers.libraries import LIBRARIES, build, takes_part
     from benchmarks.peers.measured import PHASES, phases, saved_bytes
     from benchmarks.peers.options import Options, arguments
-    from benchmarks.peers.products import products
     from benchmarks.peers.table import OWN
     from benchmarks.peers.work import GRIDS
+    from benchmarks.products import products
 
     works = GRIDS[chosen]
     start = time.monotonic()

@@ -6,13 +6,13 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.deflow.networks import images, network
 from benchmarks.gpu.arithmetic import ARITHMETICS, HALF, arithmetic
 from benchmarks.gpu.clock import timed
 from benchmarks.gpu.section import Row
 from benchmarks.gpu.sizes import Setting
+from benchmarks.products import count
 from flowkit import ContextMap, MixedResolution
 from flowkit_deflow import Domain
 
@@ -52,9 +52,8 @@ def _conditioning(setting: Setting, peak: float) -> Iterator[Row]:
             "encoder": lambda: encoder(h),
             "conditioning convolutions": lambda: conditional.bind(maps),
         }.items():
-            with FlopCounterMode(display=False) as counter:
-                work()
-            found = _rate(counter.get_total_flops(), timed(work, device, sizes.seconds))
+            _, multiply_adds = count(work)
+            found = _rate(2 * multiply_adds, timed(work, device, sizes.seconds))
             yield _share({"what": f"{what}, {given}", "arithmetic": HALF, **found}, peak)
     for level, features in enumerate(maps, 1):
         dense = features.dense() if isinstance(features, MixedResolution) else features

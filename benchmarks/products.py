@@ -1,16 +1,21 @@
-"""Matrix products and convolutions alone: what a call would take if all else in it took no time."""
+"""The matrix products and convolutions of a call: how many multiplications they are, and what they take alone.
+
+Operators are counted as they reach PyTorch's dispatcher, in whatever function of flowkit's, and without hooks: modules
+that see hooks call their layers one by one.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-__all__ = ["Products", "products"]
+__all__ = ["Products", "count", "products"]
 
 Arguments = tuple[Any, ...]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,17 @@ class Products:
     """Does them again, and nothing else."""
 
 
+def count(call: Callable[[], Result]) -> tuple[Result, int]:
+    """Call once: the result, and how many multiplications with an addition were done.
+
+    Raises:
+        RuntimeError: it calls an operator of which nothing is known here, so that the count could be wrong.
+    """
+    with _Recorder(keep=False) as recorder:
+        result = call()
+    return result, recorder.multiply_adds
+
+
 def products(call: Callable[[], object]) -> Products:
     """Record the products and convolutions of a call.
 
@@ -33,7 +49,7 @@ def products(call: Callable[[], object]) -> Products:
         RuntimeError: it calls an operator of which nothing is known here, so that the count could be wrong.
     """
     call()
-    with _Recorder() as recorder:
+    with _Recorder(keep=True) as recorder:
         call()
     recorded = recorder.recorded
 
@@ -93,10 +109,11 @@ NO_PRODUCTS = {"mkldnn::_reorder_convolution_weight"}
 
 
 class _Recorder(TorchDispatchMode):
-    """Notes each product, with arguments that lie in memory as the given ones do."""
+    """Counts products; and notes each, with arguments that lie in memory as the given ones do, if it is to."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep: bool) -> None:
         super().__init__()
+        self.keep = keep
         self.recorded: list[tuple[Callable[..., object], Arguments]] = []
         self.multiply_adds = 0
 
@@ -107,10 +124,11 @@ class _Recorder(TorchDispatchMode):
         name = func.name().partition(".")[0]
         if name in COUNTS:
             self.multiply_adds += COUNTS[name](result, args)
-            self.recorded.append((func, tuple(map(_like, args))))
+            if self.keep:
+                self.recorded.append((func, tuple(map(_like, args))))
         elif not name.startswith(KNOWN) and name not in NO_PRODUCTS:
             raise RuntimeError(
-                f"the operator {name} is not known to benchmarks/peers/products.py, so that its products would be left "
+                f"the operator {name} is not known to benchmarks/products.py, so that its products would be left "
                 "out of the count: say there how many multiply-adds it does, or that it does none"
             )
         return result
