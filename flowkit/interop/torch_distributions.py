@@ -13,7 +13,7 @@ from flowkit.bijector import Shape
 from flowkit.distributions.distribution import Distribution
 from flowkit.flow import Flow
 from flowkit.interop.rows import batch_shape_of, context_rows, is_several, to_rows
-from flowkit.interop.torch_transforms import BijectorTransform, FromTorchTransform, constraint_of
+from flowkit.interop.torch_transforms import BijectorTransform, FromTorchTransform, domain_constraint
 
 __all__ = ["BaseDistribution", "BijectorTransform", "FlowDistribution", "FromTorchTransform"]
 
@@ -187,8 +187,8 @@ class FlowDistribution(_View):
 
     @property
     def support(self) -> constraints.Constraint:
-        """The bijector's domain, for every element of an event."""
-        return constraint_of(self.flow.bijector.domain(torch.float64), len(self.event_shape))
+        """The bijector's domain, by the name torch has for it: ``positive``, ``unit_interval``, ``simplex``, ..."""
+        return domain_constraint(self.flow.bijector)
 
     def _log_prob_of_rows(self, rows: Tensor, batch: torch.Size) -> Tensor:
         return self.flow.log_prob(rows, self._context_rows(batch), _label_rows(self.label, self.label_dims, batch))
