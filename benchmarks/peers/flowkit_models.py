@@ -27,15 +27,15 @@ from flowkit import (
     Flow,
     LUConv1x1,
     MultiScale,
-    PackableConv2d,
     RationalQuadraticSpline,
     ScaleShift,
     Squeeze,
     StandardNormal,
-    Transform,
     ZeroConv2d,
     initialize,
 )
+from flowkit.nn import PackableConv2d
+from flowkit.transforms import Transform
 
 __all__ = ["affine", "glow", "maf", "plain_glow", "spline"]
 

@@ -19,7 +19,7 @@ class ConvKernel(ABC):
     r"""A convolution of images, ready to be called: :math:`y = \operatorname{LReLU}(w * x + b + a)`.
 
     References:
-        As :class:`~flowkit.PackableConv2d`, whose kernels these are.
+        As :class:`~flowkit.nn.PackableConv2d`, whose kernels these are.
 
     Examples:
         >>> kernel: ConvKernel = Kernel(torch.ones(1, 1, 1, 1), padding=(0, 0))

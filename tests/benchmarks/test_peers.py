@@ -23,7 +23,7 @@ from benchmarks.peers.model import Model
 from benchmarks.peers.options import Options, arguments
 from benchmarks.peers.products import products_of
 from benchmarks.peers.work import QUICK, RECORD, Work
-from flowkit import PackableConv2d
+from flowkit.nn import PackableConv2d
 
 BUILT = [(library, name) for name in RECORD for library in LIBRARIES if takes_part(library, name)]
 PARTS = ("times", "saved", "parameters", "conditions")

@@ -10,14 +10,12 @@ from flowkit import (
     ConvConditioner,
     Coupling,
     Injector,
-    MixedResolution,
     Reversible,
-    TiledFeatures,
     ZeroConv2d,
     initialize,
-    tile_features,
     use_activations,
 )
+from flowkit.nn import MixedResolution, TiledFeatures, tile_features
 
 CHANNELS = 66
 

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from flowkit import (
     Chain,
-    Distribution,
     Factorised,
     FactorOut,
     Flow,
@@ -27,6 +26,7 @@ from flowkit import (
     StandardNormal,
     ZeroConv2d,
 )
+from flowkit.distributions import Distribution
 from flowkit.interop import nflows_layout
 from flowkit.interop.nflows import DistributionFromNflows, DistributionToNflows, FromNflows, ToNflows, flow_to_nflows
 from flowkit.testing import run_checks

@@ -19,7 +19,8 @@ from torch.distributions import (
 from torch.distributions import Distribution as TorchDistribution
 from torch.distributions.transforms import ExpTransform
 
-from flowkit import Distribution, Factorised, Flow, Gaussian, Injector, Squeeze, StandardNormal, Uniform
+from flowkit import Factorised, Flow, Gaussian, Injector, Squeeze, StandardNormal, Uniform
+from flowkit.distributions import Distribution
 from flowkit.distributions.class_conditional import ClassConditional
 from flowkit.distributions.mixture import Mixture
 from flowkit.distributions.resampled import Resampled

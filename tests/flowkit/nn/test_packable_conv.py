@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowkit import PackableConv2d, PackedConvs
+from flowkit.nn import PackableConv2d, PackedConvs
 from flowkit.nn.kernel import ConvKernel, Kernel, PackedKernel, can_pack
 
 # Sums of some dozen products in another order.

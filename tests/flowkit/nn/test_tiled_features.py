@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from flowkit import ConvConditioner, MixedResolution, TiledFeatures, initialize, tile_features
+from flowkit import ConvConditioner, initialize
+from flowkit.nn import MixedResolution, TiledFeatures, tile_features
 
 CHANNELS = 66
 Maps = Tensor | MixedResolution

@@ -5,9 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from flowkit import nearest_conv2d
+from flowkit.nn import nearest_conv2d
 from flowkit.ops.nearest_conv import spread_taps, tap_kernel
-
 from tests.flowkit.nn.convolutions import assert_alike, operands
 
 

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from flowkit import REAL_LINE
+from flowkit.bijectors import REAL_LINE
 from flowkit.testing import ContractViolation
 from flowkit.testing.values import apply_to, difference, draw_within, equal, tensors, unflatten_event
 
