@@ -1,6 +1,5 @@
 """Networks that set the parameters of layers: plain modules, to be replaced at will."""
 
-from flowkit.bijectors.conditioner import apply_conditioner, prepare_conditioner
 from flowkit.nn.context_parameters import ContextParameters
 from flowkit.nn.conv import ConvConditioner, ZeroConv2d
 from flowkit.nn.dense_convs import dense_convolutions
@@ -32,9 +31,7 @@ __all__ = [
     "TiledFeatures",
     "TimeMLP",
     "ZeroConv2d",
-    "apply_conditioner",
     "dense_convolutions",
     "nearest_conv2d",
-    "prepare_conditioner",
     "tile_features",
 ]
