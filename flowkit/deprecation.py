@@ -78,7 +78,7 @@ def find(name: str) -> object:
 
     Examples:
         >>> import flowkit
-        >>> with warnings.catch_warnings(record=True):
+        >>> with warnings.catch_warnings(action="ignore"):
         ...     flowkit.Transform is flowkit.transforms.Transform
         True
     """

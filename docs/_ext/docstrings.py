@@ -38,6 +38,7 @@ PACKAGES = (
     "flowkit.distributions",
     "flowkit.nn",
     "flowkit.models",
+    "flowkit.ops",
     "flowkit.testing",
     "flowkit.testing.strategies",
     "flowkit.interop.nflows",
