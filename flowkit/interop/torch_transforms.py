@@ -1,4 +1,4 @@
-"""torch.distributions' transforms as flowkit bijectors, and the other way."""
+"""Transforms of torch.distributions as flowkit bijectors, and bijectors as such transforms."""
 
 from typing import Any, NamedTuple
 
@@ -21,15 +21,15 @@ class FromTorchTransform(Bijector[Tensor, Tensor]):
     .. math:: z = t(x), \qquad \log|\det \partial z / \partial x| = \sum_i \ell_i(x, z)
 
     with :math:`\ell` the transform's ``log_abs_det_jacobian``, summed over those dimensions of the event that the
-    transform takes for a batch's.
+    transform treats as batch dimensions.
 
     Mind the direction. A flowkit bijector normalises: its ``forward`` takes data to latents. The transforms in a
     ``TransformedDistribution`` generate: for those give ``t.inv``.
 
     The transform stays the caller's object: tensors that a plain torch transform holds are not parameters of this
     module, do not follow ``to(device)`` and are not in its state dict. One that is itself an ``nn.Module``, as Pyro's
-    flows are, is registered. It caches if it was made with a cache. (torch cannot copy or pickle a composition that
-    holds inverses; compose what they are the inverses of, and turn that round by :class:`~flowkit.Inverse`.)
+    flows are, is registered. It caches results if it was made with a cache. (torch cannot copy or pickle a composition
+    that holds inverses; compose the transforms that they invert, and apply :class:`~flowkit.Inverse`.)
 
     Args:
         transform: a bijective ``torch.distributions.transforms.Transform`` that keeps the number of dimensions.
@@ -90,7 +90,7 @@ class FromTorchTransform(Bijector[Tensor, Tensor]):
         return interval_of(self.transform.domain)
 
     def codomain(self, dtype: torch.dtype) -> Interval:
-        """As :meth:`domain`, of the transform's codomain."""
+        """The interval of the transform's codomain; the real line where that is none."""
         return interval_of(self.transform.codomain)
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
@@ -106,7 +106,7 @@ class FromTorchTransform(Bijector[Tensor, Tensor]):
     def _log_det(self, x: Tensor, z: Tensor, given: Tensor) -> Tensor:
         log_det = self.transform.log_abs_det_jacobian(x, z)
         batch = given.shape[: given.ndim - self.event_dims]
-        # What torch leaves to be summed: the event's dimensions that the transform takes for a batch's.
+        # The event's dimensions that the transform treats as batch dimensions are left to be summed.
         left = given.shape[len(batch) : given.ndim - self._own_dims]
         try:
             log_det = log_det.expand((*batch, *left))
@@ -299,7 +299,7 @@ def domain_constraint(bijector: Bijector[Any, Any]) -> constraints.Constraint:
 
 
 def codomain_constraint(bijector: Bijector[Any, Any]) -> constraints.Constraint:
-    """As :func:`domain_constraint`, of the latents."""
+    """The constraint of ``torch.distributions`` that a bijector's latents keep; see :func:`domain_constraint`."""
     match bijector:
         case Chain():
             constraint = codomain_constraint(bijector.parts[-1])

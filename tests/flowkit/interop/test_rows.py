@@ -37,7 +37,7 @@ def test_other_contexts_are_handed_on() -> None:
 def test_contexts_that_do_not_fit_are_named() -> None:
     with pytest.raises(ValueError, match=r"batch shape \(4,\) does not broadcast to samples of batch shape \(3,\)"):
         context_rows(torch.zeros(4, 2), 1, (3,))
-    with pytest.raises(ValueError, match=r"context of 3 dimensions .* shape \(4, 2\)"):
+    with pytest.raises(ValueError, match=r"context_dims is 3: .* shape \(4, 2\)"):
         batch_shape_of(torch.zeros(4, 2), 3)
 
 
