@@ -121,7 +121,7 @@ def test_the_constraints_of_a_bijector(
     assert domain_constraint(bijector).event_dim == codomain_constraint(bijector).event_dim == bijector.event_dims
 
 
-def test_a_transform_of_other_shapes_is_no_bijector_to_begin_with() -> None:
+def test_a_transform_that_changes_event_dims_is_refused() -> None:
     with pytest.raises(ValueError, match="takes events of 1 dimensions to events of 2"):
         FromTorchTransform(CorrCholeskyTransform())
 

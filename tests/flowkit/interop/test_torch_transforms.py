@@ -197,7 +197,7 @@ def test_values_outside_the_domain_are_refused() -> None:
         Inverse(FromTorchTransform(transforms.ExpTransform()))(torch.tensor([-1.0]))
 
 
-def test_what_is_no_bijector_is_refused() -> None:
+def test_transforms_that_are_not_bijective_are_refused() -> None:
     with pytest.raises(ValueError, match="AbsTransform is not bijective"):
         FromTorchTransform(transforms.AbsTransform())
     with pytest.raises(ValueError, match="ReshapeTransform takes events of 1 dimensions to events of 2"):
@@ -290,7 +290,7 @@ def test_bijectors_and_torch_transforms_mix() -> None:
     close(density.expand((4, 6)).log_prob(x), density.log_prob(x).expand(4, 6))
 
 
-def test_composed_and_turned_round() -> None:
+def test_composed_and_inverted() -> None:
     inner = couplings(3)
     composed = transforms.ComposeTransform([BijectorTransform(inner), transforms.ExpTransform()])
     bijector = FromTorchTransform(composed)
@@ -430,6 +430,6 @@ def test_gradients_through_the_view_are_those_of_the_map(cache_size: int) -> Non
     assert torch.autograd.gradcheck(density, (x, *bijector.parameters()))
 
 
-def test_what_is_none_of_flowkits_is_refused() -> None:
+def test_other_types_are_refused() -> None:
     with pytest.raises(TypeError, match=r"takes a flowkit\.Bijector, got Linear"):
         BijectorTransform(nn.Linear(2, 2))  # type: ignore[arg-type]

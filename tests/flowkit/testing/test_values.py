@@ -24,7 +24,7 @@ class TestDifference:
         assert difference((one(1.0), one(2.0)), (one(1.0), one(5.0)), "it") == 0.5
 
     @pytest.mark.parametrize("wrong", [NAN, INF, -INF])
-    def test_what_is_not_finite_is_no_match(self, wrong: float) -> None:
+    def test_nonfinite_values_never_match(self, wrong: float) -> None:
         # A comparison with a tolerance is false for either.
         assert not difference(one(wrong, 0.0), one(1.0, 0.0), "it") <= 1.0
         assert not difference(one(wrong), one(wrong), "it") <= 1.0
