@@ -5,7 +5,7 @@ Names that moved can be used where they were until version 0.3.
 
 import warnings
 
-from flowkit import bijectors, distributions, models, nn, transforms
+from flowkit import bijectors, distributions, models, nn, ops, transforms
 
 __all__ = ["GONE", "MOVED", "find"]
 
@@ -32,6 +32,7 @@ MOVED = {
     "MixedResolution": nn,
     "Normaliser": distributions,
     "ODESolver": bijectors,
+    "PackableConv2d": nn,
     "PowerSeriesLogDet": bijectors,
     "REAL_LINE": bijectors,
     "Recipe": models,
@@ -44,7 +45,7 @@ MOVED = {
     "Transform": transforms,
     "Wrapper": bijectors,
     "gaussian_log_prob": distributions,
-    "nearest_conv2d": nn,
+    "nearest_conv2d": ops,
     "normal_like": distributions,
     "pick": distributions,
     "split_parameters": transforms,
@@ -56,7 +57,6 @@ _PLAIN_FEATURES = "pass the feature map itself, a tensor"
 
 GONE = {
     "ConvKernel": _PLAIN_CONVOLUTION,
-    "PackableConv2d": _PLAIN_CONVOLUTION,
     "PackedConvs": _PLAIN_CONVOLUTION,
     "TiledFeatures": _PLAIN_FEATURES,
     "dense_convolutions": "apply each torch.nn.Conv2d to torch.cat of the maps that it reads",

@@ -21,7 +21,7 @@ from flowkit import (
     Squeeze,
     ZeroConv2d,
 )
-from flowkit.nn import MixedResolution, TiledFeatures, tile_features
+from flowkit.nn import MixedResolution
 from flowkit.transforms import BoundedLogScale, SigmoidScale
 from flowkit_deflow.method.latents import CorrelatedShift, DomainShift, InferredShift, LatentModel, UncorrelatedShift
 from flowkit_deflow.method.rrdb import RRDBEncoder
@@ -123,8 +123,8 @@ class _MapOfLevel(nn.Module):
         super().__init__()
         self.index = index
 
-    def forward(self, maps: tuple[Tensor | MixedResolution, ...]) -> Tensor | MixedResolution | TiledFeatures:
-        return tile_features(maps[self.index])
+    def forward(self, maps: tuple[Tensor | MixedResolution, ...]) -> Tensor | MixedResolution:
+        return maps[self.index]
 
 
 def _conditional_part(config: Architecture, channels: int) -> Bijector[Any, Any]:

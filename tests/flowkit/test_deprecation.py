@@ -7,10 +7,10 @@ import warnings
 import pytest
 
 import flowkit
-from flowkit import bijectors, distributions, models, nn, transforms
+from flowkit import bijectors, distributions, models, nn, ops, transforms
 from flowkit.deprecation import GONE, MOVED
 
-ROOMS = (bijectors, distributions, models, nn, transforms)
+ROOMS = (bijectors, distributions, models, nn, ops, transforms)
 
 
 @pytest.mark.parametrize("name", MOVED)

@@ -1,3 +1,0 @@
-"""Neighbours in a chain that run as one."""
-
-__all__: list[str] = []
