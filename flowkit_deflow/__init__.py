@@ -22,7 +22,7 @@ from flowkit_deflow.training.memory import keep_freed_memory
 from flowkit_deflow.weights.published import from_published, published_shapes, to_published
 from flowkit_deflow.weights.rrdb_weights import load_rrdb
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "PRESETS",

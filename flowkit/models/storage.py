@@ -37,10 +37,10 @@ def save_model(model: nn.Module, folder: str | Path) -> None:
 
     Args:
         model: the model, on any device; its architecture must be the one it was made with.
-        folder: where to; missing parents are created.
+        folder: the folder to write; missing parents are created.
 
     Raises:
-        ValueError: the model was not made by :func:`~flowkit.create_model`, a setting is none that JSON can hold, or
+        ValueError: the model was not made by :func:`~flowkit.create_model`, JSON cannot hold a setting, or
             an entry of the state dict is no tensor.
         FileExistsError: ``folder`` is a file, or holds anything but a model.
         ImportError: safetensors is not installed.
@@ -70,7 +70,7 @@ def save_model(model: nn.Module, folder: str | Path) -> None:
 
 
 def load_model(folder: str | Path) -> nn.Module:
-    """A model that :func:`save_model` stored.
+    """Load a model that :func:`save_model` stored.
 
     Args:
         folder: the folder.
@@ -154,7 +154,7 @@ def _plain(value: Any, model: str, setting: str) -> Any:
 def _copied(key: str, value: Any) -> Tensor:
     if not isinstance(value, Tensor):
         raise ValueError(f"the state dict's entry {key!r} is a {type(value).__name__}; only tensors can be stored")
-    # Copies, since tensors that share memory cannot be written.
+    # Copies: tensors that share memory cannot be written.
     return value.detach().cpu().contiguous().clone()
 
 

@@ -9,7 +9,6 @@ from flowkit import (
     Additive,
     Affine,
     Bijector,
-    BoundedLogScale,
     Chain,
     ContextMap,
     ConvConditioner,
@@ -18,12 +17,12 @@ from flowkit import (
     Injector,
     Inverse,
     LUConv1x1,
-    MixedResolution,
     MultiScale,
-    SigmoidScale,
     Squeeze,
     ZeroConv2d,
 )
+from flowkit.nn import MixedResolution
+from flowkit.transforms import BoundedLogScale, SigmoidScale
 from flowkit_deflow.method.latents import CorrelatedShift, DomainShift, InferredShift, LatentModel, UncorrelatedShift
 from flowkit_deflow.method.rrdb import RRDBEncoder
 from flowkit_deflow.settings.schema import Architecture

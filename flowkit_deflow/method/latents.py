@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from flowkit import Distribution, StandardNormal, gaussian_log_prob, normal_like
+from flowkit import StandardNormal
+from flowkit.distributions import Distribution, gaussian_log_prob, normal_like
 
 __all__ = ["CorrelatedShift", "Domain", "DomainShift", "InferredShift", "LatentModel", "Posterior", "UncorrelatedShift"]
 
@@ -349,7 +350,7 @@ class LatentModel(Distribution[tuple[Tensor, ...]]):
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, ...]:
-        """Draw latents of a domain; see :meth:`flowkit.Distribution.sample`."""
+        """Draw latents of a domain; see :meth:`flowkit.distributions.Distribution.sample`."""
         latents = []
         for part, shift in zip(shape, self.shifts, strict=True):
             like = shift.mean

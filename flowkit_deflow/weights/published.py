@@ -17,10 +17,10 @@ from flowkit import (
     FactorOut,
     LUConv1x1,
     MultiScale,
-    SigmoidScale,
     Squeeze,
     ZeroConv2d,
 )
+from flowkit.transforms import SigmoidScale
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.method.latents import CorrelatedShift, LatentModel
 from flowkit_deflow.method.rrdb import RRDBEncoder

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from flowkit import Additive, Affine, BoundedLogScale, Coupling, Injector, SigmoidScale, initialize
+from flowkit import Additive, Affine, Coupling, Injector, initialize
+from flowkit.transforms import BoundedLogScale, SigmoidScale
 from flowkit_deflow.method.architecture import build_bijector, build_latents, level_channels
 from flowkit_deflow.method.latents import CorrelatedShift, InferredShift, UncorrelatedShift
 from flowkit_deflow.settings.schema import Architecture
