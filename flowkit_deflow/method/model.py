@@ -1,8 +1,6 @@
 """DeFlow: degraded versions of clean images, and back."""
 
 import json
-import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -13,22 +11,17 @@ from flowkit import Bijector, Flow, initialize
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import atomic_folder
 from flowkit_deflow.images.noise import GeneratorNoise, NoiseSource
-from flowkit_deflow.images.resize import Window, bicubic_downsample, pad_to_multiple
-from flowkit_deflow.images.tiling import Tile, tiles
+from flowkit_deflow.images.resize import bicubic_downsample, pad_to_multiple
 from flowkit_deflow.method.architecture import build_bijector, build_latents
+from flowkit_deflow.method.generation import generate, tiles_for
+from flowkit_deflow.method.latent_edits import Degrade, LatentEdit, Latents, Restore, Sample
 from flowkit_deflow.method.latents import Domain, LatentModel
 from flowkit_deflow.method.normalization import ColourNormalization
 from flowkit_deflow.settings.schema import Architecture, from_dict, to_dict
 from flowkit_deflow.state_files import read_state, write_state
 
-__all__ = ["MARGIN", "MARGIN_PER_BLOCK", "DeFlow"]
+__all__ = ["DeFlow"]
 
-# What a tile sees around what is kept of it, in pixels of h. Border effects decay with distance; deeper encoders need a
-# wider margin. tests/flowkit_deflow/images/test_tiling.py bounds what is left.
-MARGIN = 16
-MARGIN_PER_BLOCK = 1.5
-
-Latents = tuple[Tensor, ...]
 Images = Tensor
 
 
@@ -179,16 +172,8 @@ class DeFlow(nn.Module):
         Raises:
             ValueError: not a batch of RGB images, or ``samples`` is under 1.
         """
-        return self._translate(
-            images,
-            Domain.CLEAN,
-            start=lambda bound, x: bound(x)[0],
-            change=lambda z, draws: self.latents.degrade(z, draws[0], temperature),
-            draws=1,
-            samples=samples,
-            noise=noise or GeneratorNoise(generator),
-            tile=tile,
-        )
+        edit = Degrade(self.latents, temperature)
+        return self._generated(images, edit, samples, noise or GeneratorNoise(generator), tile)
 
     def restore(
         self,
@@ -216,16 +201,8 @@ class DeFlow(nn.Module):
         Raises:
             ValueError: not a batch of RGB images, or ``samples`` is under 1.
         """
-        return self._translate(
-            images,
-            Domain.DEGRADED,
-            start=lambda bound, y: bound(y)[0],
-            change=lambda z, draws: self.latents.restore(z, list(zip(*draws, strict=True)), temperature),
-            draws=2,
-            samples=samples,
-            noise=noise or GeneratorNoise(generator),
-            tile=tile,
-        )
+        edit = Restore(self.latents, temperature)
+        return self._generated(images, edit, samples, noise or GeneratorNoise(generator), tile)
 
     def sample(
         self,
@@ -255,91 +232,30 @@ class DeFlow(nn.Module):
         Raises:
             ValueError: not a batch of RGB images, or ``samples`` is under 1.
         """
-
-        def draw(_: Latents, draws: list[Latents]) -> Latents:
-            clean = tuple(temperature * part for part in draws[0])
-            if domain is Domain.CLEAN:
-                return clean
-            # Only the random part of u is scaled: its mean is the domain's.
-            levels = zip(clean, draws[1], self.latents.shifts, strict=True)
-            return tuple(z + s.shift(temperature * n) for z, n, s in levels)
-
-        return self._translate(
-            images,
-            domain,
-            start=lambda bound, x: (),
-            change=draw,
-            draws=2,
-            samples=samples,
-            noise=noise or GeneratorNoise(generator),
-            tile=tile,
-        )
+        edit = Sample(self.latents, domain, temperature)
+        return self._generated(images, edit, samples, noise or GeneratorNoise(generator), tile)
 
     @torch.no_grad()
-    def _translate(
-        self,
-        images: Images,
-        domain: Domain,
-        *,
-        start: Callable[[Bijector[Tensor, Latents], Tensor], Latents],
-        change: Callable[[Latents, list[Latents]], Latents],
-        draws: int,
-        samples: int | None,
-        noise: NoiseSource,
-        tile: int | None,
+    def _generated(
+        self, images: Images, edit: LatentEdit, samples: int | None, noise: NoiseSource, tile: int | None
     ) -> Images:
-        """Encode (``start``), change the latents, decode; tile by tile, every sample under one conditioning pass."""
+        """Check and pad the images, generate, and cut the padding off."""
         if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
             raise ValueError(f"expected float images B x 3 x H x W in [0, 1], got {images.dtype} {tuple(images.shape)}")
         if samples is not None and samples < 1:
             raise ValueError(f"samples is {samples}; expected at least 1, or None for one version")
-        dtype = next(self.parameters()).dtype
-        padded, (height, width) = pad_to_multiple(images.to(dtype), self.config.alignment)
-        h = self._drawn_h(padded, domain, noise)
-        shared = self.normalization.to_shared(padded, domain)
-        shapes = self.bijector.output_shape(tuple(padded.shape[1:]))
-        # Drawn for the whole image before it is cut: a tile's numbers do not depend on the tiles.
-        numbers = [
-            [
-                tuple(noise(f"sample {s} draw {d} level {i}", (len(images), *shape)) for i, shape in enumerate(shapes))
-                for d in range(draws)
-            ]
-            for s in range(samples or 1)
-        ]
+        padded, (height, width) = pad_to_multiple(images.to(next(self.parameters()).dtype), self.config.alignment)
+        h = self._drawn_h(padded, edit.domain, noise)
+        shared = self.normalization.to_shared(padded, edit.domain)
+        parts = tiles_for(self.config, padded.shape[-2], padded.shape[-1], tile)
         result = images.new_empty((samples or 1, *padded.shape))
-        for part in self._tiles(padded, tile):
-            bound = self.bijector.bind(None if h is None else self._cut(h, part.outer, padded))
-            z = start(bound, self._cut(shared, part.outer, padded))
-            for s, drawn in enumerate(numbers):
-                cut = [tuple(self._cut(n, part.outer, padded).to(shared) for n in latents) for latents in drawn]
-                decoded, _ = bound.inverse(change(z, cut))
-                (top, left, *_), inner = part.outer, part.inner
-                rows = slice(inner.top - top, inner.top - top + inner.height)
-                columns = slice(inner.left - left, inner.left - left + inner.width)
-                kept = self.normalization.back(decoded, domain)[..., rows, columns]
-                result[s, ..., inner.top : inner.top + inner.height, inner.left : inner.left + inner.width] = (
-                    kept.clamp(0, 1)
-                )
+        for sample, window, pixels in generate(self.bijector, shared, h, edit, noise, samples or 1, parts):
+            kept = self.normalization.back(pixels, edit.domain).clamp(0, 1)
+            result[sample, ..., window.top : window.top + window.height, window.left : window.left + window.width] = (
+                kept
+            )
         result = result[..., :height, :width]
         return result[0] if samples is None else result
-
-    def _tiles(self, padded: Tensor, tile: int | None) -> list[Tile]:
-        height, width = padded.shape[-2:]
-        if tile is None:
-            whole = Window(0, 0, height, width)
-            return [Tile(whole, whole)]
-        alignment = self.config.alignment
-        side = max(tile // alignment, 1) * alignment
-        factor = self.config.factor or 4
-        margin = math.ceil(factor * max(MARGIN, MARGIN_PER_BLOCK * self.config.encoder_blocks) / alignment) * alignment
-        return list(tiles(height, width, side, margin, alignment))
-
-    @staticmethod
-    def _cut(values: Tensor, window: Window, image: Tensor) -> Tensor:
-        """The window of the image, cut out of something of a lower resolution."""
-        step = image.shape[-1] // values.shape[-1]
-        top, left, height, width = (number // step for number in window)
-        return values[..., top : top + height, left : left + width]
 
     def _drawn_h(self, images: Images, domain: Domain | Tensor, noise: NoiseSource) -> Tensor | None:
         if self.config.factor is None:
