@@ -250,10 +250,9 @@ class DeFlow(nn.Module):
         parts = tiles_for(self.config, padded.shape[-2], padded.shape[-1], tile)
         result = images.new_empty((samples or 1, *padded.shape))
         for sample, window, pixels in generate(self.bijector, shared, h, edit, noise, samples or 1, parts):
-            kept = self.normalization.back(pixels, edit.domain).clamp(0, 1)
-            result[sample, ..., window.top : window.top + window.height, window.left : window.left + window.width] = (
-                kept
-            )
+            rows = slice(window.top, window.top + window.height)
+            columns = slice(window.left, window.left + window.width)
+            result[sample, ..., rows, columns] = self.normalization.back(pixels, edit.domain).clamp(0, 1)
         result = result[..., :height, :width]
         return result[0] if samples is None else result
 
@@ -280,12 +279,7 @@ class DeFlow(nn.Module):
         Raises:
             UserError: it cannot be written, or the folder holds other files.
         """
-        others = {path.name for path in Path(folder).glob("*")} - {"config.json", "model.safetensors"}
-        if others:
-            raise UserError(
-                f"{folder}: holds other files ({min(others)}, ...), which would be lost; choose another folder"
-            )
-        with atomic_folder(Path(folder)) as temporary:
+        with atomic_folder(Path(folder), replaces=("config.json", "model.safetensors")) as temporary:
             text = json.dumps({"format": FORMAT, "architecture": to_dict(self.config)}, indent=2)
             (temporary / "config.json").write_text(text + "\n", encoding="utf-8")
             write_state(temporary / "model.safetensors", self.state_dict())

@@ -9,11 +9,16 @@ from pathlib import Path
 import pytest
 
 import flowkit
+import flowkit.models
 import flowkit.testing
 import flowkit_deflow
 
-# What is public of flowkit: its own names, and those of the part that checks bijectors.
-PUBLIC = {"flowkit": flowkit.__all__, "flowkit.testing": flowkit.testing.__all__}
+# What is public of flowkit: its own names, those of the part that checks bijectors, and those of the second tier.
+PUBLIC = {
+    "flowkit": flowkit.__all__,
+    "flowkit.models": flowkit.models.__all__,
+    "flowkit.testing": flowkit.testing.__all__,
+}
 FLOWKIT = sorted(Path(flowkit.__file__).parent.rglob("*.py"))
 APPLICATION = sorted(Path(flowkit_deflow.__file__).parent.rglob("*.py"))
 

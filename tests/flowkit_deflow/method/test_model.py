@@ -451,7 +451,7 @@ class TestFolder:
 
     def test_a_folder_with_other_files_is_left_alone(self, tmp_path: Path) -> None:
         (tmp_path / "thesis.tex").write_text("precious")
-        with pytest.raises(UserError, match=r"holds other files \(thesis\.tex"):
+        with pytest.raises(UserError, match=r"holds 'thesis\.tex'"):
             perturbed(TINY).save_pretrained(tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
