@@ -1,15 +1,14 @@
 """DeFlow: degraded versions of clean images, and back."""
 
-import json
+import warnings
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
 from flowkit import Bijector, Flow, initialize
-from flowkit_deflow.errors import UserError
-from flowkit_deflow.files import atomic_folder
+from flowkit_deflow.images.checks import require_images, require_samples
 from flowkit_deflow.images.noise import GeneratorNoise, NoiseSource
 from flowkit_deflow.images.resize import bicubic_downsample, pad_to_multiple
 from flowkit_deflow.method.architecture import build_bijector, build_latents
@@ -17,8 +16,8 @@ from flowkit_deflow.method.generation import generate, tiles_for
 from flowkit_deflow.method.latent_edits import Degrade, LatentEdit, Latents, Restore, Sample
 from flowkit_deflow.method.latents import Domain, LatentModel
 from flowkit_deflow.method.normalization import ColourNormalization
+from flowkit_deflow.model_folder import load_exactly, read_model_folder, write_model_folder
 from flowkit_deflow.settings.schema import Architecture, from_dict, to_dict
-from flowkit_deflow.state_files import read_state, write_state
 
 __all__ = ["DeFlow"]
 
@@ -50,6 +49,9 @@ class DeFlow(nn.Module):
         >>> model.degrade(images, samples=3, temperature=0.8).shape
         torch.Size([3, 2, 3, 24, 17])
     """
+
+    kind: ClassVar[str] = "deflow"
+    tiled: ClassVar[bool] = True
 
     def __init__(self, config: Architecture) -> None:
         super().__init__()
@@ -240,10 +242,8 @@ class DeFlow(nn.Module):
         self, images: Images, edit: LatentEdit, samples: int | None, noise: NoiseSource, tile: int | None
     ) -> Images:
         """Check and pad the images, generate, and cut the padding off."""
-        if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
-            raise ValueError(f"expected float images B x 3 x H x W in [0, 1], got {images.dtype} {tuple(images.shape)}")
-        if samples is not None and samples < 1:
-            raise ValueError(f"samples is {samples}; expected at least 1, or None for one version")
+        require_images(images)
+        require_samples(samples)
         padded, (height, width) = pad_to_multiple(images.to(next(self.parameters()).dtype), self.config.alignment)
         h = self._drawn_h(padded, edit.domain, noise)
         shared = self.normalization.to_shared(padded, edit.domain)
@@ -279,10 +279,7 @@ class DeFlow(nn.Module):
         Raises:
             UserError: it cannot be written, or the folder holds other files.
         """
-        with atomic_folder(Path(folder), replaces=("config.json", "model.safetensors")) as temporary:
-            text = json.dumps({"format": FORMAT, "architecture": to_dict(self.config)}, indent=2)
-            (temporary / "config.json").write_text(text + "\n", encoding="utf-8")
-            write_state(temporary / "model.safetensors", self.state_dict())
+        write_model_folder(folder, self.kind, to_dict(self.config), self.state_dict())
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:
@@ -295,47 +292,17 @@ class DeFlow(nn.Module):
             The model in evaluation mode, on the CPU.
 
         Raises:
-            UserError: a file is missing or damaged, a setting or key is unknown, missing or misshapen.
+            UserError: a file is missing or damaged, the folder holds another kind of model, or a setting or key is
+                unknown, missing or misshapen.
         """
-        folder = Path(folder)
-        path = folder / "config.json"
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except OSError:
-            raise UserError(
-                f"{folder}: is no model folder (no config.json to read); train one with deflow train"
-            ) from None
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise UserError(f"{path}: is not valid JSON ({error}); get the model again") from None
-        if not isinstance(values, dict) or values.get("format") != FORMAT or "architecture" not in values:
-            raise UserError(f"{path}: is not of the format {FORMAT!r}; convert other checkpoints with deflow convert")
-        model = cls(from_dict(Architecture, values["architecture"], str(path)))
-        model.load_exactly(read_state(folder / "model.safetensors"), str(folder / "model.safetensors"))
+        stored = read_model_folder(folder)
+        stored.require(cls.kind)
+        model = cls(from_dict(Architecture, stored.settings, stored.config))
+        stored.load_into(model)
         return model.eval()
 
     def load_exactly(self, state: dict[str, Tensor], source: str) -> None:
-        """Load a state dict, every key accounted for.
-
-        Args:
-            state: the weights.
-            source: where they come from, for messages.
-
-        Raises:
-            UserError: an unknown, missing or misshapen key, by name.
-        """
-        own = self.state_dict()
-        for key in sorted(state.keys() ^ own.keys()):
-            problem = "is missing" if key in own else "is unknown"
-            raise UserError(
-                f"{source}: key {key!r} {problem}; these weights are of another architecture than config.json"
-            )
-        for key, value in own.items():
-            if state[key].shape != value.shape:
-                raise UserError(
-                    f"{source}: {key!r} has shape {tuple(state[key].shape)}, expected {tuple(value.shape)}; "
-                    "these weights are of another architecture than config.json"
-                )
-        self.load_state_dict(state)
-
-
-FORMAT = "flowkit-deflow 1"
+        """Moved to :func:`flowkit_deflow.model_folder.load_exactly`."""
+        message = "DeFlow.load_exactly is now flowkit_deflow.model_folder.load_exactly, and goes with the next release"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        load_exactly(self, state, source)

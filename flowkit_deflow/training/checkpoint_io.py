@@ -9,6 +9,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import atomic_path
 from flowkit_deflow.method.model import DeFlow
+from flowkit_deflow.model_folder import load_exactly
 from flowkit_deflow.settings.schema import Run, from_dict, read_yaml
 from flowkit_deflow.state_files import pickled, unpickled
 
@@ -50,7 +51,7 @@ def model_of_run(checkpoint: Path) -> DeFlow:
     run = from_dict(Run, read_yaml(settings), str(settings))
     state = AtomicCheckpointIO().load_checkpoint(checkpoint)["state_dict"]
     model = DeFlow(run.architecture)
-    model.load_exactly({key.removeprefix("model."): value for key, value in state.items()}, str(checkpoint))
+    load_exactly(model, {key.removeprefix("model."): value for key, value in state.items()}, str(checkpoint))
     return model.eval()
 
 

@@ -18,6 +18,7 @@ ORDER = (
     "errors",
     "files",
     "state_files",
+    "model_folder",
     "settings",
     "images",
     "evaluation",
