@@ -68,17 +68,14 @@ def train(
     strict: Strict = False,
 ) -> None:
     """Train a model from two unrelated folders of images."""
-    from flowkit_deflow.settings import schema as settings
+    from flowkit_deflow.settings import text
     from flowkit_deflow.settings.presets import preset as named
+    from flowkit_deflow.settings.schema import Run
     from flowkit_deflow.training.trainer import train as run_training
 
     if config is not None and preset is not None:
         raise UserError(f"--config {config} and --preset {preset} were both given; choose one of them")
-    run = (
-        named(preset or "small")
-        if config is None
-        else settings.from_dict(settings.Run, settings.read_yaml(config), str(config))
-    )
+    run = named(preset or "small") if config is None else text.from_dict(Run, text.read_yaml(config), str(config))
     short = {"data.clean": clean, "data.degraded": degraded, "training.seed": seed, "training.steps": steps}
     changes = [
         f"{name}={json.dumps(str(value))}" if isinstance(value, Path) else f"{name}={value}"
@@ -87,7 +84,7 @@ def train(
     ]
     if strict:
         changes.append("data.strict=true")
-    run = settings.override(run, [*changes, *(set_ or [])])
+    run = text.override(run, [*changes, *(set_ or [])])
     _, problems = run_training(run, out)
     typer.echo(f"The model is in {out / 'model'}; scalars and sample images: tensorboard --logdir {out / 'log'}")
     _report_problems(problems)
@@ -226,9 +223,10 @@ def convert(
     from dataclasses import replace
 
     from flowkit_deflow.method.model import DeFlow
-    from flowkit_deflow.settings import schema as settings
+    from flowkit_deflow.settings import text
     from flowkit_deflow.settings.presets import AIM_NORMALIZATION
     from flowkit_deflow.settings.presets import preset as named
+    from flowkit_deflow.settings.schema import Run
     from flowkit_deflow.state_files import read_state, write_state
     from flowkit_deflow.weights.published import from_published, to_published
 
@@ -256,7 +254,7 @@ def convert(
                 architecture = replace(architecture, normalization=AIM_NORMALIZATION)
         else:
             assert config is not None
-            architecture = settings.from_dict(settings.Run, settings.read_yaml(config), str(config)).architecture
+            architecture = text.from_dict(Run, text.read_yaml(config), str(config)).architecture
         network = DeFlow(architecture)
         from_published(network.bijector, network.latents, state)
         network.save_pretrained(target)
@@ -269,7 +267,7 @@ def info(
 ) -> None:
     """Say what a model folder, run folder or checkpoint holds."""
     from flowkit_deflow.method.model import DeFlow
-    from flowkit_deflow.settings.schema import to_yaml
+    from flowkit_deflow.settings.text import to_yaml
     from flowkit_deflow.state_files import read_state
 
     if path.is_file():

@@ -17,7 +17,8 @@ from flowkit_deflow.method.latent_edits import Degrade, LatentEdit, Latents, Res
 from flowkit_deflow.method.latents import Domain, LatentModel
 from flowkit_deflow.method.normalization import ColourNormalization
 from flowkit_deflow.model_folder import load_exactly, read_model_folder, write_model_folder
-from flowkit_deflow.settings.schema import Architecture, from_dict, to_dict
+from flowkit_deflow.settings.schema import Architecture
+from flowkit_deflow.settings.text import from_dict, to_dict
 
 __all__ = ["DeFlow"]
 

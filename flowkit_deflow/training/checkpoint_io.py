@@ -10,7 +10,8 @@ from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import atomic_path
 from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.model_folder import load_exactly
-from flowkit_deflow.settings.schema import Run, from_dict, read_yaml
+from flowkit_deflow.settings.schema import Run
+from flowkit_deflow.settings.text import from_dict, read_yaml
 from flowkit_deflow.state_files import pickled, unpickled
 
 __all__ = ["AtomicCheckpointIO", "last_checkpoint", "model_of_run"]

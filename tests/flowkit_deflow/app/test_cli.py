@@ -18,7 +18,8 @@ from skimage import data
 from flowkit_deflow.images.image_files import list_images, read_image, write_image
 from flowkit_deflow.images.resize import bicubic_downsample
 from flowkit_deflow.method.model import DeFlow
-from flowkit_deflow.settings.schema import Run, to_yaml
+from flowkit_deflow.settings.schema import Run
+from flowkit_deflow.settings.text import to_yaml
 from flowkit_deflow.weights.published import published_shapes
 from tests.flowkit_deflow.conftest import HEIGHT, WIDTH, Command, Ended, Photos
 

@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from flowkit_deflow.images.image_files import read_image, write_image
-from flowkit_deflow.settings.schema import Run, to_yaml
+from flowkit_deflow.settings.schema import Run
+from flowkit_deflow.settings.text import to_yaml
 from flowkit_deflow.state_files import pickled
 from tests.flowkit_deflow.conftest import HEIGHT, WIDTH, Command, Ended, Evil, Photos
 
