@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.settings.schema import Architecture, ChannelStatistics, Data, Normalization, Run, Training
 
-__all__ = ["AIM_NORMALIZATION", "PRESETS", "PUBLISHED", "preset"]
+__all__ = ["AIM_NORMALIZATION", "DEFAULT_PRESET", "PRESETS", "PUBLISHED", "preset"]
 
 
 def _statistics(mean: tuple[float, ...], std: tuple[float, ...]) -> ChannelStatistics:
@@ -90,6 +90,9 @@ PRESETS: dict[str, Run] = {
         ),
     ),
 }
+
+# What a run takes that names none.
+DEFAULT_PRESET = "small"
 
 # The published checkpoints' architectures: training measures AIM's statistics, a checkpoint comes without them.
 PUBLISHED: dict[str, Architecture] = {

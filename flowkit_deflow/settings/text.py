@@ -1,5 +1,6 @@
 """Settings as text: plain values and YAML in and out, and changes written as ``name=value``."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from difflib import get_close_matches
@@ -12,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.settings.schema import Run
 
-__all__ = ["from_dict", "override", "read_yaml", "to_dict", "to_yaml"]
+__all__ = ["assignments", "from_dict", "override", "read_run", "read_yaml", "to_dict", "to_yaml"]
 
 T = TypeVar("T")
 
@@ -129,6 +130,18 @@ def override(settings: Run, assignments: Sequence[str]) -> Run:
     return from_dict(Run, values, "--set " + " ".join(assignments) if assignments else "settings")
 
 
+def assignments(values: Mapping[str, object]) -> list[str]:
+    """Changes for :func:`override`, of the values that are not ``None``.
+
+    Examples:
+        >>> assignments({"data.clean": Path("2021"), "training.steps": 500, "training.seed": None})
+        ['data.clean="2021"', 'training.steps=500']
+    """
+    # JSON is YAML: in quotes, a folder's name is not taken for a number or a date.
+    given = {name: value for name, value in values.items() if value is not None}
+    return [f"{name}={json.dumps(value, default=str, ensure_ascii=False)}" for name, value in given.items()]
+
+
 def _value(text: str) -> Any:
     try:
         value = yaml.safe_load(text)
@@ -160,6 +173,15 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise UserError(f"{path}: holds no settings; expected sections like 'training:' with names and values")
     return values
+
+
+def read_run(path: Path) -> Run:
+    """A YAML file of a run's settings; what it leaves out keeps its default.
+
+    Raises:
+        UserError: the file is missing, is no YAML, or a setting is unknown or does not fit.
+    """
+    return from_dict(Run, read_yaml(path), str(path))
 
 
 def to_yaml(settings: Any) -> str:
