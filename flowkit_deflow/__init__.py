@@ -3,7 +3,7 @@
 import warnings
 
 from flowkit_deflow.degraders.degradation import Degradation
-from flowkit_deflow.degraders.degrader import Degrader, SupportsDegrade, TiledDegrader
+from flowkit_deflow.degraders.degrader import Degrader, SupportsDegrade
 from flowkit_deflow.degraders.registry import DEGRADERS, load_degrader
 from flowkit_deflow.degraders.white_noise import WhiteNoise
 from flowkit_deflow.errors import UserError
@@ -50,7 +50,6 @@ __all__ = [
     "Run",
     "SeededNoise",
     "SupportsDegrade",
-    "TiledDegrader",
     "Training",
     "UncorrelatedShift",
     "UserError",

@@ -47,7 +47,7 @@ class SupportsDegrade(Protocol):
 
 
 class Degrader(SupportsDegrade, Protocol):
-    r"""A degrader :math:`p(y \mid x)` that is stored in a folder under the name of its kind.
+    r"""A degrader :math:`p(y \mid x)` of images ``B x 3 x H x W`` that is stored in a folder, under its kind's name.
 
     To add one: a class with this face in a file of its own, and a line in
     ``flowkit_deflow.degraders.registry.DEGRADERS``.
