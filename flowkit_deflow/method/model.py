@@ -89,7 +89,11 @@ class DeFlow(nn.Module):
     def noisy_h(self, downsampled: Tensor, domain: Domain | Tensor, noise: Tensor | None = None) -> Tensor:
         """:meth:`h` for images that are downsampled already."""
         h = self.normalization.h_to_shared(downsampled, domain)
-        return h if noise is None else h + self.config.h_noise * noise.to(h)
+        if noise is None:
+            return h
+        # The sum is rounded once where h is in half precision.
+        precise = h.to(torch.promote_types(h.dtype, torch.float32))
+        return (precise + self.config.h_noise * noise.to(precise)).to(h.dtype)
 
     def log_prob(
         self,
