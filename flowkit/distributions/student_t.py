@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from flowkit.bijector import Shape, sum_event
 from flowkit.distributions.channels import ChannelDistribution, event_shape
 from flowkit.distributions.distribution import normal_like
+from flowkit.ops.private import gamma_variates
 
 __all__ = ["StudentT"]
 
@@ -97,7 +98,7 @@ def _gamma(concentration: Tensor, generator: torch.Generator | None) -> Tensor:
     """Gamma variables of that shape and rate 1, differentiable, drawn on the generator's own device."""
     device = concentration.device if generator is None else generator.device
     dtype = torch.promote_types(concentration.dtype, torch.float32)
-    drawn = torch._standard_gamma(concentration.to(device, dtype), generator=generator)
+    drawn = gamma_variates(concentration.to(device, dtype), generator)
     # Rounded to zero, it would make an infinite sample.
     return drawn.clamp_min(torch.finfo(dtype).tiny).to(concentration)
 

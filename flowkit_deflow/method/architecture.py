@@ -23,9 +23,7 @@ from flowkit import (
     MultiScale,
     SigmoidScale,
     Squeeze,
-    TiledFeatures,
     ZeroConv2d,
-    tile_features,
 )
 from flowkit_deflow.method.latents import CorrelatedShift, DomainShift, InferredShift, LatentModel, UncorrelatedShift
 from flowkit_deflow.method.rrdb import RRDBEncoder
@@ -138,8 +136,8 @@ class _MapOfLevel(nn.Module):
         super().__init__()
         self.index = index
 
-    def forward(self, maps: tuple[Tensor | MixedResolution, ...]) -> Tensor | MixedResolution | TiledFeatures:
-        return tile_features(maps[self.index])
+    def forward(self, maps: tuple[Tensor | MixedResolution, ...]) -> Tensor | MixedResolution:
+        return maps[self.index]
 
 
 def _conditional_part(config: Architecture, channels: int) -> Bijector[Any, Any]:

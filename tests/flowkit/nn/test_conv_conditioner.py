@@ -40,7 +40,7 @@ def test_prepare_and_forward_are_one_convolution_of_both() -> None:
 def test_without_context_it_is_the_plain_network() -> None:
     network = made_ready(ConvConditioner(2, 6, hidden_channels=5))
     x = torch.rand(4, 2, 3, 5).double()
-    assert network.prepare(None).hidden is None
+    assert network.prepare(None) is None
     torch.testing.assert_close(network(x), as_one_convolution(network, x))
 
 
