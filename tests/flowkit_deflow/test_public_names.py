@@ -9,15 +9,26 @@ from pathlib import Path
 import pytest
 
 import flowkit
+import flowkit.bijectors
+import flowkit.distributions
 import flowkit.models
+import flowkit.nn
 import flowkit.testing
+import flowkit.transforms
 import flowkit_deflow
 
 # What is public of flowkit: its own names, those of the part that checks bijectors, and those of the second tier.
 PUBLIC = {
-    "flowkit": flowkit.__all__,
-    "flowkit.models": flowkit.models.__all__,
-    "flowkit.testing": flowkit.testing.__all__,
+    module.__name__: module.__all__
+    for module in (
+        flowkit,
+        flowkit.bijectors,
+        flowkit.distributions,
+        flowkit.models,
+        flowkit.nn,
+        flowkit.testing,
+        flowkit.transforms,
+    )
 }
 FLOWKIT = sorted(Path(flowkit.__file__).parent.rglob("*.py"))
 APPLICATION = sorted(Path(flowkit_deflow.__file__).parent.rglob("*.py"))
