@@ -32,7 +32,6 @@ MOVED = {
     "MixedResolution": nn,
     "Normaliser": distributions,
     "ODESolver": bijectors,
-    "PackableConv2d": nn,
     "PowerSeriesLogDet": bijectors,
     "REAL_LINE": bijectors,
     "Recipe": models,
@@ -57,6 +56,7 @@ _PLAIN_FEATURES = "pass the feature map itself, a tensor"
 
 GONE = {
     "ConvKernel": _PLAIN_CONVOLUTION,
+    "PackableConv2d": _PLAIN_CONVOLUTION,
     "PackedConvs": _PLAIN_CONVOLUTION,
     "TiledFeatures": _PLAIN_FEATURES,
     "dense_convolutions": "apply each torch.nn.Conv2d to torch.cat of the maps that it reads",

@@ -34,7 +34,7 @@ from flowkit import (
     ZeroConv2d,
     initialize,
 )
-from flowkit.nn import PackableConv2d
+from flowkit.nn import Conv2d
 from flowkit.transforms import Transform
 
 __all__ = ["affine", "glow", "maf", "plain_glow", "spline"]
@@ -80,14 +80,14 @@ def _plain_step(channels: int, hidden: int) -> list[Bijector[Tensor, Tensor]]:
 
 def _plain_network(inputs: int, outputs: int, hidden: int) -> nn.Module:
     """Convolutions and ReLUs alone; the last convolution starts at zero."""
-    last = PackableConv2d(hidden, outputs, 3)
+    last = Conv2d(hidden, outputs, 3)
     for parameter in last.parameters():
         nn.init.zeros_(parameter)
     # In place: no gradient needs what a convolution gave.
     return nn.Sequential(
-        PackableConv2d(inputs, hidden, 3),
+        Conv2d(inputs, hidden, 3),
         nn.ReLU(inplace=True),
-        PackableConv2d(hidden, hidden, 1),
+        Conv2d(hidden, hidden, 1),
         nn.ReLU(inplace=True),
         last,
     )

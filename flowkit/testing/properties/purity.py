@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from flowkit.ops.inference_cache import InferenceCache
 from flowkit.testing.properties.tolerances import EXACT, YES_OR_NO
 from flowkit.testing.property import HOLDS, Measurement, Property
 from flowkit.testing.subject import Subject
@@ -89,10 +88,9 @@ def _identity(value: Any, above: tuple[int, ...] = ()) -> Any:
 def _may_hold_data(value: Any) -> bool:
     """Whether a call might leave data in an object's attributes.
 
-    Submodules are inspected on their own, and torch's own objects are trusted. :class:`InferenceCache` depends on
-    parameters only, which ``updates_take_effect`` checks.
+    Submodules are inspected on their own, and torch's own objects are trusted.
     """
-    known = isinstance(value, nn.Module | type | InferenceCache) or type(value).__module__.partition(".")[0] == "torch"
+    known = isinstance(value, nn.Module | type) or type(value).__module__.partition(".")[0] == "torch"
     return hasattr(value, "__dict__") and not known
 
 

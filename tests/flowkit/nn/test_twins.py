@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from flowkit import MADE, ActNorm, ConvConditioner, MaskedAutoregressive
-from flowkit.nn import ContextConv2d, MixedResolution, PackableConv2d
-from flowkit.ops import why_plain
+from flowkit.nn import ContextConv2d, Conv2d, MixedResolution
 
 # Sums of some hundred products of numbers near 1, in another order, in float32.
 CLOSE = {"atol": 2e-4, "rtol": 2e-4}
@@ -37,18 +36,18 @@ def images(batch: tuple[int, ...], channels: int, height: int, width: int, layou
 
 
 def plain(function: Callable[[], Tensor]) -> Tensor:
-    """A call for which gradients are recorded, so that no kernel is packed."""
+    """A call for which gradients are recorded, so that nothing is done in place."""
     with torch.enable_grad():
         return function().detach()
 
 
 @settings(deadline=None, max_examples=60)
 @given(BATCHES, SIDES, SIDES, LAYOUTS, st.sampled_from([1, 3]), st.booleans(), st.sampled_from([1, 3, 33]))
-def test_packable_conv2d(
+def test_conv2d(
     batch: tuple[int, ...], height: int, width: int, layout: str, side: int, bias: bool, channels: int
 ) -> None:
     torch.manual_seed(0)
-    layer, x = PackableConv2d(channels, 5, side, bias).eval(), images(batch, channels, height, width, layout)
+    layer, x = Conv2d(channels, 5, side, bias).eval(), images(batch, channels, height, width, layout)
     flat = x.reshape(-1, *x.shape[-3:])
     expected = F.conv2d(flat, layer.weight, layer.bias, padding=side // 2).reshape(*batch, 5, height, width)
     torch.testing.assert_close(plain(lambda: layer(x)), expected.detach(), **CLOSE)
@@ -148,35 +147,33 @@ def test_unrolling_a_made(batch: tuple[int, ...], context_features: int) -> None
         torch.testing.assert_close(one, other)
 
 
-def test_the_reasons_against_packing() -> None:
-    layer, x = PackableConv2d(3, 5, 3), torch.rand(2, 3, 8, 8)
-    parameters = [layer.weight, layer.bias]
-    with torch.no_grad():
-        assert why_plain(x, parameters, training=False) is None
-        assert "training mode" in str(why_plain(x, parameters, training=True))
-        assert "torch.float64" in str(why_plain(x.double(), parameters, training=False))
-        assert "meta" in str(why_plain(x.to("meta"), parameters, training=False))
-        assert "shape (2, 3, 1, 1)" in str(why_plain(x[..., :1, :1], parameters, training=False))
-        assert "made for each call" in str(why_plain(x, [2 * layer.weight], training=False))
-        with torch.autocast("cpu", torch.bfloat16):
-            assert "autocast" in str(why_plain(x, parameters, training=False))
-        with torch.backends.mkldnn.flags(enabled=False):
-            assert "oneDNN" in str(why_plain(x, parameters, training=False))
-
-        def inside(image: Tensor) -> Tensor:
-            assert "torch.func" in str(why_plain(image[None], parameters, training=False))
-            return image
-
-        torch.vmap(inside)(x)
-    assert "gradients" in str(why_plain(x, parameters, training=False))
+def test_the_reasons_against_folding() -> None:
+    network = conditioner(torch.float64)
+    assert network.why_plain() is None
+    with torch.nn.utils.parametrize.cached():
+        torch.nn.utils.parametrizations.weight_norm(network.conv2)
+        assert "ParametrizedConv2d, not a Conv2d" in str(network.why_plain())
+    fresh = ConvConditioner(2, 6, hidden_channels=5)
+    assert "waits for its start" in str(fresh.why_plain())
+    for module in (fresh.conv1, fresh.norm2, fresh.conv3, fresh.conv3.conv):
+        handle = module.register_forward_pre_hook(lambda *_: None)
+        for norm in (fresh.norm1, fresh.norm2):
+            norm.mark_initialized()
+        assert "has hooks" in str(fresh.why_plain())
+        handle.remove()
+    handle = torch.nn.modules.module.register_module_forward_hook(lambda *_: None)
+    assert "has hooks" in str(fresh.why_plain())
+    handle.remove()
+    fresh.norm1.forward = lambda x, context=None: (x, x.sum())  # type: ignore[method-assign]
+    assert "forward of ActNorm was replaced" in str(fresh.why_plain())
 
 
 class Subclass(Tensor):
     pass
 
 
-def test_a_tensor_of_a_derived_class_is_convolved_plainly() -> None:
-    layer: nn.Module = PackableConv2d(3, 5, 3).eval()
+def test_an_image_of_a_derived_class_stays_one() -> None:
+    layer: nn.Module = Conv2d(3, 5, 3).eval()
     x = torch.rand(2, 3, 8, 8).as_subclass(Subclass)
     with torch.no_grad():
         assert isinstance(layer(x), Subclass)

@@ -1,18 +1,16 @@
-"""A convolution layer whose kernel is laid out for the processor in inference."""
+"""A convolution layer over any batch shape."""
 
 from torch import Tensor, nn
 
-from flowkit.ops.convolution import Convolution
+from flowkit.ops.convolution import conv2d
 
-__all__ = ["PackableConv2d"]
+__all__ = ["Conv2d"]
 
 
-class PackableConv2d(nn.Conv2d):
+class Conv2d(nn.Conv2d):
     r"""``nn.Conv2d`` with a stride of 1 and zeros around the image, :math:`y = w * x + b`, over any batch shape.
 
-    Parameters and their names are those of ``nn.Conv2d``. In evaluation mode and without gradients, in float32 on a
-    CPU, the kernel is kept in oneDNN's order in memory as long as it does not change: for small images, reordering it
-    at each call takes up to half of the time. :func:`flowkit.ops.why_plain` tells what stands against that.
+    Parameters and their names are those of ``nn.Conv2d``, which may take its place where there is one batch dimension.
 
     Args:
         in_channels: channels of the input.
@@ -25,8 +23,7 @@ class PackableConv2d(nn.Conv2d):
 
     Examples:
         >>> import torch
-        >>> layer = PackableConv2d(3, 5, 3)
-        >>> layer(torch.rand(2, 7, 3, 8, 8)).shape
+        >>> Conv2d(3, 5, 3)(torch.rand(2, 7, 3, 8, 8)).shape
         torch.Size([2, 7, 5, 8, 8])
     """
 
@@ -34,10 +31,7 @@ class PackableConv2d(nn.Conv2d):
         if kernel_size % 2 == 0:
             raise ValueError(f"kernel_size is {kernel_size}; an odd one keeps the image's size")
         super().__init__(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=bias)
-        self._convolution = Convolution()
 
     def forward(self, input: Tensor) -> Tensor:
         """``batch x in_channels x H x W`` to ``batch x out_channels x H x W``."""
-        edge = self.kernel_size[0] // 2
-        parameters = [self.weight] if self.bias is None else [self.weight, self.bias]
-        return self._convolution(input, parameters, lambda: (self.weight, self.bias), (edge, edge), self.training)
+        return conv2d(input, self.weight, self.bias)
