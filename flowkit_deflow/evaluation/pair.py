@@ -6,9 +6,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-__all__ = ["CHANNELS", "Pair"]
+__all__ = ["CHANNELS", "CHANNEL_NAMES", "Pair"]
 
-CHANNELS = 3
+CHANNEL_NAMES = ("red", "green", "blue")
+CHANNELS = len(CHANNEL_NAMES)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,8 +5,8 @@ from matplotlib.figure import Figure
 
 from flowkit_deflow.evaluation.drawing.style import positive, shown_sets, tidy, words
 from flowkit_deflow.evaluation.evaluation import Evaluation
+from flowkit_deflow.evaluation.pair import CHANNEL_NAMES
 from flowkit_deflow.evaluation.picture import ChannelHistograms
-from flowkit_deflow.evaluation.quantities.noise_level import CHANNEL_NAMES
 from flowkit_deflow.evaluation.quantity import Quantity
 
 __all__ = ["draw_channel_histograms"]

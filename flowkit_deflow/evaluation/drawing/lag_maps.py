@@ -7,6 +7,7 @@ from flowkit_deflow.evaluation.drawing.style import shown_sets, tidy, words
 from flowkit_deflow.evaluation.evaluation import Evaluation
 from flowkit_deflow.evaluation.picture import LagMaps
 from flowkit_deflow.evaluation.quantity import Quantity
+from flowkit_deflow.evaluation.statistic import Array
 
 __all__ = ["draw_lag_maps"]
 
@@ -46,7 +47,7 @@ def draw_lag_maps(picture: LagMaps, quantity: Quantity, evaluation: Evaluation) 
     return figure
 
 
-def _without_origin(values: np.ndarray) -> np.ndarray:
+def _without_origin(values: Array) -> Array:
     # Lag (0, 0) is 1 by definition: it is left out so that the colours serve the lags that differ.
     rest = values.copy()
     rest[0, 0] = np.nan

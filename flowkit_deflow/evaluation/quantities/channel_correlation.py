@@ -1,7 +1,8 @@
 """How the noise's channels go together."""
 
 from flowkit_deflow.evaluation.comparison import Difference
-from flowkit_deflow.evaluation.quantities.noise_level import CHANNEL_NAMES, Moments
+from flowkit_deflow.evaluation.pair import CHANNEL_NAMES
+from flowkit_deflow.evaluation.quantities.noise_level import Moments
 from flowkit_deflow.evaluation.quantity import Measure, Row
 
 __all__ = ["CHANNEL_CORRELATION"]

@@ -8,14 +8,12 @@ import numpy as np
 import torch
 
 from flowkit_deflow.evaluation.comparison import Difference, Ratio
-from flowkit_deflow.evaluation.pair import Pair
+from flowkit_deflow.evaluation.pair import CHANNEL_NAMES, Pair
 from flowkit_deflow.evaluation.quantity import Measure, Row
 from flowkit_deflow.evaluation.statistic import Array, Statistic, Sums, without_rounding
 from flowkit_deflow.evaluation.unit import GREY_LEVELS
 
-__all__ = ["CHANNEL_NAMES", "NOISE_LEVEL", "Moments"]
-
-CHANNEL_NAMES = ("red", "green", "blue")
+__all__ = ["NOISE_LEVEL", "Moments"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +57,7 @@ class Moments(Statistic):
         return cls(mean=mean.numpy(), std=std.numpy(), correlation=correlation.numpy())
 
 
-CHANNELS = tuple(Row(f", {channel}", (index,)) for index, channel in enumerate(CHANNEL_NAMES))
+BY_CHANNEL = tuple(Row(f", {channel}", (index,)) for index, channel in enumerate(CHANNEL_NAMES))
 
 MEAN = Measure(
     key="mean",
@@ -68,7 +66,7 @@ MEAN = Measure(
     statistic=Moments,
     value=lambda moments: moments.mean,
     comparison=Difference(),
-    rows=CHANNELS,
+    rows=BY_CHANNEL,
 )
 STD = Measure(
     key="std",
@@ -77,7 +75,7 @@ STD = Measure(
     statistic=Moments,
     value=lambda moments: moments.std,
     comparison=Ratio("std_ratio"),
-    rows=CHANNELS,
+    rows=BY_CHANNEL,
 )
 OVERALL_STD = Measure(
     key="overall_std",
