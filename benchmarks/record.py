@@ -12,26 +12,51 @@ from typing import Any
 import torch
 
 import flowkit
-from flowkit.nn.processor import processor_vendor
 
-__all__ = ["RESULTS", "machine", "read", "versions", "write"]
+__all__ = ["RESULTS", "machine", "processor", "read", "versions", "write"]
 
 RESULTS = Path(__file__).parent / "results"
 """Where the results of record are."""
 
 
 def machine() -> str:
-    """The machine in a few words: ``2 CPU cores (x86_64, GenuineIntel, AVX512), 24 GB, no GPU``."""
+    """The machine in a few words: ``2 CPU cores (AMD EPYC 7B13, x86_64, AVX2), 24 GB, no GPU``."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
-    kind = ", ".join(filter(None, (platform.machine(), processor_vendor(), torch.backends.cpu.get_cpu_capability())))
+    kind = ", ".join(filter(None, (processor(), platform.machine(), torch.backends.cpu.get_cpu_capability())))
     return f"{os.cpu_count()} CPU cores ({kind}), {memory:.0f} GB, {gpu}"
 
 
-def versions(distributions: Iterable[str]) -> dict[str, str]:
-    """Python's and flowkit's version, and those of installed distributions."""
-    own = {"python": platform.python_version(), "flowkit": flowkit.__version__}
-    return own | {name: importlib.metadata.version(name) for name in distributions}
+def processor() -> str:
+    """The name of the processor's model, as Linux tells it; elsewhere what Python tells, which may be nothing."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return " ".join(value.split())
+    return platform.processor()
+
+
+def versions(distributions: Iterable[str], missing_too: bool = False) -> dict[str, str]:
+    """Python's and flowkit's version, and those of other distributions.
+
+    Args:
+        distributions: their names.
+        missing_too: whether one may be missing, and is then said to be; else it is an error.
+
+    Raises:
+        PackageNotFoundError: one is not installed.
+    """
+    found = {"python": platform.python_version(), "flowkit": flowkit.__version__}
+    for name in distributions:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            if not missing_too:
+                raise
+            found[name] = "not installed"
+    return found
 
 
 def write(path: Path, record: Mapping[str, Any]) -> None:

@@ -7,9 +7,11 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch._C._functorch import is_functorch_wrapped_tensor
 
-__all__ = ["REAL_LINE", "Bijector", "BoundBijector", "Interval", "Shape", "Step", "Wrapper", "sum_event"]
+from flowkit.hooks import has_hooks
+from flowkit.ops.private import is_wrapped
+
+__all__ = ["REAL_LINE", "Bijector", "BoundBijector", "Interval", "Prepared", "Shape", "Step", "Wrapper", "sum_event"]
 
 X = TypeVar("X")
 Z = TypeVar("Z")
@@ -74,7 +76,8 @@ class Bijector(nn.Module, ABC, Generic[X, Z]):
         """
         self.output_shape(self._event_shape(x))
         _require_within(x, self.domain, self)
-        return self._forward(x, self.prepare(context))
+        prepared = context.value if isinstance(context, Prepared) else self.prepare(context)
+        return self._forward(x, prepared)
 
     def inverse(self, z: Z, context: Any = None) -> tuple[X, Tensor]:
         """Generate: latent to data; log|det dx/dz| is returned beside it. Arguments and errors as in ``forward``."""
@@ -121,6 +124,24 @@ class Bijector(nn.Module, ABC, Generic[X, Z]):
         """Everything that depends on the context alone; handed to ``_forward`` and ``_inverse``."""
         return context
 
+    def run(self, x: Any, prepared: Any, inverse: bool = False) -> tuple[Any, Tensor]:
+        """Run as a part of a composition: on checked input, given what :meth:`prepare` returned.
+
+        Forward hooks of this bijector fire, as in a call; they see ``(x, Prepared(prepared))`` for its arguments.
+
+        Args:
+            x: data ``batch x event``, or a latent for the inverse.
+            prepared: what :meth:`prepare` returned.
+            inverse: whether the inverse is run, for which torch knows no hooks.
+
+        Returns:
+            As ``forward`` or ``inverse``.
+        """
+        if inverse:
+            return self._inverse(x, prepared)
+        # A call checks the shape again, which costs more than small layers do.
+        return self(x, Prepared(prepared)) if has_hooks(self) else self._forward(x, prepared)
+
     @abstractmethod
     def _forward(self, x: X, prepared: Any) -> tuple[Z, Tensor]:
         """``forward`` on checked input, given what :meth:`prepare` returned."""
@@ -132,8 +153,8 @@ class Bijector(nn.Module, ABC, Generic[X, Z]):
     def _steps(self, context: Any) -> list["Step"]:
         """The bijections that ``forward`` runs one after another, each with its own context: itself, or its parts.
 
-        What recomputes instead of storing (:class:`~flowkit.Activations`) goes by them, so that it sees through
-        compositions. A subclass of a composition that changes what is run changes them as well.
+        What recomputes instead of storing (:class:`~flowkit.bijectors.Activations`) goes by them, so that it sees
+        through compositions. A subclass of a composition that changes what is run changes them as well.
         """
         return [Step(self, inverse=False, context=context)]
 
@@ -152,6 +173,22 @@ class Bijector(nn.Module, ABC, Generic[X, Z]):
                 f"got a tensor of shape {tuple(value.shape)}"
             )
         return tuple(value.shape[batch:])
+
+
+class Prepared(NamedTuple):
+    """Stands for a context that a bijector has prepared already.
+
+    Attributes:
+        value: what :meth:`Bijector.prepare` returned.
+
+    Examples:
+        >>> from flowkit import Reversal
+        >>> layer = Reversal(2)
+        >>> layer(torch.tensor([[1.0, 2.0]]), Prepared(layer.prepare(None)))[0]
+        tensor([[2., 1.]])
+    """
+
+    value: Any
 
 
 class Step(NamedTuple):
@@ -182,7 +219,7 @@ class Step(NamedTuple):
 
     def run(self, x: Any, prepared: Any) -> tuple[Any, Tensor]:
         """The step's result and its log-determinant, of the batch shape."""
-        return self.bijector._inverse(x, prepared) if self.inverse else self.bijector._forward(x, prepared)
+        return self.bijector.run(x, prepared, self.inverse)
 
 
 class Wrapper(Bijector[X, Z]):
@@ -224,10 +261,10 @@ class Wrapper(Bijector[X, Z]):
         return self.bijector.codomain(dtype)
 
     def _forward(self, x: X, prepared: Any) -> tuple[Z, Tensor]:
-        return self.bijector._forward(x, prepared)
+        return self.bijector.run(x, prepared)
 
     def _inverse(self, z: Z, prepared: Any) -> tuple[X, Tensor]:
-        return self.bijector._inverse(z, prepared)
+        return self.bijector.run(z, prepared, inverse=True)
 
 
 class BoundBijector(Wrapper[X, Z]):
@@ -308,7 +345,7 @@ def _require_within(value: Any, interval: Callable[[torch.dtype], Interval], bij
         return
     lower, upper = interval(value.dtype)
     # Nothing to see on the real line; and a branch on values would break a compiled graph or a vmapped call.
-    if (lower, upper) == REAL_LINE or torch.compiler.is_compiling() or is_functorch_wrapped_tensor(value):
+    if (lower, upper) == REAL_LINE or torch.compiler.is_compiling() or is_wrapped(value):
         return
     inside = (value > lower) & (value < upper)
     if not inside.all():

@@ -34,7 +34,8 @@ class MaskedAutoregressive(ChannelBijector):
         conditioner: a module from ``batch x features`` (and the context, if there is one) to
             ``parameters_per_element * features`` entries, interleaved, those of a feature depending on the features
             before it alone, in some order; that is not checked. It may have ``prepare(context)``, as for
-            :class:`~flowkit.Coupling`, and ``unroll(solve, prepared)``, as :meth:`~flowkit.MADE.unroll`.
+            :class:`~flowkit.Coupling`, and ``unroll(solve, prepared)``, as :meth:`~flowkit.MADE.unroll`, which returns
+            false where it declines.
         transform: the elementwise transform; :class:`~flowkit.Affine` by default.
 
     Raises:
@@ -88,19 +89,21 @@ class MaskedAutoregressive(ChannelBijector):
 
     def _one_by_one(self, direction: Callable[..., Any], y: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         """Parameters from the values that are sought."""
-        unroll = getattr(self.conditioner, "unroll", None)
         with torch.autocast(y.device.type, enabled=False):
-            if unroll is not None:
-                return self._unrolled(unroll, direction, y, prepared)
+            unrolled = self._unrolled(direction, y, prepared)
+            if unrolled is not None:
+                return unrolled
             # After n passes the first n features of the order are right, whatever the others were.
             x = torch.zeros_like(y)
             for _ in range(self.channels):
                 x, log_derivative = direction(y, self._parameters_from(x, prepared))
             return x, sum_event(log_derivative, 1, like=y)
 
-    def _unrolled(
-        self, unroll: Callable[..., None], direction: Callable[..., Any], y: Tensor, prepared: Any
-    ) -> tuple[Tensor, Tensor]:
+    def _unrolled(self, direction: Callable[..., Any], y: Tensor, prepared: Any) -> tuple[Tensor, Tensor] | None:
+        """The same feature by feature in about one pass; ``None`` where the conditioner does not unroll."""
+        unroll = getattr(self.conditioner, "unroll", None)
+        if unroll is None:
+            return None
         given = y.unbind(-1)
         found, log_derivatives = [given[0]] * self.channels, [given[0]] * self.channels
         count = self.transform.parameters_per_element
@@ -112,7 +115,8 @@ class MaskedAutoregressive(ChannelBijector):
             log_derivatives[feature] = log_derivative.expand_as(given[feature])
             return value
 
-        unroll(solve, prepared)
+        if not unroll(solve, prepared):
+            return None
         return torch.stack(found, -1), sum_event(torch.stack(log_derivatives, -1), 1)
 
     def _parameters_from(self, x: Tensor, prepared: Any) -> tuple[Tensor, ...]:

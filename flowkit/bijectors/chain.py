@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, Interval, Shape, Step
-from flowkit.bijectors.activations.choice import Activations, Stored
-from flowkit.bijectors.fused.table import joined
+from flowkit.bijectors.activations.choice import Activations, Plan, Stored
 
 __all__ = ["Chain", "use_activations"]
 
@@ -16,9 +15,7 @@ __all__ = ["Chain", "use_activations"]
 class Chain(Bijector[Any, Any]):
     r"""Bijectors one after another: :math:`f = f_n \circ \dots \circ f_1`; the log-determinants add up.
 
-    Every part is given the same context. Some neighbours are run as one: an :class:`~flowkit.ActNorm` and a matrix over
-    the same channels behind it are one matrix and a shift; an :class:`~flowkit.Injector` and a
-    :class:`~flowkit.Coupling` behind it read the context together.
+    Every part is given the same context.
 
     Args:
         bijectors: the parts, in the order in which ``forward`` runs them; at least one.
@@ -83,18 +80,18 @@ class Chain(Bijector[Any, Any]):
         """That of the last part."""
         return self.parts[-1].codomain(dtype)
 
-    def prepare(self, context: Any) -> Any:
-        """What each part prepares, or what the parts are to prepare when they are run: the activations' choice."""
-        return self.activations.prepare(joined(self.parts), context)
+    def prepare(self, context: Any) -> Plan:
+        """Decide what runs, and prepare what depends on the context alone; both directions follow this plan."""
+        return self.activations.plan(self.parts, context)
 
     def _steps(self, context: Any) -> list[Step]:
         return [step for part in self.parts for step in part._steps(context)]
 
-    def _forward(self, x: Any, prepared: Any) -> tuple[Any, Tensor]:
-        return self.activations.run(joined(self.parts), x, prepared, inverse=False)
+    def _forward(self, x: Any, prepared: Plan) -> tuple[Any, Tensor]:
+        return prepared.run(x, inverse=False)
 
-    def _inverse(self, z: Any, prepared: Any) -> tuple[Any, Tensor]:
-        return self.activations.run(joined(self.parts), z, prepared, inverse=True)
+    def _inverse(self, z: Any, prepared: Plan) -> tuple[Any, Tensor]:
+        return prepared.run(z, inverse=True)
 
 
 def use_activations(module: nn.Module, activations: Activations) -> None:
@@ -103,7 +100,7 @@ def use_activations(module: nn.Module, activations: Activations) -> None:
     Of a chain :math:`f = f_n \circ \dots \circ f_1` within another one the outer one's choice counts, unless that is
     :class:`~flowkit.Stored`: the outer one sees the steps :math:`f_i` of those within as its own, so that nothing is
     recomputed more than once, however deep they are nested. Whatever else has an attribute ``activations``, as an
-    encoder that runs its blocks by :meth:`Activations.call <flowkit.Activations.call>`, is set as well.
+    encoder that runs its blocks by :meth:`Activations.call <flowkit.bijectors.Activations.call>`, is set as well.
 
     Args:
         module: a flow, a bijector, or any module that contains some; shapes, state dict and results stay what they are.

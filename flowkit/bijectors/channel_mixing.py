@@ -10,13 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from flowkit.bijectors.channels import ChannelBijector
-from flowkit.nn.processor import mkl_is_slow
-from flowkit.ops.inference_cache import InferenceCache
 
 __all__ = ["ChannelMixing", "random_orthogonal"]
-
-FEW_CHANNELS = 48
-"""Up to which batched products take less time than convolutions where MKL is slow: a quarter at 12, as much at 48."""
 
 
 class ChannelMixing(ChannelBijector):
@@ -53,8 +48,6 @@ class ChannelMixing(ChannelBijector):
         super().__init__(channels, event_dims)
         if channels < 1:
             raise ValueError(f"channels is {channels}; a matrix over the channels needs at least 1")
-        # What a chain makes of this layer and of an actnorm before it.
-        self.with_norm = InferenceCache()
 
     @abstractmethod
     def _matrix(self) -> Tensor:
@@ -92,11 +85,7 @@ class ChannelMixing(ChannelBijector):
             return F.linear(x, matrix, shift)
         columns = x.flatten(1 - self.event_dims)
         columns = columns.reshape(-1, *columns.shape[-2:])
-        many = self.channels > FEW_CHANNELS
-        # On a CPU alone: elsewhere a convolution may round to TF32 unasked, which no solve would undo.
-        if many and x.device.type == "cpu" and not torch.compiler.is_compiling() and mkl_is_slow():
-            mixed = F.conv1d(columns, matrix[..., None], shift)
-        elif shift is None:
+        if shift is None:
             mixed = torch.bmm(matrix.expand(len(columns), *matrix.shape), columns)
         else:
             mixed = torch.baddbmm(shift[:, None], matrix.expand(len(columns), *matrix.shape), columns)

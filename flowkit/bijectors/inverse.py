@@ -52,7 +52,7 @@ class Inverse(Bijector[Any, Any]):
         return [step.turned() for step in reversed(self.bijector._steps(context))]
 
     def _forward(self, x: Any, prepared: Any) -> tuple[Any, Tensor]:
-        return self.bijector._inverse(x, prepared)
+        return self.bijector.run(x, prepared, inverse=True)
 
     def _inverse(self, z: Any, prepared: Any) -> tuple[Any, Tensor]:
-        return self.bijector._forward(z, prepared)
+        return self.bijector.run(z, prepared)

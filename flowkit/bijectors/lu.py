@@ -1,12 +1,9 @@
 """A matrix over the channels by its triangular factors."""
 
-from typing import Any, NamedTuple
-
 import torch
 from torch import Tensor, nn
 
 from flowkit.bijectors.channel_mixing import ChannelMixing, random_orthogonal
-from flowkit.ops.inference_cache import InferenceCache, applies
 
 __all__ = ["LULinear"]
 
@@ -56,35 +53,11 @@ class LULinear(ChannelMixing):
         self.log_scale = nn.Parameter(diagonal.abs().log())
         self.register_buffer("sign", diagonal.sign())
         self.register_buffer("permutation", P.argmax(1))
-        self._cache = InferenceCache()
 
     @property
     def weight(self) -> Tensor:
         """The matrix, channels x channels."""
         return self._matrix()
-
-    def prepare(self, context: Any) -> Any:
-        """In evaluation mode, the matrix and its inverse: made once, while the parameters stay; else nothing."""
-        return None if self.training else self._cache.get(self._tensors(), "matrices", self._matrices)
-
-    def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
-        if isinstance(prepared, _Matrices) and applies(x):
-            return self._mix(prepared.matrix, x), self._of_positions(prepared.log_abs_det, x)
-        return super()._forward(x, prepared)
-
-    def _inverse(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
-        if isinstance(prepared, _Matrices) and applies(z):
-            return self._mix(prepared.inverse, z), self._of_positions(-prepared.log_abs_det, z)
-        return super()._inverse(z, prepared)
-
-    def _tensors(self) -> list[Tensor]:
-        return [self.lower, self.upper, self.log_scale, self.sign, self.permutation]
-
-    def _matrices(self) -> "_Matrices":
-        # In double precision and rounded once, the inverse is as good as two solves.
-        unit = torch.eye(self.channels, dtype=torch.float64, device=self.lower.device)
-        inverse = self._solve_rows(unit).mT.to(self.lower.dtype)
-        return _Matrices(self._matrix(), inverse.contiguous(), self._log_abs_det())
 
     def _matrix(self) -> Tensor:
         upper = self._upper()
@@ -110,9 +83,3 @@ class LULinear(ChannelMixing):
 
     def _upper(self) -> Tensor:
         return self.upper.triu(1) + torch.diag(self.sign * self.log_scale.exp())
-
-
-class _Matrices(NamedTuple):
-    matrix: Tensor
-    inverse: Tensor
-    log_abs_det: Tensor

@@ -92,18 +92,18 @@ class MultiScale(Bijector[Tensor, tuple[Tensor, ...]]):
         return [level.prepare(context) for level in self.levels]
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[tuple[Tensor, ...], Tensor]:
-        x, total = self.levels[0]._forward(x, prepared[0])
+        x, total = self.levels[0].run(x, prepared[0])
         latents = []
         for cut, level, its_own in zip(self.factor_outs, self.levels[1:], prepared[1:], strict=True):
-            (x, latent), log_det_cut = cut._forward(x, None)
-            x, log_det = level._forward(x, its_own)
+            (x, latent), log_det_cut = cut.run(x, None)
+            x, log_det = level.run(x, its_own)
             latents.append(latent)
             total = total + log_det_cut + log_det
         return (*latents, x), total
 
     def _inverse(self, z: tuple[Tensor, ...], prepared: Any) -> tuple[Tensor, Tensor]:
         *latents, x = z
-        x, total = self.levels[-1]._inverse(x, prepared[-1])
+        x, total = self.levels[-1].run(x, prepared[-1], inverse=True)
         for cut, level, its_own, latent in zip(
             reversed(self.factor_outs),
             reversed(self.levels[:-1]),
@@ -111,7 +111,7 @@ class MultiScale(Bijector[Tensor, tuple[Tensor, ...]]):
             reversed(latents),
             strict=True,
         ):
-            x, log_det_cut = cut._inverse((x, latent), None)
-            x, log_det = level._inverse(x, its_own)
+            x, log_det_cut = cut.run((x, latent), None, inverse=True)
+            x, log_det = level.run(x, its_own, inverse=True)
             total = total + log_det_cut + log_det
         return x, total

@@ -5,12 +5,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils import _pytree as pytree
 
 from flowkit.bijector import Bijector, sum_event
 from flowkit.bijectors.conditioner import prepare_conditioner
 from flowkit.bijectors.ode_solvers import DormandPrince, ODESolver, State
 from flowkit.bijectors.traces import ExactTrace, Trace
+from flowkit.ops.private import pytree
 
 __all__ = ["NeuralODE"]
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._C._functorch import is_functorch_wrapped_tensor
 
 from flowkit.bijector import Shape
 from flowkit.distributions.distribution import Distribution
 from flowkit.distributions.picking import pick
+from flowkit.ops.private import is_wrapped
 
 __all__ = ["ClassConditional"]
 
@@ -19,8 +19,8 @@ INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 class ClassConditional(Distribution[Any]):
     r"""A distribution per class, the label naming the class: :math:`\log p(z|y) = \log p_y(z)`.
 
-    With learned means, the latents of the classes part; with one mean each and a shared flow, classification by
-    Bayes' rule follows. Every distribution scores, and draws, the whole batch, from which the label's one is picked.
+    With learned means, the latents of different classes separate, and Bayes' rule turns the flow into a classifier.
+    Every distribution scores, and draws, the whole batch; the label picks one of the results for each sample.
 
     Args:
         distributions: one for each class, in the order of the labels ``0, 1, ...``; at least one; of tensors, or of
@@ -93,7 +93,7 @@ class ClassConditional(Distribution[Any]):
                 f"the label has the shape {tuple(label.shape)}; it must have the batch shape {batch}"
             ) from None
         # A branch on values would break a compiled graph or a vmapped call.
-        if not (torch.compiler.is_compiling() or is_functorch_wrapped_tensor(classes)):
+        if not (torch.compiler.is_compiling() or is_wrapped(classes)):
             outside = (label < 0) | (label >= number)
             if bool(outside.any()):
                 first = label[outside].flatten()[0].item()

@@ -1,8 +1,7 @@
 """The first layer of a conditional network."""
 
+import torch.nn.functional as F
 from torch import Tensor, nn
-
-from flowkit.nn.linear import linear
 
 __all__ = ["ContextLinear", "require_features"]
 
@@ -50,19 +49,32 @@ class ContextLinear(nn.Linear):
         ):
             got = "none" if context is None else f"one of shape {tuple(context.shape)}"
             raise ValueError(f"this conditioner takes a context of {self.context_features} features, got {got}")
-        return None if context is None else linear(context, self.weight[:, self.data_features :])
+        # A call, so that hooks which make the weight (pruning, weight norms) run before it is read.
+        return None if context is None else self(None, context=context)
 
-    def forward(self, x: Tensor, prepared: Tensor | None = None) -> Tensor:
-        """``batch x data_features`` and what :meth:`prepare` returned to ``batch x out_features``."""
-        y = linear(x, self.data_weight, self.bias)
+    def forward(self, x: Tensor | None, prepared: Tensor | None = None, context: Tensor | None = None) -> Tensor:
+        """The layer's output for the data, plus what was prepared; or its part over a context alone.
+
+        Args:
+            x: ``batch x data_features``; ``None`` where a context is given.
+            prepared: what :meth:`prepare` returned.
+            context: ``batch x context_features``.
+
+        Returns:
+            ``batch x out_features``.
+        """
+        if x is None:
+            assert context is not None
+            return F.linear(context, self.weight[:, self.data_features :])
+        y = F.linear(x, self.data_weight, self.bias)
         return y if prepared is None else y + prepared
 
 
-def require_features(of: str, features: int) -> None:
+def require_features(name: str, features: int) -> None:
     """Check that a layer of a network has any width.
 
     Args:
-        of: what has that many features, for the message.
+        name: what has that many features, for the message.
         features: how many.
 
     Raises:
@@ -72,9 +84,9 @@ def require_features(of: str, features: int) -> None:
         >>> require_features("the data", 0)
         Traceback (most recent call last):
         ...
-        ValueError: the data has 0 features; a network needs at least 1 (one of the context alone takes it as its data)
+        ValueError: the data has 0 features, at least 1 is needed (a network of the context alone takes that as data)
     """
     if features < 1:
         raise ValueError(
-            f"{of} has {features} features; a network needs at least 1 (one of the context alone takes it as its data)"
+            f"{name} has {features} features, at least 1 is needed (a network of the context alone takes that as data)"
         )

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from flowkit.hooks import why_called
 from flowkit.nn.context_linear import ContextLinear, require_features
-from flowkit.nn.linear import linear
 from flowkit.nn.mlp import rectifier, zero_
 
 __all__ = ["MADE"]
@@ -97,7 +97,7 @@ class MADE(nn.Module):
         zero_(self.layers[-1])
         # For `unroll`: how many units of each degree, layer by layer from the inputs to the outputs, and where the
         # features' rows and columns are, in order.
-        self._counts = [torch.bincount(of_layer, minlength=features + 1).tolist() for of_layer in degrees]
+        self._counts = [torch.bincount(layer, minlength=features + 1).tolist() for layer in degrees]
         inputs = torch.tensor(order)
         outputs = inputs.unsqueeze(-1) * parameters_per_feature + torch.arange(parameters_per_feature)
         self.register_buffer("input_index", inputs, persistent=False)
@@ -124,7 +124,7 @@ class MADE(nn.Module):
             h = layer(activation(h))
         return h
 
-    def unroll(self, solve: Callable[[int, Tensor], Tensor], prepared: Tensor | None = None) -> None:
+    def unroll(self, solve: Callable[[int, Tensor], Tensor], prepared: Tensor | None = None) -> bool:
         """Run the network feature by feature, each feature's value found from its parameters: about one pass in all.
 
         A hidden unit is computed as soon as the features that it sees are known, once, and added to what depends on
@@ -134,19 +134,26 @@ class MADE(nn.Module):
             solve: from a feature's index and its parameters (``batch x parameters_per_feature``, or of fewer batch
                 dimensions as long as they do not depend on the data) to its value, of the batch shape.
             prepared: what :meth:`prepare` returned.
+
+        Returns:
+            Whether it was done; false, before anything is solved, where a layer has hooks or is not the one that was
+            made here, so that it has to be called.
         """
+        if why_called(dict.fromkeys(self.layers, _MaskedLinear)) is not None:
+            return False
         columns, sums = self._in_order(prepared)
         known = sums[0][..., :0]
         for degree, feature in enumerate(self.order):
-            for i, of_degree in enumerate(columns):
+            for i, weights in enumerate(columns):
                 if self._counts[i][degree]:
-                    sums[i] = sums[i] + F.linear(known, of_degree[degree])
+                    sums[i] = sums[i] + F.linear(known, weights[degree])
                 count = self._counts[i + 1][degree]
                 known, sums[i] = sums[i].split((count, sums[i].shape[-1] - count), -1)
                 if i < len(self.activations):
                     # A copy: it may work in place, and this may be a part of a bias.
                     known = self.activations[i](known.clone())
             known = solve(feature, known).unsqueeze(-1)
+        return True
 
     def _in_order(self, prepared: Tensor | None) -> tuple[list[list[Tensor]], list[Tensor]]:
         """Each layer's weights from the units of a degree to those of that degree or more; and what is added to them.
@@ -188,6 +195,7 @@ class _MaskedLinear(ContextLinear):
         # Of the weights' type: multiplying by booleans converts them each time.
         self.register_buffer("mask", mask.to(self.weight.dtype), persistent=False)
 
-    def forward(self, x: Tensor, prepared: Tensor | None = None) -> Tensor:
-        y = linear(x, self.data_weight * self.mask, self.bias)
-        return y if prepared is None else y + prepared
+    @property
+    def data_weight(self) -> Tensor:
+        """``W_x`` under its mask."""
+        return super().data_weight * self.mask

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.nn.context_linear import ContextLinear, require_features
-from flowkit.nn.linear import LinearLayer
 
 __all__ = ["MLP", "rectifier", "zero_"]
 
@@ -65,7 +64,7 @@ class MLP(nn.Module):
         self.rest = nn.Sequential()
         for before, after in pairwise(widths):
             self.rest.append(activation())
-            self.rest.append(LinearLayer(before, after))
+            self.rest.append(nn.Linear(before, after))
         zero_(self.last)
 
     @property

@@ -4,7 +4,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowkit.nn.context_linear import ContextLinear, require_features
-from flowkit.nn.linear import LinearLayer
 from flowkit.nn.mlp import zero_
 
 __all__ = ["ResidualMLP"]
@@ -50,7 +49,7 @@ class ResidualMLP(nn.Module):
             raise ValueError(f"blocks is {blocks}; a residual network has 0 or more")
         self.first = ContextLinear(in_features, hidden, context_features)
         self.blocks = nn.ModuleList(_Block(hidden) for _ in range(blocks))
-        self.last = LinearLayer(hidden, out_features)
+        self.last = nn.Linear(hidden, out_features)
         zero_(self.last)
 
     def prepare(self, context: Tensor | None) -> Tensor | None:
@@ -68,8 +67,8 @@ class ResidualMLP(nn.Module):
 class _Block(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.inner = LinearLayer(width, width)
-        self.outer = LinearLayer(width, width)
+        self.inner = nn.Linear(width, width)
+        self.outer = nn.Linear(width, width)
 
     def forward(self, h: Tensor) -> Tensor:
         return h + self.outer(F.relu(self.inner(F.relu(h))))

@@ -8,14 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch._C._functorch import is_functorch_wrapped_tensor
 
-__all__ = ["InferenceCache", "applies"]
+from flowkit.ops.private import version
+from flowkit.ops.thresholds import CACHE_SAMPLES
+
+__all__ = ["InferenceCache"]
 
 T = TypeVar("T")
-
-SAMPLES = 256
-"""Each is somewhere else in memory: of an encoder and 96 networks, four times as many would be 54 MB to fetch."""
 
 INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 """Numbers of so many bytes as what NumPy knows, which lacks bfloat16; and compares without regard to NaN."""
@@ -50,8 +49,8 @@ class InferenceCache:
     some 256 of the numbers, evenly spread and at least one of each row, are compared as well, which finds any change of
     a whole tensor or row.
 
-    Nothing is kept while gradients are recorded, in compiled code, under autocast or ``torch.func``; copies and pickles
-    start empty. Threads may share one.
+    It is for calls without gradients, outside of compiled code and ``torch.func``: :func:`why_plain` asks for those.
+    Copies and pickles start empty. Threads may share one.
 
     Examples:
         >>> weight, cache = torch.ones(2, 2), InferenceCache()
@@ -67,8 +66,8 @@ class InferenceCache:
         # Replaced whole and read once, so that no thread meets half of another's.
         self._kept: _Kept | None = None
 
-    def get(self, tensors: Sequence[Tensor], key: Hashable, make: Callable[[], T]) -> T | None:
-        """The value of a key, or ``None`` where nothing may be kept: see :func:`applies`.
+    def get(self, tensors: Sequence[Tensor], key: Hashable, make: Callable[[], T]) -> T:
+        """The value of a key.
 
         Args:
             tensors: what the value is made of, the same ones at each call.
@@ -78,15 +77,13 @@ class InferenceCache:
         Returns:
             What ``make`` returned, now or before.
         """
-        if not applies():
-            self._kept = None
-            return None
         kept = self._kept
         if kept is None or not _still(kept, tensors):
             # What is stale is let go before anything is made in its place.
             self._kept = None
-            if any(is_functorch_wrapped_tensor(t) or t.is_inference() for t in tensors):
-                return None
+            if any(tensor.is_inference() for tensor in tensors):
+                # Their changes are not counted.
+                return make()
             seen = tuple(_seen(tensor) for tensor in tensors)
             self._kept = kept = _Kept(seen, _samples(seen), {})
         if key not in kept.values:
@@ -103,30 +100,11 @@ class InferenceCache:
         return InferenceCache, ()
 
 
-def applies(*tensors: Tensor) -> bool:
-    """Whether kept values may be used with some tensors: nothing is recorded, traced, mapped or cast on the way.
-
-    Args:
-        tensors: parameters and inputs.
-
-    Returns:
-        False while gradients are recorded, in compiled code, under autocast, and for what ``torch.func`` has wrapped.
-
-    Examples:
-        >>> with torch.no_grad():
-        ...     applies(torch.rand(3))
-        True
-    """
-    if torch.compiler.is_compiling() or torch.is_grad_enabled() or torch._C._is_any_autocast_enabled():
-        return False
-    return not any(is_functorch_wrapped_tensor(tensor) for tensor in tensors)
-
-
 def _still(kept: _Kept, tensors: Sequence[Tensor]) -> bool:
     if len(tensors) != len(kept.seen):
         return False
     for tensor, seen in zip(tensors, kept.seen, strict=True):
-        if tensor is not seen.tensor or tensor.data_ptr() != seen.address or tensor._version != seen.version:
+        if tensor is not seen.tensor or tensor.data_ptr() != seen.address or version(tensor) != seen.version:
             return False
     return torch.equal(_samples(kept.seen), kept.samples)
 
@@ -143,7 +121,7 @@ def _samples(seen: Sequence[_Seen]) -> Tensor:
 def _seen(tensor: Tensor) -> _Seen:
     values = tensor.detach()
     sample = _sample(values)
-    return _Seen(tensor, values, tensor.data_ptr(), tensor._version, sample, None if sample is None else _bits(sample))
+    return _Seen(tensor, values, tensor.data_ptr(), version(tensor), sample, None if sample is None else _bits(sample))
 
 
 def _sample(values: Tensor) -> Tensor | None:
@@ -151,7 +129,7 @@ def _sample(values: Tensor) -> Tensor | None:
     if in_memory.data_ptr() != values.data_ptr():
         return None
     rows = len(values) if values.ndim > 1 else 1
-    distance = max(1, values.numel() // max(SAMPLES, rows))
+    distance = max(1, values.numel() // max(CACHE_SAMPLES, rows))
     # Else the samples would be of a few columns.
     while math.gcd(distance, values.numel()) > 1:
         distance -= 1

@@ -2,7 +2,8 @@
 
 import torch
 from torch import Tensor
-from torch._C._functorch import is_functorch_wrapped_tensor
+
+from flowkit.ops.private import is_wrapped
 
 __all__ = ["channels_last"]
 
@@ -21,6 +22,6 @@ def channels_last(x: Tensor) -> Tensor:
         >>> channels_last(torch.rand(2, 3, 4, 5)).stride()
         (60, 1, 15, 3)
     """
-    if not torch.compiler.is_compiling() and is_functorch_wrapped_tensor(x):
+    if not torch.compiler.is_compiling() and is_wrapped(x):
         return x
     return x.contiguous(memory_format=torch.channels_last)

@@ -6,9 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from flowkit.nn.kernel import Kernel, require_3x3
-
-__all__ = ["nearest_conv2d", "spread_taps", "tap_kernel"]
+__all__ = ["nearest_conv2d", "spread_taps", "tap_weight"]
 
 
 def nearest_conv2d(x: Tensor, weight: Tensor, factor: int) -> Tensor:
@@ -42,33 +40,29 @@ def nearest_conv2d(x: Tensor, weight: Tensor, factor: int) -> Tensor:
         >>> torch.allclose(nearest_conv2d(x, weight, 4), plain)
         True
     """
-    return spread_taps(tap_kernel(weight)(x), factor)
+    products = F.conv2d(x.reshape(-1, *x.shape[-3:]), tap_weight(weight))
+    return spread_taps(products.view(*x.shape[:-3], *products.shape[-3:]), factor)
 
 
-def tap_kernel(weight: Tensor, bias: Tensor | None = None) -> Kernel:
-    """The nine taps of a 3x3 kernel as a 1x1 convolution with nine times as many outputs.
+def tap_weight(weight: Tensor) -> Tensor:
+    """The nine taps of a 3x3 kernel as a 1x1 kernel with nine times as many outputs.
 
     Args:
         weight: ``N x C x 3 x 3``.
-        bias: ``N`` numbers, or ``None``.
 
     Returns:
-        A kernel ``9N x C x 1 x 1``: the taps row by row, ``N`` outputs each. The bias is with the tap in the middle,
-        which every pixel gets once.
+        ``9N x C x 1 x 1``: the taps row by row, ``N`` outputs each.
 
     Raises:
         ValueError: the kernel is not 3x3.
 
-    References:
-        As :func:`nearest_conv2d`.
-
     Examples:
-        >>> tuple(tap_kernel(torch.rand(8, 5, 3, 3)).weight.shape)
+        >>> tuple(tap_weight(torch.rand(8, 5, 3, 3)).shape)
         (72, 5, 1, 1)
     """
-    require_3x3(weight)
-    taps = weight.permute(2, 3, 0, 1).flatten(0, 2)[..., None, None]
-    return Kernel(taps, None if bias is None else F.pad(bias, (4 * len(bias), 4 * len(bias))), padding=(0, 0))
+    if weight.shape[-2:] != (3, 3):
+        raise ValueError(f"expected a 3x3 kernel, got one of shape {tuple(weight.shape)}")
+    return weight.permute(2, 3, 0, 1).flatten(0, 2)[..., None, None]
 
 
 def spread_taps(products: Tensor, factor: int) -> Tensor:
@@ -79,7 +73,7 @@ def spread_taps(products: Tensor, factor: int) -> Tensor:
     :math:`p_{-1}[i] + p_0[i] + p_1[i]`; along two, likewise for rows and then for columns.
 
     Args:
-        products: ``batch x 9N x H x W``, the result of :func:`tap_kernel`.
+        products: ``batch x 9N x H x W``, the result of a convolution by :func:`tap_weight`.
         factor: ``f``, >= 2.
 
     Returns:
@@ -97,10 +91,12 @@ def spread_taps(products: Tensor, factor: int) -> Tensor:
     """
     if factor < 2:
         raise ValueError(f"factor is {factor}; enlarging needs at least 2")
-    maps = products.permute(0, 2, 3, 1).unflatten(3, (3, 3, -1))
+    batch = products.shape[:-3]
+    maps = products.reshape(-1, *products.shape[-3:]).permute(0, 2, 3, 1).unflatten(3, (3, 3, -1))
     # The compiler differentiates by itself, and knows no functions with forward derivatives.
     blocks = _spread(maps, factor) if torch.compiler.is_compiling() else _Spread.apply(maps, factor)
-    return blocks.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
+    image = blocks.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
+    return image if len(batch) == 1 else image.reshape(*batch, *image.shape[-3:])
 
 
 def _spread(maps: Tensor, factor: int) -> Tensor:

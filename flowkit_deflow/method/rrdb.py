@@ -1,27 +1,18 @@
 """The RRDB network of ESRGAN, and the feature maps that a flow is conditioned on."""
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowkit import (
-    Activations,
-    ConvKernel,
-    MixedResolution,
-    PackableConv2d,
-    PackedConvs,
-    Stored,
-    dense_convolutions,
-)
+from flowkit import Stored
+from flowkit.bijectors import Activations
+from flowkit.nn import MixedResolution, PackableConv2d
 
 __all__ = ["RRDBEncoder"]
 
 Features = Tensor | MixedResolution
-Kernels = Mapping[nn.Module, ConvKernel]
-NONE: Kernels = MappingProxyType({})
 
 SLOPE = 0.2  # of the leaky ReLUs
 RESIDUAL = 0.2  # factor on each residual branch
@@ -32,14 +23,18 @@ class _DenseBlock(nn.Module):
 
     def __init__(self, features: int, growth: int) -> None:
         super().__init__()
-        for i in range(1, 5):
-            self.add_module(f"conv{i}", PackableConv2d(features + (i - 1) * growth, growth, 3))
+        self.conv1 = PackableConv2d(features, growth, 3)
+        self.conv2 = PackableConv2d(features + growth, growth, 3)
+        self.conv3 = PackableConv2d(features + 2 * growth, growth, 3)
+        self.conv4 = PackableConv2d(features + 3 * growth, growth, 3)
         self.conv5 = PackableConv2d(features + 4 * growth, features, 3)
 
-    def forward(self, x: Tensor, kernels: Kernels = NONE) -> Tensor:
-        convs = [conv for conv in self.children() if isinstance(conv, PackableConv2d)]
-        y = dense_convolutions(x, [kernels.get(conv) or conv.plain() for conv in convs], SLOPE)
-        return torch.add(x, y, alpha=RESIDUAL)
+    def forward(self, x: Tensor) -> Tensor:
+        """``batch x features x H x W`` to the same shape."""
+        seen = x
+        for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
+            seen = torch.cat([seen, F.leaky_relu(conv(seen), SLOPE)], 1)
+        return x + RESIDUAL * self.conv5(seen)
 
 
 class _RRDB(nn.Module):
@@ -51,11 +46,9 @@ class _RRDB(nn.Module):
         self.RDB2 = _DenseBlock(features, growth)
         self.RDB3 = _DenseBlock(features, growth)
 
-    def forward(self, x: Tensor, kernels: Kernels = NONE) -> Tensor:
-        y = x
-        for block in self.children():
-            y = block(y, kernels)
-        return torch.add(x, y, alpha=RESIDUAL)
+    def forward(self, x: Tensor) -> Tensor:
+        """``batch x features x H x W`` to the same shape."""
+        return x + RESIDUAL * self.RDB3(self.RDB2(self.RDB1(x)))
 
 
 class RRDBEncoder(nn.Module):
@@ -67,7 +60,7 @@ class RRDBEncoder(nn.Module):
     Level ``l`` of the flow (from 1) works at ``1 / 2**l`` of the image's resolution. Its map is the network's own
     one at that resolution, or the 1x map resized bilinearly where that is below the input's; behind its channels
     stand the outputs of some RRDB blocks, resized by nearest neighbour. Where that would enlarge them, they stay as
-    they are: :class:`~flowkit.MixedResolution` stands for the map.
+    they are: :class:`~flowkit.nn.MixedResolution` stands for the map.
 
     The parameters bear ESRGAN's original key names. Its output head (``HRconv``, ``conv_last``) is there so that
     checkpoints load and save whole; the flow never uses it, and it is not trained.
@@ -116,7 +109,6 @@ class RRDBEncoder(nn.Module):
         self.resolutions = [scale / 2**level for level in range(1, levels + 1)]
         self.conv_first = PackableConv2d(3, features, 3)
         self.RRDB_trunk = nn.ModuleList(_RRDB(features, growth) for _ in range(blocks))
-        self._trunk = PackedConvs(self.RRDB_trunk)
         self.trunk_conv = PackableConv2d(features, features, 3)
         for i in range(scale.bit_length() - 1):
             self.add_module(f"upconv{i + 1}", PackableConv2d(features, features, 3))
@@ -134,9 +126,8 @@ class RRDBEncoder(nn.Module):
         """``B x 3 x H x W`` in [0, 1] to a map for each level, finest first."""
         x = self.conv_first(h)
         stacked: dict[int, Tensor] = {}
-        kernels = self._trunk.get(h)
         for i, block in enumerate(self.RRDB_trunk):
-            x = block(x, kernels) if kernels else self.activations.call(block, x)
+            x = self.activations.call(block, x)
             if i in self.stack_blocks:
                 stacked[i] = x
         # ESRGAN adds the first convolution's output here; SRFlow and DeFlow add the last block's.
@@ -157,7 +148,7 @@ class RRDBEncoder(nn.Module):
         number = 1
         while 2**number <= max(self.resolutions):
             x = F.interpolate(x, scale_factor=2, mode="nearest")
-            x = self.get_submodule(f"upconv{number}")(x, slope=SLOPE)
+            x = F.leaky_relu(self.get_submodule(f"upconv{number}")(x), SLOPE)
             maps[2**number] = x
             number += 1
         return maps

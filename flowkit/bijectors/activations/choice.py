@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from flowkit.bijector import Step
+from flowkit.ops.private import transforms_are_active
 
-__all__ = ["Activations", "Callee", "Checkpointed", "Part", "Recomputed", "Stored", "in_segments", "run_steps"]
+__all__ = ["Activations", "Callee", "Checkpointed", "Part", "Plan", "Recomputed", "Stored", "in_segments", "run_steps"]
 
 T = TypeVar("T")
 
@@ -25,14 +26,28 @@ class Part(Protocol):
     def prepare(self, context: Any) -> Any:
         """What depends on the context alone."""
 
-    def _forward(self, x: Any, prepared: Any) -> tuple[Any, Tensor]: ...
-
-    def _inverse(self, z: Any, prepared: Any) -> tuple[Any, Tensor]: ...
+    def run(self, x: Any, prepared: Any, inverse: bool = False) -> tuple[Any, Tensor]:
+        """The result and its log-determinant, given what was prepared."""
 
     def _steps(self, context: Any) -> list[Step]: ...
 
 
 Parts = Sequence[Part]
+
+
+class Plan(Protocol):
+    """What a chain decided to run, with all that was prepared for it."""
+
+    def run(self, x: Any, inverse: bool) -> tuple[Any, Tensor]:
+        """Run it.
+
+        Args:
+            x: data ``batch x event``, or latents for the inverse.
+            inverse: whether the parts' inverses are run, the last part's first.
+
+        Returns:
+            The result and the sum of the log-determinants, of the batch shape.
+        """
 
 
 class Activations(ABC):
@@ -52,29 +67,15 @@ class Activations(ABC):
     """
 
     @abstractmethod
-    def prepare(self, parts: Parts, context: Any) -> Any:
-        """What depends on the context alone, or the context itself where that is to be recomputed.
+    def plan(self, parts: Parts, context: Any) -> Plan:
+        """Decide what a chain runs, and prepare what depends on the context alone.
 
         Args:
             parts: the chain's bijectors, in forward order.
             context: theirs, ``None`` for none.
 
         Returns:
-            What :meth:`run` is to be given.
-        """
-
-    @abstractmethod
-    def run(self, parts: Parts, x: Any, prepared: Any, inverse: bool) -> tuple[Any, Tensor]:
-        """One part after another.
-
-        Args:
-            parts: the chain's bijectors, in forward order.
-            x: data ``batch x event``, or latents for the inverse.
-            prepared: what :meth:`prepare` returned.
-            inverse: whether their inverses are run, the last part's first.
-
-        Returns:
-            The result and the sum of the log-determinants, of the batch shape.
+            The plan, which serves both directions and any number of calls.
         """
 
     @abstractmethod
@@ -103,19 +104,9 @@ class Stored(Activations):
         torch.Size([5, 2])
     """
 
-    def prepare(self, parts: Parts, context: Any) -> Any:
-        """What each part prepares, as a list."""
-        return [part.prepare(context) for part in parts]
-
-    def run(self, parts: Parts, x: Any, prepared: Any, inverse: bool) -> tuple[Any, Tensor]:
-        """One part after another."""
-        total: Tensor | None = None
-        ordered = list(zip(parts, prepared, strict=True))
-        for part, its_own in reversed(ordered) if inverse else ordered:
-            x, log_det = part._inverse(x, its_own) if inverse else part._forward(x, its_own)
-            total = log_det if total is None else total + log_det
-        assert total is not None
-        return x, total
+    def plan(self, parts: Parts, context: Any) -> Plan:
+        """Every part with what it prepared."""
+        return _PreparedParts([(part, part.prepare(context)) for part in parts])
 
     def call(self, module: nn.Module, x: Tensor) -> Tensor:
         """The network's result."""
@@ -137,17 +128,14 @@ class Recomputed(Activations):
             raise ValueError(f"segment is {segment}; it takes at least 1 step")
         self.segment = segment
 
-    def prepare(self, parts: Parts, context: Any) -> Any:
-        """What each part prepares; where gradients are recorded, the steps, each with its context."""
+    def plan(self, parts: Parts, context: Any) -> Plan:
+        """Every part with what it prepared; where gradients are recorded, the steps, each with its context."""
         if not _recording():
-            return Stored().prepare(parts, context)
-        return _Unprepared([step for part in parts for step in part._steps(context)])
+            return Stored().plan(parts, context)
+        return _UnpreparedSteps([step for part in parts for step in part._steps(context)], self)
 
-    def run(self, parts: Parts, x: Any, prepared: Any, inverse: bool) -> tuple[Any, Tensor]:
-        """One step after another."""
-        if not isinstance(prepared, _Unprepared):
-            return Stored().run(parts, x, prepared, inverse)
-        steps = [step.turned() for step in reversed(prepared.steps)] if inverse else prepared.steps
+    def run_steps(self, steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
+        """Run steps in order, a segment at a time where gradients are recorded."""
         if not _recording():
             return run_steps(steps, x)
         return in_segments(self._run_segment, steps, self.segment or len(steps), x)
@@ -266,16 +254,38 @@ def run_steps(steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
     return in_segments(lambda steps, x: steps[0].run(x, steps[0].prepare()), steps, 1, x)
 
 
-class _Unprepared:
-    """Steps that wait with their contexts."""
+class _PreparedParts:
+    """Parts of a chain with what each prepared."""
 
-    def __init__(self, steps: Sequence[Step]) -> None:
+    def __init__(self, parts: Sequence[tuple[Part, Any]]) -> None:
+        self.parts = parts
+
+    def run(self, x: Any, inverse: bool) -> tuple[Any, Tensor]:
+        """One part after another."""
+        total: Tensor | None = None
+        for part, prepared in reversed(self.parts) if inverse else self.parts:
+            x, log_det = part.run(x, prepared, inverse)
+            total = log_det if total is None else total + log_det
+        assert total is not None
+        return x, total
+
+
+class _UnpreparedSteps:
+    """Steps that prepare their contexts when they are run, and again in the backward pass."""
+
+    def __init__(self, steps: Sequence[Step], activations: Recomputed) -> None:
         self.steps = steps
+        self.activations = activations
+
+    def run(self, x: Any, inverse: bool) -> tuple[Any, Tensor]:
+        """One step after another."""
+        steps = [step.turned() for step in reversed(self.steps)] if inverse else self.steps
+        return self.activations.run_steps(steps, x)
 
 
 def _recording() -> bool:
     # torch.func's transforms know neither recomputation: they are served as if all were stored.
-    return torch.is_grad_enabled() and not torch._C._are_functorch_transforms_active()
+    return torch.is_grad_enabled() and not transforms_are_active()
 
 
 def _checkpointed(called: Sequence[nn.Module], function: Callable[[Any], T], x: Any) -> Any:

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils import _pytree as pytree
 from torch.utils.checkpoint import get_device_states, set_device_states
+
+from flowkit.ops.private import pytree
 
 __all__ = ["Autocast", "Draws", "RandomState"]
 

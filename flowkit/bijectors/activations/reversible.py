@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
 from flowkit.bijector import BoundBijector, Step
 from flowkit.bijectors.activations.choice import Callee, Recomputed
 from flowkit.bijectors.activations.replay import Autocast, Draws, RandomState
+from flowkit.ops.private import pytree
 
 __all__ = ["Reversible"]
 
@@ -55,7 +55,7 @@ class Reversible(Recomputed):
         segment: ``k``, >= 1; ``None``: all steps of a chain.
 
     Raises:
-        TypeError: a leaf of the context, as ``torch.utils._pytree`` sees it, is neither a tensor nor a plain value: its
+        TypeError: a leaf of the context, as torch flattens it, is neither a tensor nor a plain value: its
             tensors would get no gradient.
         ValueError: a part was bound by itself, whose context would get no gradient: bind the chain; ``segment`` is
             under 1.

@@ -22,7 +22,8 @@ from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.average_pool import AveragePool
 from flowkit.models.counts import require_counts
-from flowkit.nn.conv import ConvConditioner, ZeroConv2d
+from flowkit.nn.conv_conditioner import ConvConditioner
+from flowkit.nn.zero_conv import ZeroConv2d
 
 __all__ = ["glow"]
 

@@ -24,7 +24,7 @@ from flowkit.bijectors.multiscale import MultiScale
 from flowkit.bijectors.orthogonal import Orthogonal
 from flowkit.bijectors.permutation import Reversal
 from flowkit.bijectors.squeeze import Squeeze
-from flowkit.nn.conv import ConvConditioner
+from flowkit.nn.conv_conditioner import ConvConditioner
 from flowkit.nn.made import MADE
 from flowkit.nn.mlp import MLP
 from flowkit.testing.case import Case, Draw, Entry

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from flowkit.bijectors.coupling import Coupling
 from flowkit.bijectors.masked_coupling import MaskedCoupling
 from flowkit.bijectors.masks import Checkerboard, alternating_mask
-from flowkit.nn.conv import ConvConditioner
+from flowkit.nn.conv_conditioner import ConvConditioner
 from flowkit.nn.mlp import MLP
 from flowkit.nn.residual_mlp import ResidualMLP
 from flowkit.testing.case import Case, Draw, Entry

@@ -6,7 +6,8 @@ from flowkit.bijectors.actnorm import ActNorm
 from flowkit.bijectors.factor_out import FactorOut
 from flowkit.bijectors.injector import Injector
 from flowkit.bijectors.squeeze import Squeeze
-from flowkit.nn.conv import ConvConditioner, ZeroConv2d
+from flowkit.nn.conv_conditioner import ConvConditioner
+from flowkit.nn.zero_conv import ZeroConv2d
 from flowkit.testing.case import Case, Draw, Entry
 from flowkit.testing.catalogue.networks import CONTEXT, HIDDEN
 from flowkit.testing.catalogue.sizes import image_shape

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from flowkit.bijectors.channel_mixing import FEW_CHANNELS, random_orthogonal
+from flowkit.bijectors.channel_mixing import random_orthogonal
 from flowkit.bijectors.householder import Householder
 from flowkit.bijectors.linear import Linear
 from flowkit.bijectors.lu import LULinear
@@ -64,9 +64,9 @@ def test_it_is_the_weight_times_the_channels(name: str, shape: tuple[int, ...], 
     torch.testing.assert_close(log_back, -log_det)
 
 
-@pytest.mark.parametrize("channels", [FEW_CHANNELS, FEW_CHANNELS + 1])
+@pytest.mark.parametrize("channels", [2, 49])
 @pytest.mark.parametrize("shape", [(3, 5), (2, 3, 5), (2, 3, 3, 5), (0, 3, 5)])
-def test_many_channels_of_images_are_multiplied_as_few_are(channels: int, shape: tuple[int, ...]) -> None:
+def test_images_of_any_batch_shape_are_multiplied_by_the_matrix(channels: int, shape: tuple[int, ...]) -> None:
     layer = moved("Linear", channels, 3)
     x = torch.randn(*shape[:-2], channels, *shape[-2:], dtype=torch.float64)
     torch.testing.assert_close(layer(x)[0], torch.einsum("ij,...jhw->...ihw", layer.weight, x))

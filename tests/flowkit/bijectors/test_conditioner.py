@@ -1,7 +1,7 @@
 import torch
 from torch import Tensor, nn
 
-from flowkit.nn import apply_conditioner, prepare_conditioner
+from flowkit.bijectors.conditioner import apply_conditioner, prepare_conditioner
 
 
 class Doubling(nn.Module):

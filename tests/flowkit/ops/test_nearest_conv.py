@@ -5,9 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from flowkit import nearest_conv2d
-from flowkit.ops.nearest_conv import spread_taps, tap_kernel
-
+from flowkit.ops import nearest_conv2d
+from flowkit.ops.nearest_conv import spread_taps, tap_weight
 from tests.flowkit.nn.convolutions import assert_alike, operands
 
 
@@ -48,6 +47,6 @@ def test_other_kernels_and_factors_are_refused() -> None:
     with pytest.raises(ValueError, match="factor is 1"):
         nearest_conv2d(x, weight, 1)
     with pytest.raises(ValueError, match=r"3x3 kernel, got one of shape \(5, 3, 1, 1\)"):
-        tap_kernel(weight[..., :1, :1])
+        tap_weight(weight[..., :1, :1])
     with pytest.raises(ValueError, match="factor is 0"):
         spread_taps(torch.rand(1, 9, 2, 2), 0)

@@ -1,1 +1,0 @@
-"""Neighbours in a chain that run as one."""
