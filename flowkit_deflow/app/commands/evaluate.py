@@ -30,7 +30,9 @@ def evaluate(
     from tqdm import tqdm
 
     from flowkit_deflow.evaluation import evaluation
+    from flowkit_deflow.evaluation.json_record import write_json
     from flowkit_deflow.evaluation.plots import plot_evaluation
+    from flowkit_deflow.evaluation.table import format_table
 
     with tqdm(desc="evaluate", unit=" image", disable=None) as bar:
 
@@ -38,8 +40,8 @@ def evaluate(
             bar.update()
 
         result = evaluation.evaluate(generated, real, clean, real_clean, strict=strict, progress=one_done)
-    typer.echo(evaluation.table(result))
-    evaluation.write_json(out / "evaluation.json", result)
+    typer.echo(format_table(result))
+    write_json(out / "evaluation.json", result)
     plots = plot_evaluation(result, out)
     typer.echo(f"Written to {out}: evaluation.json, {', '.join(path.name for path in plots)}")
     report_problems(result.warnings)
