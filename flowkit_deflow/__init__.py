@@ -68,9 +68,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    # The former name goes with the next release.
     if name == "DeFlowDegradation":
-        message = "flowkit_deflow.DeFlowDegradation is now flowkit_deflow.Degradation"
+        message = (
+            "flowkit_deflow.DeFlowDegradation is now flowkit_deflow.Degradation; the former name goes with version 0.3"
+        )
         warnings.warn(message, DeprecationWarning, stacklevel=2)
         return Degradation
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

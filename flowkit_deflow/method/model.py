@@ -308,6 +308,8 @@ class DeFlow(nn.Module):
 
     def load_exactly(self, state: dict[str, Tensor], source: str) -> None:
         """Moved to :func:`flowkit_deflow.model_folder.load_exactly`."""
-        message = "DeFlow.load_exactly is now flowkit_deflow.model_folder.load_exactly, and goes with the next release"
+        message = (
+            "DeFlow.load_exactly is now flowkit_deflow.model_folder.load_exactly; the method goes with version 0.3"
+        )
         warnings.warn(message, DeprecationWarning, stacklevel=2)
         load_exactly(self, state, source)
