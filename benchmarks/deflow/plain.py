@@ -21,9 +21,9 @@ from flowkit import (
     Injector,
     Inverse,
     MultiScale,
-    split_parameters,
     sum_event,
 )
+from flowkit.transforms import split_parameters
 from flowkit_deflow import DeFlow, RRDBEncoder
 
 __all__ = ["decode", "encode", "features"]

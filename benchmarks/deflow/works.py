@@ -9,7 +9,8 @@ from torch import Tensor
 
 from benchmarks.deflow import plain
 from benchmarks.deflow.networks import aim, images, labels
-from flowkit import Activations, use_activations
+from flowkit import use_activations
+from flowkit.bijectors import Activations
 from flowkit_deflow import DeFlow, Domain, GeneratorNoise, pad_to_multiple
 from flowkit_deflow.training.activations import ACTIVATIONS
 from flowkit_deflow.training.micro_batches import mean_in_parts

@@ -31,11 +31,11 @@ from flowkit import (
     ScaleShift,
     Squeeze,
     StandardNormal,
-    Transform,
     ZeroConv2d,
     initialize,
 )
 from flowkit.nn import PackableConv2d
+from flowkit.transforms import Transform
 
 __all__ = ["affine", "glow", "maf", "plain_glow", "spline"]
 

@@ -18,7 +18,8 @@ class ContextConv2d(nn.Conv2d):
 
     .. math:: y = w_x * x + b + w_c * c, \qquad w = [w_x, w_c]
 
-    Data and context may be :class:`~flowkit.MixedResolution`: their coarse maps are convolved at their own resolution.
+    Data and context may be :class:`~flowkit.nn.MixedResolution`: their coarse maps are convolved at their own
+    resolution.
 
     Args:
         data_channels: channels of ``x``.

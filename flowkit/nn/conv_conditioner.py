@@ -29,7 +29,7 @@ class ConvConditioner(nn.Module):
         out_channels: channels of its output.
         hidden_channels: width.
         context_channels: channels of the context, whose height and width are those of the data; 0 for none. Data and
-            context may be :class:`~flowkit.MixedResolution`, whose coarse maps are convolved as they are.
+            context may be :class:`~flowkit.nn.MixedResolution`, whose coarse maps are convolved as they are.
 
     Raises:
         ValueError: a context is missing, or given where none was announced, or has another number of channels.

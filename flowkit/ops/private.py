@@ -6,7 +6,6 @@ from torch.nn.modules import module as _module
 from torch.utils import _pytree as pytree
 
 __all__ = [
-    "autocast_is_on",
     "convolve_packed",
     "gamma_variates",
     "is_wrapped",
@@ -36,11 +35,6 @@ def is_wrapped(x: Tensor) -> bool:
 def transforms_are_active() -> bool:
     """Whether a transform of ``torch.func`` (vmap, grad, jvp, ...) is on the way."""
     return bool(_transforms_are_active())
-
-
-def autocast_is_on(device_type: str) -> bool:
-    """Whether autocast is on for the CPU or for another type of device."""
-    return torch.is_autocast_enabled("cpu") or (device_type != "cpu" and torch.is_autocast_enabled(device_type))
 
 
 def version(x: Tensor) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from flowkit.ops.private import autocast_is_on, is_wrapped, packing_is_available, transforms_are_active
+from flowkit.ops.private import is_wrapped, packing_is_available, transforms_are_active
 
 __all__ = ["why_plain"]
 
@@ -37,7 +37,7 @@ def why_plain(x: Tensor, parameters: Sequence[Tensor], training: bool) -> str | 
         return "gradients are recorded"
     if transforms_are_active():
         return "torch.func transforms the call"
-    if autocast_is_on(x.device.type):
+    if torch.is_autocast_enabled("cpu"):
         return "autocast is on"
     if not packing_is_available():
         return "this torch has no oneDNN operators, or they are switched off"

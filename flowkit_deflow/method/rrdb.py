@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowkit import Activations, MixedResolution, Stored
-from flowkit.nn import PackableConv2d
+from flowkit import Stored
+from flowkit.bijectors import Activations
+from flowkit.nn import MixedResolution, PackableConv2d
 
 __all__ = ["RRDBEncoder"]
 
@@ -59,7 +60,7 @@ class RRDBEncoder(nn.Module):
     Level ``l`` of the flow (from 1) works at ``1 / 2**l`` of the image's resolution. Its map is the network's own
     one at that resolution, or the 1x map resized bilinearly where that is below the input's; behind its channels
     stand the outputs of some RRDB blocks, resized by nearest neighbour. Where that would enlarge them, they stay as
-    they are: :class:`~flowkit.MixedResolution` stands for the map.
+    they are: :class:`~flowkit.nn.MixedResolution` stands for the map.
 
     The parameters bear ESRGAN's original key names. Its output head (``HRconv``, ``conv_last``) is there so that
     checkpoints load and save whole; the flow never uses it, and it is not trained.

@@ -13,7 +13,8 @@ from benchmarks.gpu.clock import timed
 from benchmarks.gpu.section import Row
 from benchmarks.gpu.sizes import Setting
 from benchmarks.products import count
-from flowkit import ContextMap, MixedResolution
+from flowkit import ContextMap
+from flowkit.nn import MixedResolution
 from flowkit_deflow import Domain
 
 __all__ = ["rows"]

@@ -1,4 +1,4 @@
-"""Cases turned round."""
+"""Cases and entries of inverted bijectors."""
 
 from dataclasses import replace
 from typing import Any
@@ -14,7 +14,7 @@ def inverted_case(case: Case) -> Case:
     """A case of the same bijector with its two directions exchanged.
 
     Args:
-        case: the case to turn round.
+        case: the case to invert.
 
     Returns:
         A case of :class:`flowkit.Inverse`.
@@ -32,13 +32,13 @@ def inverted_case(case: Case) -> Case:
 
 
 def inverted(entry: Entry) -> Entry:
-    """An entry's bijectors turned round.
+    """An entry of the inverses of an entry's bijectors.
 
     Args:
         entry: the entry.
 
     Returns:
-        Another, whose cases are of other sizes for the same seed.
+        A new entry; its cases have other sizes for the same seed.
 
     Examples:
         >>> from flowkit.testing.catalogue import CATALOGUE

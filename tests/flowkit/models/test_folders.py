@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from flowkit.models.whole_folder import whole_folder
+from flowkit.models import whole_folder
 
 
 def stopped_halfway(target: Path) -> None:
@@ -24,7 +24,7 @@ def test_it_appears_at_the_end_with_its_parents(tmp_path: Path) -> None:
     assert [path.name for path in target.parent.iterdir()] == ["b"]
 
 
-def test_what_was_there_is_replaced_as_a_whole(tmp_path: Path) -> None:
+def test_an_existing_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
     target = tmp_path / "model"
     target.mkdir()
     (target / "old").write_text("old")
@@ -80,3 +80,27 @@ def test_a_file_of_that_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError, match="file: a file has that name"), whole_folder(tmp_path / "file"):
         pass
     assert contents(tmp_path) == {"file": "mine"}
+
+
+class TestWhatMayBeReplaced:
+    @pytest.fixture
+    def model(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "model"
+        folder.mkdir()
+        (folder / "weights").write_text("old")
+        return folder
+
+    def test_the_names_that_are_given(self, model: Path) -> None:
+        with whole_folder(model, replaces=("config", "weights")) as temporary:
+            (temporary / "weights").write_text("new")
+        assert contents(model) == {"weights": "new"}
+
+    def test_anything_else_is_refused_before_the_block_begins(self, model: Path) -> None:
+        (model / "thesis").write_text("precious")
+        with (
+            pytest.raises(FileExistsError, match="holds 'thesis', which replacing the folder would delete"),
+            whole_folder(model, replaces=("config", "weights")),
+        ):
+            pytest.fail("the block was entered")
+        assert contents(model) == {"weights": "old", "thesis": "precious"}
+        assert list(model.parent.iterdir()) == [model]
