@@ -42,14 +42,14 @@ PEERS = ("flowkit", "nflows", "normflows", "zuko", "FrEIA")
 
 SECTIONS: dict[str, Section] = {
     "matrices": Section("Products and convolutions", 45, "matrices"),
-    "golden": Section("Beside the published program's numbers", 30, "golden"),
+    "golden": Section("Beside the published program's numbers", 45, "golden"),
     "values": Section("Values beside those of the CPU", 60, "values"),
     "throughput_aim": Section("Throughput of the AIM network", 70, "throughput", ("aim",)),
     "throughput_ntire": Section("Throughput of the NTIRE network", 70, "throughput", ("ntire",)),
     "degrading": Section("Degrading", 60, "degrading"),
     "training": Section("Training steps", 60, "training"),
     "memory": Section("Memory of training steps", 45, "memory"),
-    "likelihood": Section("Log-likelihoods in less precise arithmetic", 30, "likelihood"),
+    "likelihood": Section("Log-likelihoods in less precise arithmetic", 45, "likelihood"),
     **{f"peers_{name}": Section(f"Works of the comparison: {name}", 40, "peers", (name,)) for name in PEERS},
     # The last: compiling takes minutes, and it may have all the time that is left.
     "compiled": Section("Compiled", 300, "compiled"),

@@ -39,7 +39,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     page.write_text(
         "".join(f"<!-- begin {part} -->\nto be replaced\n<!-- end {part} -->\n" for part in PARTS), encoding="utf-8"
     )
-    assert main(["gpu", *ON_CPU, "--out", str(folder), "--page", str(page)]) == 0
+    assert main(["gpu", *ON_CPU, "--minutes", "30", "--out", str(folder), "--page", str(page)]) == 0
     record = records.read(folder / "gpu.json")
     text = page.read_text(encoding="utf-8")
     assert fill(text, table.sections(record)) == text
