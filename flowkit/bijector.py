@@ -7,7 +7,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch._C._functorch import is_functorch_wrapped_tensor
+
+from flowkit.ops.values import readable
 
 __all__ = ["REAL_LINE", "Bijector", "BoundBijector", "Interval", "Shape", "Step", "Wrapper", "sum_event"]
 
@@ -308,7 +309,7 @@ def _require_within(value: Any, interval: Callable[[torch.dtype], Interval], bij
         return
     lower, upper = interval(value.dtype)
     # Nothing to see on the real line; and a branch on values would break a compiled graph or a vmapped call.
-    if (lower, upper) == REAL_LINE or torch.compiler.is_compiling() or is_functorch_wrapped_tensor(value):
+    if (lower, upper) == REAL_LINE or not readable(value):
         return
     inside = (value > lower) & (value < upper)
     if not inside.all():

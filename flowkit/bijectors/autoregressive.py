@@ -10,6 +10,7 @@ from flowkit.bijector import Interval, sum_event
 from flowkit.bijectors.channels import ChannelBijector
 from flowkit.bijectors.conditioner import apply_conditioner, prepare_conditioner
 from flowkit.bijectors.coupling import require_parameters
+from flowkit.ops.precision import without_autocast
 from flowkit.transforms.affine import Affine
 from flowkit.transforms.transform import Transform, split_parameters
 
@@ -70,8 +71,7 @@ class MaskedAutoregressive(ChannelBijector):
     def prepare(self, context: Any) -> Any:
         """What the conditioner computes from the context alone."""
         parameter = next(self.parameters(), None)
-        device = "cpu" if parameter is None else parameter.device.type
-        with torch.autocast(device, enabled=False):
+        with without_autocast(torch.device("cpu") if parameter is None else parameter.device):
             return prepare_conditioner(self.conditioner, context)
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
@@ -82,14 +82,14 @@ class MaskedAutoregressive(ChannelBijector):
 
     def _at_once(self, direction: Callable[..., Any], x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         """Parameters from the values that are given."""
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x.device):
             y, log_derivative = direction(x, self._parameters_from(x, prepared))
             return y, sum_event(log_derivative, 1, like=x)
 
     def _one_by_one(self, direction: Callable[..., Any], y: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         """Parameters from the values that are sought."""
         unroll = getattr(self.conditioner, "unroll", None)
-        with torch.autocast(y.device.type, enabled=False):
+        with without_autocast(y.device):
             if unroll is not None:
                 return self._unrolled(unroll, direction, y, prepared)
             # After n passes the first n features of the order are right, whatever the others were.

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from flowkit.bijectors.channel_mixing import ChannelMixing, random_orthogonal
 from flowkit.ops.inference_cache import InferenceCache, applies
+from flowkit.ops.values import readable
 
 __all__ = ["LULinear"]
 
@@ -48,7 +49,7 @@ class LULinear(ChannelMixing):
             raise ValueError(f"start has the shape {tuple(start.shape)}; it must be {channels} x {channels}")
         P, L, U = torch.linalg.lu(random_orthogonal(channels) if start is None else start.detach())
         diagonal = U.diagonal()
-        if not diagonal.all():
+        if readable(diagonal) and not diagonal.all():
             raise ValueError("start is singular; the matrix must have an inverse to start from")
         # Only the strict triangles of these two matrices are read.
         self.lower = nn.Parameter(L.tril(-1))

@@ -11,6 +11,7 @@ from flowkit.bijector import Bijector, sum_event
 from flowkit.bijectors.conditioner import prepare_conditioner
 from flowkit.bijectors.ode_solvers import DormandPrince, ODESolver, State
 from flowkit.bijectors.traces import ExactTrace, Trace
+from flowkit.ops.precision import without_autocast
 
 __all__ = ["NeuralODE"]
 
@@ -87,7 +88,7 @@ class NeuralODE(Bijector[Tensor, Tensor]):
 
     def _flow(self, x: Tensor, prepared: Any, start: float, end: float) -> tuple[Tensor, Tensor]:
         trace = self.trace if self.training else ExactTrace()
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x.device):
             log_det = sum_event(torch.zeros_like(x), self.event_dims)
             dynamics = _Dynamics(self.vector_field, prepared, trace.draw(x), self.event_dims)
             z, log_det = self.solver(dynamics, (x, log_det), start, end)

@@ -9,6 +9,7 @@ from flowkit.bijector import Bijector
 from flowkit.bijectors.conditioner import apply_conditioner, prepare_conditioner
 from flowkit.bijectors.jacobian import jacobian
 from flowkit.bijectors.residual_log_det import ExactLogDet, ResidualLogDet
+from flowkit.ops.precision import without_autocast
 
 __all__ = ["Residual"]
 
@@ -95,12 +96,12 @@ class Residual(Bijector[Tensor, Tensor]):
         return _Branch(self.network, self.prepare(context))
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x.device):
             value, log_det = self._strategy()(_Branch(self.network, prepared), x, self.event_dims)
             return x + value, log_det
 
     def _inverse(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
-        with torch.autocast(z.device.type, enabled=False):
+        with without_autocast(z.device):
             branch = _Branch(self.network, prepared)
             with torch.no_grad():
                 root = self._root(branch, z)

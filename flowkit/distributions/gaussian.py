@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from flowkit.bijector import Shape
 from flowkit.distributions.distribution import Distribution, normal_like
+from flowkit.ops.precision import without_autocast
 
 __all__ = ["Gaussian", "gaussian_log_prob"]
 
@@ -61,7 +62,7 @@ class Gaussian(Distribution[Tensor]):
     ) -> Tensor:
         """A tensor ``batch x shape``; ``shape[0]`` is the number of channels."""
         noise = normal_like((batch, self.channels, math.prod(shape[1:])), self.mean, generator)
-        with torch.autocast(noise.device.type, enabled=False):
+        with without_autocast(noise.device):
             z = self.mean[:, None] + temperature * (self.cholesky @ noise)
         return z.reshape(batch, *shape)
 
@@ -87,7 +88,7 @@ def gaussian_log_prob(z: Tensor, mean: Tensor, cholesky: Tensor, event_dims: int
     """
     dtype = torch.promote_types(z.dtype, torch.float32)
     channel_dim = z.ndim - event_dims
-    with torch.autocast(z.device.type, enabled=False):
+    with without_autocast(z.device):
         columns = z.to(dtype).flatten(channel_dim + 1) if event_dims > 1 else z.to(dtype)[..., None]
         cholesky = cholesky.to(dtype)
         white = torch.linalg.solve_triangular(cholesky, columns - mean.to(dtype)[..., None], upper=False)

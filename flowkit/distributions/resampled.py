@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch._C._functorch import is_functorch_wrapped_tensor
 
 from flowkit.bijector import Shape
 from flowkit.distributions.distribution import Distribution
 from flowkit.distributions.uniform import uniform_like
+from flowkit.ops.values import readable
 
 __all__ = ["Normaliser", "Resampled"]
 
@@ -189,8 +189,7 @@ class Resampled(Distribution[Tensor]):
         return value
 
     def _held_normaliser(self) -> Tensor:
-        known = torch.compiler.is_compiling() or is_functorch_wrapped_tensor(self.normaliser)
-        if not known and bool(self.normaliser.isnan()):
+        if readable(self.normaliser) and bool(self.normaliser.isnan()):
             raise RuntimeError(
                 "the normaliser of this Resampled distribution was never estimated: train it, or call "
                 "estimate_normaliser(shape, samples)"

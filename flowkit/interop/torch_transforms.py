@@ -10,6 +10,7 @@ from torch.distributions.transforms import Transform, _InverseTransform
 
 from flowkit.bijector import Bijector, Interval, Shape, sum_event
 from flowkit.interop.rows import batch_shape_of, context_rows, to_rows
+from flowkit.ops.precision import without_autocast
 
 __all__ = ["BijectorTransform", "FromTorchTransform", "constraint_of", "interval_of"]
 
@@ -93,12 +94,12 @@ class FromTorchTransform(Bijector[Tensor, Tensor]):
         return interval_of(self.transform.codomain)
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x.device):
             z = self.transform(x)
             return z, self._log_det(x, z, x)
 
     def _inverse(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
-        with torch.autocast(z.device.type, enabled=False):
+        with without_autocast(z.device):
             x = self.transform.inv(z)
             return x, -self._log_det(x, z, z)
 

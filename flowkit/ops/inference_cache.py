@@ -85,7 +85,7 @@ class InferenceCache:
         if kept is None or not _still(kept, tensors):
             # What is stale is let go before anything is made in its place.
             self._kept = None
-            if any(is_functorch_wrapped_tensor(t) or t.is_inference() for t in tensors):
+            if any(is_functorch_wrapped_tensor(t) or t.is_inference() or t.is_meta for t in tensors):
                 return None
             seen = tuple(_seen(tensor) for tensor in tensors)
             self._kept = kept = _Kept(seen, _samples(seen), {})

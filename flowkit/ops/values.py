@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch._C._functorch import is_functorch_wrapped_tensor
 
-__all__ = ["readable"]
+__all__ = ["readable", "require_values"]
 
 
 def readable(*tensors: Tensor) -> bool:
@@ -26,3 +26,23 @@ def readable(*tensors: Tensor) -> bool:
     if torch.compiler.is_compiling():
         return False
     return not any(tensor.is_meta or is_functorch_wrapped_tensor(tensor) for tensor in tensors)
+
+
+def require_values(what: str, tensor: Tensor) -> None:
+    """Refuse a tensor on the meta device where a layer is made from its values.
+
+    Args:
+        what: the tensor is, for the message.
+        tensor: any tensor.
+
+    Raises:
+        ValueError: it has no values.
+
+    Examples:
+        >>> require_values("a mask", torch.ones(3))
+    """
+    if tensor.is_meta:
+        raise ValueError(
+            f"{what} of shape {tuple(tensor.shape)} is on the meta device, where it has no values; make it with "
+            "device='cpu', also for a model that is made on the meta device"
+        )

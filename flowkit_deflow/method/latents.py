@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from flowkit import Distribution, StandardNormal, gaussian_log_prob, normal_like
+from flowkit.ops import without_autocast
 
 __all__ = ["CorrelatedShift", "Domain", "DomainShift", "InferredShift", "LatentModel", "Posterior", "UncorrelatedShift"]
 
@@ -134,7 +135,7 @@ class DomainShift(nn.Module, ABC):
 def _cholesky_of_sum(factor: Tensor) -> Tensor:
     eye = torch.eye(len(factor), dtype=factor.dtype, device=factor.device)
     # The density stays out of autocast, which would take the product in half precision.
-    with torch.autocast(factor.device.type, enabled=False):
+    with without_autocast(factor.device):
         return torch.linalg.cholesky(eye + factor @ factor.T)
 
 

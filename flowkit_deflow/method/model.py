@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from flowkit import Bijector, Flow, initialize
+from flowkit.constants import place_constants_after_loading
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import atomic_folder
 from flowkit_deflow.images.noise import GeneratorNoise, NoiseSource
@@ -63,6 +64,7 @@ class DeFlow(nn.Module):
         self.config = config
         self.flow = Flow(build_bijector(config), build_latents(config))
         self.normalization = ColourNormalization(config.normalization)
+        place_constants_after_loading(self)
 
     @property
     def bijector(self) -> Bijector[Tensor, Latents]:

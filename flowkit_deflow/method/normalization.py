@@ -1,15 +1,18 @@
 """Channel-wise colour normalisation that brings domain X to the colours of Y."""
 
-import torch
-from torch import Tensor, nn
+from functools import partial
 
+import torch
+from torch import Tensor
+
+from flowkit.constants import WithConstants
 from flowkit_deflow.method.latents import Domain
 from flowkit_deflow.settings.schema import ChannelStatistics, Normalization
 
 __all__ = ["ColourNormalization"]
 
 
-class ColourNormalization(nn.Module):
+class ColourNormalization(WithConstants):
     r"""Bring clean images to the degraded domain's channel statistics, and back (sec. 5.4, for AIM).
 
     .. math:: x' = (x - m_X) / s_X \cdot s_Y + m_Y
@@ -36,8 +39,8 @@ class ColourNormalization(nn.Module):
         if settings is None:
             settings = Normalization(identity, identity, identity, identity)
         # Made from the settings, which are saved: not part of the state dict.
-        self.register_buffer("image_maps", _maps(settings.clean, settings.degraded), persistent=False)
-        self.register_buffer("h_maps", _maps(settings.clean_h, settings.degraded_h), persistent=False)
+        self.register_constant("image_maps", partial(_maps, settings.clean, settings.degraded))
+        self.register_constant("h_maps", partial(_maps, settings.clean_h, settings.degraded_h))
 
     def to_shared(self, images: Tensor, domain: Domain | Tensor) -> Tensor:
         """Images of a domain (or of one domain for each) to the shared colours; ``B x 3 x H x W``."""

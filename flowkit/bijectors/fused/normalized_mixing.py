@@ -9,6 +9,7 @@ from flowkit.bijector import Step
 from flowkit.bijectors.actnorm import ActNorm
 from flowkit.bijectors.channel_mixing import ChannelMixing
 from flowkit.ops.inference_cache import applies
+from flowkit.ops.precision import without_autocast
 
 __all__ = ["NormalizedMixing"]
 
@@ -50,7 +51,7 @@ class NormalizedMixing:
         return self.mixing.with_norm.get(tensors, "maps", self._maps)
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x.device):
             kept = isinstance(prepared, _Maps) and applies(x)
             return self._run(prepared.forward if kept else self._map(), x)
 

@@ -42,7 +42,7 @@ CAUSES: Mapping[str, Cause] = {
         bug=True,
         text="In eval mode, a cached `inverse` solves against `torch.eye(features)`, made in the default type on the "
         "CPU: in float64, or on an accelerator, it raises. (Every property looks at both directions, in float64.)",
-        sign=r"b of type Float and A of type Double|triangular_solve",
+        sign=r"b of type Float and A of type Double|triangular_solve|b on cpu and A on meta",
     ),
     "stale cache": Cause(
         bug=True,
@@ -93,6 +93,11 @@ CAUSES: Mapping[str, Cause] = {
         "off by some 1e-8, to 1e-7, for each negative element.",
         sign=r"the log-determinant of \w+ against its autograd Jacobian's is off by \d\.\de-0[78]",
     ),
+    "left on the CPU": Cause(
+        bug=True,
+        text="A tensor is made on the CPU, or stays there when the module is moved: on any other device it raises.",
+        sign=r"is not on the expected device cpu|Cannot copy out of meta tensor",
+    ),
     "tanh saturates": Cause(
         bug=True,
         text="The log-determinant is log(1 - tanh(x)^2), which is minus infinity once tanh(x) rounds to 1: over 9 in "
@@ -114,13 +119,14 @@ CAUSES: Mapping[str, Cause] = {
     "branches": Cause(
         bug=False,
         text="Python branches on the values of tensors, and boolean masks select from them: no single graph for "
-        "`torch.compile(fullgraph=True)`, and no batching rule for `torch.func.vmap`.",
-        sign=r"[Dd]ata-dependent|boolean mask",
+        "`torch.compile(fullgraph=True)`, no batching rule for `torch.func.vmap`, and no shapes on the meta device.",
+        sign=r"[Dd]ata-dependent|boolean mask|cannot be called on meta tensors|torch\.nonzero",
     ),
     "boolean masks": Cause(
         bug=False,
-        text="Boolean masks select from tensors: there is no batching rule for `torch.func.vmap`.",
-        sign=r"boolean mask",
+        text="Boolean masks select from tensors: there is no batching rule for `torch.func.vmap`, and no shape on the "
+        "meta device.",
+        sign=r"boolean mask|torch\.nonzero",
     ),
     "NumPy in between": Cause(
         bug=False,
@@ -135,7 +141,9 @@ CAUSES: Mapping[str, Cause] = {
 }
 
 _WIDTH = {"stray error": frozenset({"other_event_shapes"})}
-_BRANCHES = {"branches": frozenset({"compile", "vmap"})}
+_BRANCHES = {"branches": frozenset({"compile", "vmap", "devices"})}
+# Elsewhere than on the CPU the tensor that stayed there is met before any branch.
+_LEFT_BEHIND = {"branches": frozenset({"compile", "vmap"}), "left on the CPU": frozenset({"devices"})}
 _LINEAR_SPLINE = {
     "shifted end": frozenset({"round_trip_of_data", "round_trip_of_latents", "log_dets_cancel"}),
     **_BRANCHES,
@@ -154,7 +162,7 @@ _NAN = frozenset(
 )
 # A refusal is a refusal, whatever for.
 _BOTH_WAYS = EVERY - {"other_event_shapes"}
-_IN_FLOAT64 = _BOTH_WAYS - {"devices", "autocast_log_det", "autocast_round_trip"}
+_IN_FLOAT64 = _BOTH_WAYS - {"autocast_log_det", "autocast_round_trip"}
 _NUMPY = {"NumPy in between": frozenset({"compile"})}
 
 # Transform to cause to the properties that fail for it; a transform that is not here keeps every one.
@@ -177,9 +185,13 @@ FINDINGS: Mapping[str, Mapping[str, frozenset[str]]] = {
     "HouseholderSequence, eight of three features": {"zero reflections": _NAN},
     "SqueezeTransform, factor 3": {"multiple of four": EVERY},
     "Tanh": {"tanh saturates": frozenset({"extreme_inputs"}), **_BRANCHES},
-    "LogTanh": {"no interval": frozenset({"extreme_inputs"}), "boolean masks": frozenset({"vmap"})},
-    "LeakyReLU": {"float32 constant": frozenset({"log_det_of_jacobian"}), "old cast": frozenset({"compile"})},
-    "Sigmoid": _BRANCHES,
+    "LogTanh": {"no interval": frozenset({"extreme_inputs"}), "boolean masks": frozenset({"vmap", "devices"})},
+    "LeakyReLU": {
+        "float32 constant": frozenset({"log_det_of_jacobian"}),
+        "left on the CPU": frozenset({"devices"}),
+        "old cast": frozenset({"compile"}),
+    },
+    "Sigmoid": _LEFT_BEHIND,
     "Sigmoid, learned": _BRANCHES,
     "Logit": _BRANCHES,
     "CauchyCDF": _BRANCHES,
@@ -194,7 +206,7 @@ FINDINGS: Mapping[str, Mapping[str, frozenset[str]]] = {
     "PiecewiseCubicCDF, tails": {**_BRANCHES, **_WIDTH},
     "PiecewiseRationalQuadraticCDF": _BRANCHES,
     "PiecewiseRationalQuadraticCDF, tails": {**_BRANCHES, **_WIDTH},
-    "CompositeCDFTransform": _BRANCHES,
+    "CompositeCDFTransform": _LEFT_BEHIND,
     "PiecewiseLinearCouplingTransform": _LINEAR_SPLINE,
     "PiecewiseQuadraticCouplingTransform": _BRANCHES,
     "PiecewiseCubicCouplingTransform": _BRANCHES,
@@ -281,7 +293,7 @@ def _ids(properties: frozenset[str]) -> str:
     if properties >= _BOTH_WAYS:
         return "every one"
     if properties == _IN_FLOAT64:
-        return "every one that runs it in float64"
+        return "every one that runs it in float64 or on another device"
     # In the order in which they are checked.
     return ", ".join(prop.id for prop in PROPERTIES if prop.id in properties)
 

@@ -182,6 +182,27 @@ class LeftBehind(Sound):
         return super().unscale(z) * self.sign
 
 
+class MaskIsLost(Sound):
+    """A buffer that is not saved, and that nothing makes again after ``to_empty``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("sign", torch.tensor([1.0, -1.0, 1.0, -1.0, 1.0]), persistent=False)
+
+    def scale(self, x: Tensor) -> Tensor:
+        return super().scale(x) * self.sign
+
+    def unscale(self, z: Tensor) -> Tensor:
+        return super().unscale(z) * self.sign
+
+
+class ReadsItsParameters(Sound):
+    """Branches on the values of a parameter, of which there are none on the meta device."""
+
+    def scale(self, x: Tensor) -> Tensor:
+        return super().scale(x) if bool(self.log_scale.any()) else x
+
+
 class WrongOutputShape(Sound):
     """Says that it appends a feature."""
 
@@ -586,6 +607,8 @@ BROKEN: dict[type[Sound], str] = {
     Float32Result: "dtypes",
     Float32LogDet: "dtypes",
     LeftBehind: "devices",
+    ReadsItsParameters: "devices",
+    MaskIsLost: "meta_device",
     WrongOutputShape: "output_shape",
     SilentlyDropsFeatures: "other_event_shapes",
     MeanOfTheBatch: "batch_independence",
