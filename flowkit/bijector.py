@@ -8,6 +8,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
+from flowkit.ops.precision import HALF
 from flowkit.ops.values import readable
 
 __all__ = ["REAL_LINE", "Bijector", "BoundBijector", "Interval", "Shape", "Step", "Wrapper", "sum_event"]
@@ -65,7 +66,8 @@ class Bijector(nn.Module, ABC, Generic[X, Z]):
             context: what the map depends on besides ``x``; ``None`` for an unconditional bijector.
 
         Returns:
-            The latent ``z`` and log|det dz/dx| (shape: the batch shape; at least float32).
+            The latent ``z`` and log|det dz/dx| (shape: the batch shape; at least float32). Of half precision, ``z``
+            is of the type that ``x`` and the parameters promote to.
 
         Raises:
             TypeError: ``x`` is not a floating-point tensor.
@@ -75,13 +77,13 @@ class Bijector(nn.Module, ABC, Generic[X, Z]):
         """
         self.output_shape(self._event_shape(x))
         _require_within(x, self.domain, self)
-        return self._forward(x, self.prepare(context))
+        return self._in_result_type(self._forward, x, context)
 
     def inverse(self, z: Z, context: Any = None) -> tuple[X, Tensor]:
         """Generate: latent to data; log|det dx/dz| is returned beside it. Arguments and errors as in ``forward``."""
         self.input_shape(self._event_shape(z))
         _require_within(z, self.codomain, self)
-        return self._inverse(z, self.prepare(context))
+        return self._in_result_type(self._inverse, z, context)
 
     def bind(self, context: Any) -> "BoundBijector[X, Z]":
         """The same bijection with everything that depends on the context alone computed once.
@@ -137,6 +139,21 @@ class Bijector(nn.Module, ABC, Generic[X, Z]):
         compositions. A subclass of a composition that changes what is run changes them as well.
         """
         return [Step(self, inverse=False, context=context)]
+
+    def _in_result_type(self, direction: Callable[..., Any], x: Any, context: Any) -> Any:
+        """Run a direction; what is in half precision leaves in the type that it and the parameters promote to.
+
+        Between the layers of a composition values are float32 at least: rounded once, they come back.
+        """
+        like = x
+        while isinstance(like, tuple):
+            like = like[0]
+        parameter = next(self.parameters(), None) if like.dtype in HALF else None
+        if parameter is None:
+            return direction(x, self.prepare(context))
+        dtype = torch.promote_types(like.dtype, parameter.dtype)
+        y, log_det = direction(_cast(x, dtype), self.prepare(context))
+        return _cast(y, dtype), log_det
 
     def _event_shape(self, value: Any) -> Shape:
         if isinstance(value, tuple):
@@ -290,6 +307,10 @@ def sum_event(values: Tensor, event_dims: int, like: Tensor | None = None) -> Te
     batch = like.ndim - event_dims
     shared = [theirs for own, theirs in zip(values.shape[batch:], like.shape[batch:], strict=True) if own == 1]
     return (values.flatten(batch).sum(-1, dtype=dtype) * math.prod(shared)).expand(like.shape[:batch])
+
+
+def _cast(value: Any, dtype: torch.dtype) -> Any:
+    return tuple(_cast(part, dtype) for part in value) if isinstance(value, tuple) else value.to(dtype)
 
 
 def _require_within(value: Any, interval: Callable[[torch.dtype], Interval], bijector: nn.Module) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from flowkit.bijector import sum_event
 from flowkit.bijectors.channels import ChannelBijector
 from flowkit.distributed import run_on_rank_0
+from flowkit.ops.precision import at_least_float32
 from flowkit.ops.values import readable
 from flowkit.transforms import Affine
 
@@ -104,12 +105,12 @@ class ActNorm(ChannelBijector):
         return x, sum_event(log_dxdz, self.event_dims, like=z)
 
     def _parameters_like(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        bias, log_scale = self.constants()
+        bias, log_scale = map(at_least_float32, self.constants())
         shape = (self.channels,) + (1,) * (self.event_dims - 1)
         return bias.view(shape), log_scale.view(shape)
 
     def _moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        per_channel = x.movedim(x.ndim - self.event_dims, 0).reshape(self.channels, -1)
+        per_channel = at_least_float32(x).movedim(x.ndim - self.event_dims, 0).reshape(self.channels, -1)
         mean, std = per_channel.mean(1), per_channel.std(1, correction=0)
         if readable(mean) and not (mean.isfinite().all() and std.isfinite().all()):
             raise ValueError(

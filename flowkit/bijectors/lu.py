@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from flowkit.bijectors.channel_mixing import ChannelMixing, random_orthogonal
 from flowkit.ops.inference_cache import InferenceCache, applies
+from flowkit.ops.precision import HALF, at_least_float32
 from flowkit.ops.values import readable
 
 __all__ = ["LULinear"]
@@ -66,7 +67,9 @@ class LULinear(ChannelMixing):
 
     def prepare(self, context: Any) -> Any:
         """In evaluation mode, the matrix and its inverse: made once, while the parameters stay; else nothing."""
-        return None if self.training else self._cache.get(self._tensors(), "matrices", self._matrices)
+        if self.training or self.lower.dtype in HALF:
+            return None
+        return self._cache.get(self._tensors(), "matrices", self._matrices)
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         if isinstance(prepared, _Matrices) and applies(x):
@@ -93,7 +96,7 @@ class LULinear(ChannelMixing):
         return torch.addmm(upper, self._below(), upper)[self.permutation]
 
     def _log_abs_det(self) -> Tensor:
-        return self.log_scale.sum()
+        return at_least_float32(self.log_scale).sum()
 
     def _solve(self, z: Tensor) -> Tensor:
         return self._on_rows(self._solve_rows, z)
@@ -107,10 +110,10 @@ class LULinear(ChannelMixing):
         return torch.linalg.solve_triangular(self._upper().to(rows).mT, rows, upper=False, left=False)
 
     def _below(self) -> Tensor:
-        return self.lower.tril(-1)
+        return at_least_float32(self.lower).tril(-1)
 
     def _upper(self) -> Tensor:
-        return self.upper.triu(1) + torch.diag(self.sign * self.log_scale.exp())
+        return at_least_float32(self.upper).triu(1) + torch.diag(self.sign * at_least_float32(self.log_scale).exp())
 
 
 class _Matrices(NamedTuple):

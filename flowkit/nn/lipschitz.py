@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowkit.nn.lipswish import LipSwish
-from flowkit.ops.precision import without_autocast
+from flowkit.ops.precision import at_least_float32, without_autocast
 
 __all__ = ["LipschitzLinear", "LipschitzMLP", "PreparedWeights"]
 
@@ -54,13 +54,13 @@ class LipschitzLinear(nn.Linear):
     def bounded_weight(self) -> Tensor:
         """The weight that is applied, ``out_features x in_features``: its largest singular value is at most ``c``."""
         with without_autocast(self.weight.device):
-            weight = self.weight.to(torch.promote_types(self.weight.dtype, torch.float32))
+            weight = at_least_float32(self.weight)
             norm = torch.linalg.matrix_norm(weight, 2)
-            return (weight / (norm / self.coefficient).clamp(min=1)).to(self.weight.dtype)
+            return weight / (norm / self.coefficient).clamp(min=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """``... x in_features`` to ``... x out_features``."""
-        return F.linear(x, self.bounded_weight(), self.bias)
+        return F.linear(x, self.bounded_weight().to(self.weight.dtype), self.bias)
 
 
 class PreparedWeights(NamedTuple):

@@ -11,6 +11,7 @@ from flowkit.constants import WithConstants
 from flowkit.nn.context_linear import ContextLinear, require_features
 from flowkit.nn.linear import linear
 from flowkit.nn.mlp import rectifier, zero_
+from flowkit.ops.precision import at_least_float32
 
 __all__ = ["MADE"]
 
@@ -157,8 +158,8 @@ class MADE(WithConstants):
         Where units ascend in degree, what the masks leave is such blocks. The features do not, so that their rows
         and columns are put in order.
         """
-        weights = [layer.data_weight for layer in self._parts]
-        biases: list[Tensor] = [layer.bias for layer in self._parts]
+        weights = [at_least_float32(layer.data_weight) for layer in self._parts]
+        biases = [at_least_float32(layer.bias) for layer in self._parts]
         if prepared is not None:
             biases[0] = biases[0] + prepared
         weights[0] = weights[0].index_select(1, self.input_index)

@@ -3,8 +3,28 @@
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
+from torch import Tensor
 
-__all__ = ["without_autocast"]
+__all__ = ["HALF", "at_least_float32", "without_autocast"]
+
+HALF = (torch.bfloat16, torch.float16)
+"""Types that a network may compute in, and that densities, log-determinants and matrix factors may not."""
+
+
+def at_least_float32(tensor: Tensor) -> Tensor:
+    """A tensor out of half precision: float32 for bfloat16 and float16, else as it is.
+
+    Args:
+        tensor: of a floating-point type.
+
+    Returns:
+        A tensor of the same values.
+
+    Examples:
+        >>> at_least_float32(torch.ones(2, dtype=torch.bfloat16)).dtype
+        torch.float32
+    """
+    return tensor.float() if tensor.dtype in HALF else tensor
 
 
 def without_autocast(device: torch.device) -> AbstractContextManager[object]:

@@ -9,7 +9,7 @@ from flowkit.bijector import Step
 from flowkit.bijectors.actnorm import ActNorm
 from flowkit.bijectors.channel_mixing import ChannelMixing
 from flowkit.ops.inference_cache import applies
-from flowkit.ops.precision import without_autocast
+from flowkit.ops.precision import at_least_float32, without_autocast
 
 __all__ = ["NormalizedMixing"]
 
@@ -70,7 +70,7 @@ class NormalizedMixing:
         return self.mixing._mix(map.matrix, x, map.shift), self.mixing._of_positions(map.log_abs_det, x)
 
     def _map(self) -> "_Map":
-        bias, log_scale = self.norm.constants()
+        bias, log_scale = map(at_least_float32, self.norm.constants())
         matrix = self.mixing._matrix() * log_scale.exp()
         return _Map(matrix, matrix @ bias, self.mixing._log_abs_det() + log_scale.sum())
 
@@ -78,7 +78,7 @@ class NormalizedMixing:
         forward = self._map()
         # In double precision and rounded once, the inverse is as good as solving.
         inverse = torch.linalg.inv(forward.matrix.double()).to(forward.matrix.dtype)
-        return _Maps(forward, _Map(inverse, -self.norm.bias.detach().clone(), -forward.log_abs_det))
+        return _Maps(forward, _Map(inverse, -at_least_float32(self.norm.bias.detach().clone()), -forward.log_abs_det))
 
 
 class _Map(NamedTuple):

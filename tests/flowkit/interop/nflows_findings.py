@@ -36,13 +36,13 @@ CAUSES: Mapping[str, Cause] = {
         bug=True,
         text="`inverse` calls `torch.solve`, which PyTorch has removed: there is no inverse any more. (Every property "
         "looks at both directions.)",
-        sign=r"torch\.solve|function solve",
+        sign=r"torch\.solve|function solve|Low precision dtypes",
     ),
     "identity of default type": Cause(
         bug=True,
         text="In eval mode, a cached `inverse` solves against `torch.eye(features)`, made in the default type on the "
         "CPU: in float64, or on an accelerator, it raises. (Every property looks at both directions, in float64.)",
-        sign=r"b of type Float and A of type Double|triangular_solve|b on cpu and A on meta",
+        sign=r"b of type Float and A of type (Double|BFloat16)|triangular_solve|b on cpu and A on meta",
     ),
     "stale cache": Cause(
         bug=True,
@@ -133,6 +133,16 @@ CAUSES: Mapping[str, Cause] = {
         text="Sizes are computed with NumPy, which `torch.compile(fullgraph=True)` does not trace through.",
         sign=r"`range` with argument types \['ndarray'\]|numpy function",
     ),
+    "half precision": Cause(
+        bug=False,
+        text="Triangular solves, determinants and products of two types are taken in the parameters' own type: in "
+        "bfloat16 some raise, and the square roots that invert quadratic and cubic bins round to 0, where their "
+        "gradient is infinite.",
+        sign=(
+            r"not implemented for 'BFloat16'|Low precision dtypes|dtypes match|must have the same dtype"
+            r"|gradient that is not finite"
+        ),
+    ),
     "old cast": Cause(
         bug=False,
         text="`Tensor.type(torch.Tensor)` is not traced by `torch.compile`.",
@@ -163,11 +173,15 @@ _NAN = frozenset(
 # A refusal is a refusal, whatever for.
 _BOTH_WAYS = EVERY - {"other_event_shapes"}
 _IN_FLOAT64 = _BOTH_WAYS - {"autocast_log_det", "autocast_round_trip"}
+_HALF = {"half precision": frozenset({"half_precision"})}
 _NUMPY = {"NumPy in between": frozenset({"compile"})}
 
 # Transform to cause to the properties that fail for it; a transform that is not here keeps every one.
 FINDINGS: Mapping[str, Mapping[str, frozenset[str]]] = {
     "NaiveLinear": {"torch.solve": _BOTH_WAYS},
+    "LULinear": _HALF,
+    "QRLinear": _HALF,
+    "OneByOneConvolution": _HALF,
     "LULinear, cached": {"identity of default type": _IN_FLOAT64},
     "SVDLinear, cached": {
         "stale cache": frozenset(
@@ -198,25 +212,25 @@ FINDINGS: Mapping[str, Mapping[str, frozenset[str]]] = {
     "CauchyCDFInverse": _BRANCHES,
     "GatedLinearUnit": {"unsummed": _BOTH_WAYS},
     "PiecewiseLinearCDF": _LINEAR_SPLINE,
-    "PiecewiseLinearCDF, tails": {**_LINEAR_SPLINE, **_WIDTH},
+    "PiecewiseLinearCDF, tails": {**_LINEAR_SPLINE, **_WIDTH, **_HALF},
     "PiecewiseQuadraticCDF": _BRANCHES,
     "PiecewiseQuadraticCDF, tails": {**_BRANCHES, **_WIDTH},
-    "PiecewiseCubicCDF": _BRANCHES,
-    "PiecewiseCubicCDF, from zeros": {"zero over zero": _NAN | {"log_dets_cancel"}, **_BRANCHES},
-    "PiecewiseCubicCDF, tails": {**_BRANCHES, **_WIDTH},
+    "PiecewiseCubicCDF": {**_BRANCHES, **_HALF},
+    "PiecewiseCubicCDF, from zeros": {"zero over zero": _NAN | {"log_dets_cancel", "half_precision"}, **_BRANCHES},
+    "PiecewiseCubicCDF, tails": {**_BRANCHES, **_WIDTH, **_HALF},
     "PiecewiseRationalQuadraticCDF": _BRANCHES,
     "PiecewiseRationalQuadraticCDF, tails": {**_BRANCHES, **_WIDTH},
     "CompositeCDFTransform": _LEFT_BEHIND,
-    "PiecewiseLinearCouplingTransform": _LINEAR_SPLINE,
-    "PiecewiseQuadraticCouplingTransform": _BRANCHES,
+    "PiecewiseLinearCouplingTransform": {**_LINEAR_SPLINE, **_HALF},
+    "PiecewiseQuadraticCouplingTransform": {**_BRANCHES, **_HALF},
     "PiecewiseCubicCouplingTransform": _BRANCHES,
     "PiecewiseRationalQuadraticCouplingTransform": _BRANCHES,
     "PiecewiseRationalQuadraticCouplingTransform, conditional": _BRANCHES,
     "PiecewiseRationalQuadraticCouplingTransform, images": _BRANCHES,
     "MaskedAffineAutoregressiveTransform": _NUMPY,
     "MaskedAffineAutoregressiveTransform, conditional": _NUMPY,
-    "MaskedPiecewiseLinearAutoregressiveTransform": _LINEAR_SPLINE,
-    "MaskedPiecewiseQuadraticAutoregressiveTransform": _BRANCHES,
+    "MaskedPiecewiseLinearAutoregressiveTransform": {**_LINEAR_SPLINE, **_HALF},
+    "MaskedPiecewiseQuadraticAutoregressiveTransform": {**_BRANCHES, **_HALF},
     "MaskedPiecewiseCubicAutoregressiveTransform": _BRANCHES,
     "MaskedPiecewiseRationalQuadraticAutoregressiveTransform": _BRANCHES,
     "MultiscaleCompositeTransform": _NUMPY,
