@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn.modules import module as _module
 from torch.utils import _pytree as pytree
 
-__all__ = ["gamma_variates", "hooks_for_all_modules", "is_wrapped", "pytree", "transforms_are_active"]
+__all__ = ["gamma_variates", "hooks_for_all_modules", "is_wrapped", "pytree", "transforms_are_active", "version"]
 
 
 def _never(*_: object) -> bool:
@@ -46,3 +46,8 @@ def gamma_variates(concentration: Tensor, generator: torch.Generator | None) -> 
 def hooks_for_all_modules() -> bool:
     """Whether hooks are registered for the calls of all modules, as ``register_module_forward_hook`` does."""
     return any(_GLOBAL_HOOKS)
+
+
+def version(x: Tensor) -> int:
+    """How often a tensor was changed in place."""
+    return x._version
