@@ -8,8 +8,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
-from flowkit.hooks import has_hooks
 from flowkit.ops.precision import HALF
+from flowkit.ops.private import HOOKS_FOR_ALL_MODULES
 from flowkit.ops.values import readable
 
 __all__ = ["REAL_LINE", "Bijector", "BoundBijector", "Interval", "Prepared", "Shape", "Step", "Wrapper", "sum_event"]
@@ -141,7 +141,10 @@ class Bijector(nn.Module, ABC, Generic[X, Z]):
         if inverse:
             return self._inverse(x, prepared)
         # A call checks the shape again, which costs more than small layers do.
-        return self(x, Prepared(prepared)) if has_hooks(self) else self._forward(x, prepared)
+        hooks = self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks
+        if hooks or any(HOOKS_FOR_ALL_MODULES):
+            return self(x, Prepared(prepared))
+        return self._forward(x, prepared)
 
     @abstractmethod
     def _forward(self, x: X, prepared: Any) -> tuple[Z, Tensor]:

@@ -202,4 +202,4 @@ class _MaskedLinear(WithConstants, ContextLinear):
     @property
     def data_weight(self) -> Tensor:
         """``W_x`` under its mask."""
-        return super().data_weight * self.mask
+        return self.weight[:, : self.data_features] * self.mask

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from flowkit import Bijector, Flow, initialize
-from flowkit.constants import place_constants_after_loading
+from flowkit.nn import place_constants_after_loading
 from flowkit_deflow.images.checks import require_images, require_samples
 from flowkit_deflow.images.noise import GeneratorNoise, NoiseSource
 from flowkit_deflow.images.resize import bicubic_downsample, pad_to_multiple
