@@ -8,7 +8,7 @@ import argparse
 import sys
 from importlib import import_module
 
-COMMANDS = tuple(f"benchmarks.{name}.command" for name in ("density", "peers", "deflow", "growth"))
+COMMANDS = tuple(f"benchmarks.{name}.command" for name in ("density", "peers", "deflow", "growth", "gpu"))
 
 
 def main(arguments: list[str] | None = None) -> int:

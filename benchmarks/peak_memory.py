@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["peak_memory"]
+__all__ = ["peak_memory", "resident"]
 
 
 def peak_memory(function: str, *arguments: str) -> dict[str, Any]:
@@ -31,7 +31,8 @@ def peak_memory(function: str, *arguments: str) -> dict[str, Any]:
     return result
 
 
-def _resident() -> float:
+def resident() -> float:
+    """Peak resident memory of this process so far, in GB."""
     status = Path("/proc/self/status")
     if status.exists():
         # Not getrusage's figure: on Linux that begins with what the parent process had when this one was started.
@@ -43,9 +44,9 @@ def _resident() -> float:
 def _main() -> None:
     module, name = sys.argv[1].split(":")
     work = getattr(importlib.import_module(module), name)(*sys.argv[2:])
-    ready = _resident()
+    ready = resident()
     work()
-    print(json.dumps({"ready": round(ready, 3), "peak": round(_resident(), 3)}))
+    print(json.dumps({"ready": round(ready, 3), "peak": round(resident(), 3)}))
 
 
 if __name__ == "__main__":

@@ -153,8 +153,8 @@ class Bijector(nn.Module, ABC, Generic[X, Z]):
     def _steps(self, context: Any) -> list["Step"]:
         """The bijections that ``forward`` runs one after another, each with its own context: itself, or its parts.
 
-        What recomputes instead of storing (:class:`~flowkit.Activations`) goes by them, so that it sees through
-        compositions. A subclass of a composition that changes what is run changes them as well.
+        What recomputes instead of storing (:class:`~flowkit.bijectors.Activations`) goes by them, so that it sees
+        through compositions. A subclass of a composition that changes what is run changes them as well.
         """
         return [Step(self, inverse=False, context=context)]
 

@@ -69,14 +69,14 @@ class Flow(nn.Module):
             ValueError: the base distribution takes other dimensions for one event than the bijector.
         """
         z, log_det = self.bijector(x, context)
-        of_latents = self.base.log_prob(z, label)
-        if of_latents.ndim != log_det.ndim:
+        latent_log_prob = self.base.log_prob(z, label)
+        if latent_log_prob.ndim != log_det.ndim:
             raise ValueError(
                 f"the base distribution {type(self.base).__name__} gives log-densities of shape "
-                f"{tuple(of_latents.shape)}, the bijector {type(self.bijector).__name__} log-determinants of shape "
-                f"{tuple(log_det.shape)}: they differ in what one event is; set event_dims of the base, 3 for images"
+                f"{tuple(latent_log_prob.shape)}, the bijector {type(self.bijector).__name__} log-determinants of "
+                f"shape {tuple(log_det.shape)}: their event dimensions differ; set event_dims of the base, 3 for images"
             )
-        return of_latents + log_det
+        return latent_log_prob + log_det
 
     def sample(
         self,

@@ -1,19 +1,19 @@
 """Whether a module does more than its class says: hooks, replaced layers, parametrisations."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from torch import nn
 
-from flowkit.ops.private import module_hooks
+from flowkit.ops.private import hooks_for_all_modules
 
 __all__ = ["has_hooks", "why_called"]
 
 
-def has_hooks(*modules: nn.Module) -> bool:
-    """Whether a hook waits for the call of one of these modules, for one of its gradients, or for all modules' calls.
+def has_hooks(module: nn.Module) -> bool:
+    """Whether a hook waits for the module's call or for gradients of it, or one for the calls of all modules.
 
     Args:
-        modules: only they are looked at, not what is in them.
+        module: it alone is looked at, not what is in it.
 
     Examples:
         >>> layer = nn.Linear(2, 2)
@@ -23,10 +23,11 @@ def has_hooks(*modules: nn.Module) -> bool:
         >>> has_hooks(layer)
         True
     """
-    return module_hooks(None) or any(module_hooks(module) for module in modules)
+    own = module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
+    return bool(own) or hooks_for_all_modules()
 
 
-def why_called(layers: Mapping[nn.Module, type[nn.Module]]) -> str | None:
+def why_called(layers: Iterable[tuple[nn.Module, type[nn.Module]]]) -> str | None:
     """Why a network has to call its layers; ``None`` where a function of their parameters does the same.
 
     Args:
@@ -38,12 +39,14 @@ def why_called(layers: Mapping[nn.Module, type[nn.Module]]) -> str | None:
 
     Examples:
         >>> layer = nn.Linear(2, 2)
-        >>> why_called({layer: nn.Linear}), why_called({layer: nn.Conv2d})
+        >>> why_called([(layer, nn.Linear)]), why_called([(layer, nn.Conv2d)])
         (None, 'a layer is a Linear, not a Conv2d')
     """
-    for layer, expected in layers.items():
+    for layer, expected in layers:
         if type(layer) is not expected:
             return f"a layer is a {type(layer).__name__}, not a {expected.__name__}"
         if "forward" in vars(layer):
-            return f"the forward of a {expected.__name__} was replaced"
-    return "a layer has hooks" if has_hooks(*layers) else None
+            return f"the forward of {expected.__name__} was replaced"
+        if has_hooks(layer):
+            return f"{expected.__name__} has hooks"
+    return None

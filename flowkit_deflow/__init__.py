@@ -1,6 +1,11 @@
 """DeFlow: realistic image degradations learned from unpaired photographs (Wolf et al., CVPR 2021), on flowkit."""
 
-from flowkit_deflow.degraders.degradation import DeFlowDegradation
+import warnings
+
+from flowkit_deflow.degraders.degradation import Degradation
+from flowkit_deflow.degraders.degrader import Degrader, SupportsDegrade
+from flowkit_deflow.degraders.registry import DEGRADERS, load_degrader
+from flowkit_deflow.degraders.white_noise import WhiteNoise
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.images.noise import GeneratorNoise, NoiseSource, SeededNoise
 from flowkit_deflow.images.resize import bicubic_downsample, pad_to_multiple
@@ -22,16 +27,18 @@ from flowkit_deflow.training.memory import keep_freed_memory
 from flowkit_deflow.weights.published import from_published, published_shapes, to_published
 from flowkit_deflow.weights.rrdb_weights import load_rrdb
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
+    "DEGRADERS",
     "PRESETS",
     "Architecture",
     "ClosedForm",
     "CorrelatedShift",
     "Data",
     "DeFlow",
-    "DeFlowDegradation",
+    "Degradation",
+    "Degrader",
     "Domain",
     "DomainShift",
     "GeneratorNoise",
@@ -42,16 +49,29 @@ __all__ = [
     "RRDBEncoder",
     "Run",
     "SeededNoise",
+    "SupportsDegrade",
     "Training",
     "UncorrelatedShift",
     "UserError",
+    "WhiteNoise",
     "bicubic_downsample",
     "closed_form_1d",
     "from_published",
     "keep_freed_memory",
+    "load_degrader",
     "load_rrdb",
     "pad_to_multiple",
     "preset",
     "published_shapes",
     "to_published",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name == "DeFlowDegradation":
+        message = (
+            "flowkit_deflow.DeFlowDegradation is now flowkit_deflow.Degradation; the former name goes with version 0.3"
+        )
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        return Degradation
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,8 @@
 """The one exception whose text is meant for the person at the keyboard."""
 
-__all__ = ["UserError"]
+from collections.abc import Iterable
+
+__all__ = ["UserError", "listed"]
 
 
 class UserError(Exception):
@@ -15,3 +17,14 @@ class UserError(Exception):
         ...
         flowkit_deflow.errors.UserError: preset 'smal' is unknown; did you mean 'small'?
     """
+
+
+def listed(names: Iterable[str], conjunction: str) -> str:
+    """Names as a sentence lists them.
+
+    Examples:
+        >>> listed(["aim", "ntire", "dped"], "or")
+        'aim, ntire or dped'
+    """
+    *before, last = names
+    return f"{', '.join(before)} {conjunction} {last}" if before else last

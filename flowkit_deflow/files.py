@@ -3,11 +3,11 @@
 import contextlib
 import errno
 import os
-import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from flowkit.models import whole_folder
 from flowkit_deflow.errors import UserError
 
 __all__ = ["atomic_folder", "atomic_path", "require_folder", "write_text"]
@@ -63,7 +63,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         if target.exists() and not target.is_file():
             kind = "folder" if target.is_dir() else "device, not a regular file"
             raise UserError(f"cannot write '{path}': it is a {kind}; give the name of a file")
-        temporary = _sibling(target, target.suffix)
+        temporary = _sibling(target)
         own_paths.append(temporary)
         own_paths.append(target)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -78,23 +78,18 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder beside `path` that takes its place when the block ends well, else is removed.
-
-    An existing folder at `path` is **replaced as a whole**: what it held is deleted, so ask before you call.
-    No portable system call exchanges two folders, so the swap is two renames: the old folder is set aside
-    under a hidden name, the new one takes its name, then the old one is deleted. A process killed between the
-    two renames leaves no folder at `path`, the old one as `.NAME.*.old` and the new one as `.NAME.*`, both
-    complete; if the second rename fails, the first is undone. A symbolic link is followed.
+def atomic_folder(path: Path, replaces: Collection[str] | None = None) -> Iterator[Path]:
+    """:func:`flowkit.models.whole_folder`, its errors told as the command line tells them.
 
     Args:
         path: The folder to write; missing parent folders are created.
+        replaces: Names that a folder which is there already may hold; None for any: it is replaced as a whole.
 
     Yields:
         An empty folder with a hidden, unique name in the same parent folder.
 
     Raises:
-        UserError: If the folder cannot be made, written or renamed, or `path` is a file.
+        UserError: If the folder cannot be made, written or renamed, `path` is a file, or other files are there.
 
     Examples:
         >>> import tempfile
@@ -104,20 +99,9 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         >>> [file.name for file in target.iterdir()]
         ['config.json']
     """
-    with _told_plainly(path) as own_paths:
-        target = Path(os.path.realpath(path))
-        if target.exists() and not target.is_dir():
-            raise UserError(f"cannot write the folder '{path}': a file has that name; move it, or choose another name")
-        temporary = _sibling(target)
-        own_paths.append(temporary)
-        own_paths.append(target)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.mkdir()
-            yield temporary
-            _swap_in(temporary, target)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+    with _told_plainly(path) as own_paths, whole_folder(path, replaces) as temporary:
+        own_paths += [temporary, Path(os.path.realpath(path))]
+        yield temporary
 
 
 def write_text(path: Path, text: str) -> None:
@@ -165,23 +149,9 @@ def require_folder(path: Path, purpose: str) -> None:
     raise UserError(f"{purpose} '{path}' does not exist; check the spelling, or create the folder first")
 
 
-def _sibling(target: Path, ending: str = "") -> Path:
+def _sibling(target: Path) -> Path:
     # The name is cut so that the token never pushes a long name over the file system's limit.
-    return target.with_name(f".{target.stem[:32]}.{uuid.uuid4().hex[:12]}{ending}")
-
-
-def _swap_in(temporary: Path, target: Path) -> None:
-    if not target.exists():
-        temporary.rename(target)
-        return
-    old = target.with_name(f"{temporary.name}.old")
-    target.rename(old)
-    try:
-        temporary.rename(target)
-    except BaseException:
-        old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+    return target.with_name(f".{target.stem[:32]}.{uuid.uuid4().hex[:12]}{target.suffix}")
 
 
 @contextlib.contextmanager
@@ -197,6 +167,9 @@ def _told_plainly(path: Path) -> Iterator[list[Path]]:
             related = any(about.is_relative_to(own) or own.is_relative_to(about) for own in own_paths)
             if not related:
                 raise
+        if isinstance(error, FileExistsError) and error.errno is None:
+            # whole_folder's own refusal names the folder and says what to do.
+            raise UserError(str(error)) from error
         # Libraries raise OSErrors of their own without a number: their text is then all that is known.
         reason = " ".join((error.strerror or str(error) or type(error).__name__).split())
         advice = _ADVICE.get(error.errno or 0, _OTHER_ADVICE)

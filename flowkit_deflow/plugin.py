@@ -9,7 +9,8 @@ from flowkit.testing import Case
 from flowkit_deflow.method.architecture import build_bijector
 from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.settings.presets import PRESETS, preset
-from flowkit_deflow.settings.schema import Architecture, from_dict, to_dict
+from flowkit_deflow.settings.schema import Architecture
+from flowkit_deflow.settings.text import from_dict, to_dict
 
 __all__ = ["PLUGIN"]
 

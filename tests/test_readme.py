@@ -2,6 +2,7 @@
 
 import re
 import sys
+import warnings
 from pathlib import Path
 from types import ModuleType
 
@@ -29,7 +30,9 @@ def test_python_examples_run(code: str, tmp_path: Path, monkeypatch: pytest.Monk
     # A module that can be found again, as a user's would be: what is pickled is looked up in it.
     module = ModuleType("readme_example")
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    exec(compile(code, "README.md", "exec"), vars(module))
+    # Nothing that the README shows may be on its way out.
+    with warnings.catch_warnings(action="error"):
+        exec(compile(code, "README.md", "exec"), vars(module))
 
 
 def test_ci_runs_the_test_command() -> None:

@@ -57,7 +57,7 @@ def _measure(expression: str) -> dict[str, Any]:
     from benchmarks.alternating import run_file
     from benchmarks.deflow.costs import costs
     from benchmarks.deflow.networks import aim
-    from benchmarks.deflow.precision import bits
+    from benchmarks.deflow.precision import bits_by_precision
     from benchmarks.deflow.works import CHOICES
     from benchmarks.peak_memory import peak_memory
 
@@ -78,5 +78,5 @@ def _measure(expression: str) -> dict[str, Any]:
         "timings": [timing.record() for timing in timings],
         "memory": memory,
         "costs": counted,
-        "bits": {} if expression else bits(aim().eval()),
+        "bits": {} if expression else bits_by_precision(aim().eval()),
     }

@@ -7,14 +7,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.deflow import plain
 from benchmarks.deflow.networks import CROP, FACTOR, aim, images
+from benchmarks.products import count
 from flowkit import ContextMap
 from flowkit_deflow import DeFlow, RRDBEncoder
 
-__all__ = ["Costs", "Count", "costs", "count"]
+__all__ = ["Cost", "Costs", "cost", "costs"]
 
 
 @dataclass(frozen=True)
@@ -51,26 +51,26 @@ def costs() -> Costs:
     encoder = model.bijector.function
     assert isinstance(encoder, RRDBEncoder)
     x, h = images(1), torch.rand(1, 3, CROP // FACTOR, CROP // FACTOR)
-    plain_encoder = count(model, lambda: plain.features(encoder, h))
-    plain_encode = count(model, lambda: plain.encode(model, x, h))
+    plain_encoder = cost(model, lambda: plain.features(encoder, h))
+    plain_encode = cost(model, lambda: plain.encode(model, x, h))
     z = tuple(part.detach() for part in plain_encode.result[0])
-    plain_decode = count(model, lambda: plain.decode(model, z, h))
-    bind = count(model, lambda: model.bijector.bind(h))
+    plain_decode = cost(model, lambda: plain.decode(model, z, h))
+    bind = cost(model, lambda: model.bijector.bind(h))
     return Costs(
         plain_encoder=plain_encoder.flops,
         plain_encode=plain_encode.flops - plain_encoder.flops,
         plain_decode=plain_decode.flops - plain_encoder.flops,
-        encoder=count(model, lambda: encoder(h)).flops,
+        encoder=cost(model, lambda: encoder(h)).flops,
         bind=bind.flops,
-        encode=count(model, lambda: bind.result(x)).flops,
-        decode=count(model, lambda: bind.result.inverse(z)).flops,
+        encode=cost(model, lambda: bind.result(x)).flops,
+        decode=cost(model, lambda: bind.result.inverse(z)).flops,
         plain_saved=plain_encode.saved,
-        saved=count(model, lambda: model.bijector(x, h)).saved,
+        saved=cost(model, lambda: model.bijector(x, h)).saved,
     )
 
 
 @dataclass(frozen=True)
-class Count:
+class Cost:
     """What a piece of work took."""
 
     result: Any
@@ -80,15 +80,13 @@ class Count:
     """What autograd keeps besides the weights, in units of 1e9 bytes; each storage once."""
 
 
-def count(model: DeFlow, work: Callable[[], Any]) -> Count:
+def cost(model: DeFlow, work: Callable[[], Any]) -> Cost:
     """Run some work of a model and count."""
-    with FlopCounterMode(display=False) as counter, _kept() as tensors:
-        result = work()
+    with _kept() as tensors:
+        result, multiply_adds = count(work)
     weights = {tensor.untyped_storage().data_ptr() for tensor in (*model.parameters(), *model.buffers())}
     saved = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}
-    return Count(
-        result, counter.get_total_flops() / 1e9, sum(size for at, size in saved.items() if at not in weights) / 1e9
-    )
+    return Cost(result, 2 * multiply_adds / 1e9, sum(size for at, size in saved.items() if at not in weights) / 1e9)
 
 
 @contextmanager

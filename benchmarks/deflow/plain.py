@@ -21,9 +21,9 @@ from flowkit import (
     Injector,
     Inverse,
     MultiScale,
-    split_parameters,
     sum_event,
 )
+from flowkit.transforms import split_parameters
 from flowkit_deflow import DeFlow, RRDBEncoder
 
 __all__ = ["decode", "encode", "features"]
@@ -77,15 +77,15 @@ def _dense(block: nn.Module, x: Tensor) -> Tensor:
 
 def _conv(layer: nn.Module, x: Tensor) -> Tensor:
     assert isinstance(layer, nn.Conv2d)
-    return F.conv2d(x, layer.weight, layer.bias, padding=1)
+    return F.conv2d(x, layer.weight, layer.bias, padding=layer.kernel_size[0] // 2)
 
 
 def _run(bijector: Bijector[Any, Any], x: Any, context: Any, inverse: bool) -> tuple[Any, Tensor]:
     match bijector:
         case ContextMap():
             encoder = bijector.function
-            # The other one picks a level's map, and transforms it for flowkit's kernels.
-            inner = features(encoder, context) if isinstance(encoder, RRDBEncoder) else context[encoder.index]
+            # The others pick a level's map.
+            inner = features(encoder, context) if isinstance(encoder, RRDBEncoder) else encoder(context)
             return _run(bijector.bijector, x, inner, inverse)
         case Inverse():
             return _run(bijector.bijector, x, context, not inverse)
@@ -140,9 +140,9 @@ def _transform(layer: Injector | Coupling, x: Tensor, raw: Tensor, inverse: bool
 
 def _network(network: Any, x: Tensor) -> Tensor:
     assert isinstance(network, ConvConditioner)
-    hidden = F.relu(_norm(network.norm1, network.conv1(x)))
-    hidden = F.relu(_norm(network.norm2, network.conv2(hidden)))
-    return network.conv3.conv(hidden) * (3 * network.conv3.log_scale).exp().view(-1, 1, 1)
+    hidden = F.relu(_norm(network.norm1, _conv(network.conv1, x)))
+    hidden = F.relu(_norm(network.norm2, _conv(network.conv2, hidden)))
+    return _conv(network.conv3.conv, hidden) * (3 * network.conv3.log_scale).exp().view(-1, 1, 1)
 
 
 def _norm(norm: ActNorm, x: Tensor) -> Tensor:

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from benchmarks.deflow import plain
 from benchmarks.deflow.networks import aim, images, labels
-from flowkit import Activations, use_activations
+from flowkit import use_activations
+from flowkit.bijectors import Activations
 from flowkit_deflow import DeFlow, Domain, GeneratorNoise, pad_to_multiple
 from flowkit_deflow.training.activations import ACTIVATIONS
 from flowkit_deflow.training.micro_batches import mean_in_parts
@@ -46,13 +47,13 @@ def plain_degrade(model: DeFlow, image: Tensor, samples: int, encode_once: bool 
     padded, (height, width) = pad_to_multiple(image, model.config.alignment)
     h = model.h(padded, Domain.CLEAN)
     assert h is not None
-    h = h + model.config.h_noise * noise("h", h.shape)
+    h = h + model.config.h_noise * noise("h", h.shape).to(h)
     results: list[Tensor] = []
     z: tuple[Tensor, ...] = ()
     for sample in range(samples):
         if not (results and encode_once):
             z, _ = plain.encode(model, padded, h)
-        u = tuple(noise(f"sample {sample} draw 0 level {i}", part.shape) for i, part in enumerate(z))
+        u = tuple(noise(f"sample {sample} draw 0 level {i}", part.shape).to(part) for i, part in enumerate(z))
         x, _ = plain.decode(model, model.latents.degrade(z, u, 1.0), h)
         results.append(x[..., :height, :width].clamp(0, 1))
     return torch.stack(results)
@@ -87,33 +88,44 @@ CHOICES = {
 
 
 class TrainingStep:
-    """Loss, gradients and Adam's step for a batch of crops."""
+    """Loss, gradients and Adam's step for a batch of crops.
 
-    def __init__(self, choice: Choice) -> None:
-        self.model = aim().train()
+    Args:
+        choice: how it is made.
+        model: what is trained.
+        crops: ``B x 3 x H x W``, on the model's device; one half counts as clean, the other as degraded.
+    """
+
+    def __init__(self, choice: Choice, model: DeFlow, crops: Tensor) -> None:
+        self.model = model.train()
         use_activations(self.model, choice.activations)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.Adam(self.parameters, lr=1e-5, fused=True)
-        self.images, self.labels = images(BATCH), labels(BATCH)
+        self.images, self.labels = crops, labels(len(crops)).to(crops.device)
         with torch.no_grad():
             h = self.model.h(self.images, Domain.CLEAN)
         assert h is not None
         self.h = h
         self.choice = choice
+        self.log_prob = _plain_log_prob(model) if choice.plainly else model.flow.log_prob
+        """Of shared colours, h and labels; may be replaced by a compiled one."""
 
     def _code_length(self, part: slice) -> Tensor:
-        x, h, label = self.images[part], self.h[part], self.labels[part]
-        if self.choice.plainly:
-            z, log_det = plain.encode(self.model, x, h)
-            return -(self.model.latents.log_prob(z, label=label) + log_det)
-        return -self.model.flow.log_prob(x, h, label=label)
+        return -self.log_prob(self.images[part], self.h[part], label=self.labels[part])
 
     def gradients(self) -> Tensor:
         """The loss; gradients are left in the parameters."""
         self.optimizer.zero_grad(set_to_none=True)
-        loss, _ = mean_in_parts(self._code_length, BATCH, self.choice.at_once, self.model)
+        loss, _ = mean_in_parts(self._code_length, len(self.images), self.choice.at_once, self.model)
         loss.backward()
         return loss.detach()
+
+    def make_moments(self) -> None:
+        """Make Adam's moments, which otherwise the first step makes, before the memory of a step is looked at."""
+        for parameter in self.parameters:
+            parameter.grad = torch.zeros_like(parameter)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
 
     def __call__(self) -> Tensor:
         loss = self.gradients()
@@ -121,14 +133,18 @@ class TrainingStep:
         return loss
 
 
+def _plain_log_prob(model: DeFlow) -> Callable[..., Tensor]:
+    def log_prob(x: Tensor, h: Tensor, *, label: Tensor) -> Tensor:
+        z, log_det = plain.encode(model, x, h)
+        return model.latents.log_prob(z, label=label) + log_det
+
+    return log_prob
+
+
 def training_work(implementation: str) -> Callable[[], object]:
     """For a process of its own."""
-    step = TrainingStep(CHOICES[implementation])
-    # Adam's moments exist before the memory of a step is looked at.
-    for parameter in step.parameters:
-        parameter.grad = torch.zeros_like(parameter)
-    step.optimizer.step()
-    step.optimizer.zero_grad(set_to_none=True)
+    step = TrainingStep(CHOICES[implementation], aim(), images(BATCH))
+    step.make_moments()
     return step
 
 

@@ -60,7 +60,7 @@ class Density:
 
     module: nn.Module
     """Holds all parameters."""
-    log_prob: Callable[[Tensor], Tensor]
-    """``batch x event`` to ``batch``, in nats."""
+    log_prob: Callable[..., Tensor]
+    """``batch x event``, and a context where it has one, to ``batch``, in nats."""
     start: Callable[[Tensor], None] = do_nothing
     """Called once, before training, with the first batch; where the library starts by itself, it has nothing to do."""

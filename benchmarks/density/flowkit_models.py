@@ -13,24 +13,24 @@ def _density(flow: Flow) -> Density:
     return Density(flow, flow.log_prob)
 
 
-def maf(event: Event, settings: Masked) -> Density:
+def maf(event: Event, settings: Masked, context: int = 0) -> Density:
     (features,) = event
-    return _density(named.maf(features, **asdict(settings)))
+    return _density(named.maf(features, **asdict(settings), context_features=context))
 
 
-def realnvp(event: Event, settings: Coupling) -> Density:
+def realnvp(event: Event, settings: Coupling, context: int = 0) -> Density:
     (features,) = event
-    return _density(named.realnvp(features, **asdict(settings)))
+    return _density(named.realnvp(features, **asdict(settings), context_features=context))
 
 
-def nsf(event: Event, settings: Spline) -> Density:
+def nsf(event: Event, settings: Spline, context: int = 0) -> Density:
     (features,) = event
-    return _density(named.nsf(features, **asdict(settings)))
+    return _density(named.nsf(features, **asdict(settings), context_features=context))
 
 
-def nsf_autoregressive(event: Event, settings: Spline) -> Density:
+def nsf_autoregressive(event: Event, settings: Spline, context: int = 0) -> Density:
     (features,) = event
-    return _density(named.nsf(features, autoregressive=True, **asdict(settings)))
+    return _density(named.nsf(features, autoregressive=True, **asdict(settings), context_features=context))
 
 
 def glow(event: Event, settings: Glow) -> Density:

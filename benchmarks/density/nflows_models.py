@@ -28,16 +28,16 @@ __all__ = ["MLP", "glow", "maf", "nsf", "nsf_autoregressive", "realnvp"]
 
 
 class MLP(nn.Module):
-    """nflows' own, called as its couplings call networks."""
+    """nflows' own, called as its couplings call networks; a context is concatenated with the data."""
 
-    def __init__(self, inputs: int, outputs: int, hidden: tuple[int, int]) -> None:
+    def __init__(self, inputs: int, outputs: int, hidden: tuple[int, int], context: int = 0) -> None:
         super().__init__()
-        self.network = nflows.nn.nets.MLP([inputs], [outputs], hidden)
+        self.network = nflows.nn.nets.MLP([inputs + context], [outputs], hidden)
         # Spline couplings divide the widths' and heights' logits by its root.
         self.hidden_features = hidden[-1]
 
-    def forward(self, x: Tensor, context: None = None) -> Tensor:
-        return self.network(x)
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        return self.network(x if context is None else torch.cat([x, context], 1))
 
 
 class _ConvNet(nn.Sequential):
@@ -55,8 +55,8 @@ class _ConvNet(nn.Sequential):
         return super().forward(x)
 
 
-def _mlp(hidden: tuple[int, int]) -> Callable[[int, int], nn.Module]:
-    return lambda inputs, outputs: MLP(inputs, outputs, hidden)
+def _mlp(hidden: tuple[int, int], context: int) -> Callable[[int, int], nn.Module]:
+    return lambda inputs, outputs: MLP(inputs, outputs, hidden, context)
 
 
 def _density(transform: nn.Module, event: Event) -> Density:
@@ -79,35 +79,39 @@ def _mixing(features: int) -> list[nn.Module]:
     return [RandomPermutation(features), LULinear(features)]
 
 
-def maf(event: Event, settings: Masked) -> Density:
+def maf(event: Event, settings: Masked, context: int = 0) -> Density:
     (features,) = event
     layers: list[nn.Module] = []
     for _ in range(settings.layers):
         # The first layer of its MADE is not counted as a block.
         layers += [
             MaskedAffineAutoregressiveTransform(
-                features, settings.hidden[0], num_blocks=len(settings.hidden) - 1, use_residual_blocks=False
+                features,
+                settings.hidden[0],
+                context_features=context or None,
+                num_blocks=len(settings.hidden) - 1,
+                use_residual_blocks=False,
             ),
             ReversePermutation(features),
         ]
     return _density(CompositeTransform(layers), event)
 
 
-def realnvp(event: Event, settings: Coupling) -> Density:
+def realnvp(event: Event, settings: Coupling, context: int = 0) -> Density:
     (features,) = event
     layers: list[nn.Module] = []
     for i in range(settings.layers):
-        layers += [AffineCouplingTransform(_changed(features, i), _mlp(settings.hidden)), *_mixing(features)]
+        layers += [AffineCouplingTransform(_changed(features, i), _mlp(settings.hidden, context)), *_mixing(features)]
     return _density(CompositeTransform(layers), event)
 
 
-def nsf(event: Event, settings: Spline) -> Density:
+def nsf(event: Event, settings: Spline, context: int = 0) -> Density:
     (features,) = event
     layers: list[nn.Module] = []
     for i in range(settings.layers):
         coupling = PiecewiseRationalQuadraticCouplingTransform(
             _changed(features, i),
-            _mlp(settings.hidden),
+            _mlp(settings.hidden, context),
             num_bins=settings.bins,
             tails="linear",
             tail_bound=settings.bound,
@@ -116,13 +120,14 @@ def nsf(event: Event, settings: Spline) -> Density:
     return _density(CompositeTransform(layers), event)
 
 
-def nsf_autoregressive(event: Event, settings: Spline) -> Density:
+def nsf_autoregressive(event: Event, settings: Spline, context: int = 0) -> Density:
     (features,) = event
     layers: list[nn.Module] = []
     for _ in range(settings.layers):
         spline = MaskedPiecewiseRationalQuadraticAutoregressiveTransform(
             features,
             settings.hidden[0],
+            context_features=context or None,
             num_bins=settings.bins,
             tails="linear",
             tail_bound=settings.bound,

@@ -24,7 +24,7 @@ __all__ = ["maf", "nsf", "nsf_autoregressive", "realnvp"]
 
 
 def _density(flow: Flow) -> Density:
-    return Density(flow, lambda x: flow().log_prob(x))
+    return Density(flow, lambda x, context=None: flow(context).log_prob(x))
 
 
 def _composed(transforms: Sequence[LazyTransform], features: int) -> Density:
@@ -32,9 +32,9 @@ def _composed(transforms: Sequence[LazyTransform], features: int) -> Density:
     return _density(Flow(list(transforms), base))
 
 
-def _coupling(features: int, layer: int, **settings: Any) -> LazyTransform:
+def _coupling(features: int, context: int, layer: int, **settings: Any) -> LazyTransform:
     # A mask is true where a feature is kept.
-    return GeneralCouplingTransform(features, mask=torch.arange(features) % 2 == layer % 2, **settings)
+    return GeneralCouplingTransform(features, context, mask=torch.arange(features) % 2 == layer % 2, **settings)
 
 
 def _mixing(features: int) -> LazyTransform:
@@ -54,33 +54,33 @@ def _spline(*parameters: Tensor, bound: float) -> MonotonicRQSTransform:
     return MonotonicRQSTransform(*parameters, bound=bound)
 
 
-def maf(event: Event, settings: Masked) -> Density:
-    return _density(MAF(*event, transforms=settings.layers, hidden_features=settings.hidden))
+def maf(event: Event, settings: Masked, context: int = 0) -> Density:
+    return _density(MAF(*event, context, transforms=settings.layers, hidden_features=settings.hidden))
 
 
-def realnvp(event: Event, settings: Coupling) -> Density:
+def realnvp(event: Event, settings: Coupling, context: int = 0) -> Density:
     (features,) = event
     affine = {"univariate": MonotonicAffineTransform, "shapes": [(), ()], "hidden_features": settings.hidden}
     transforms: list[LazyTransform] = []
     for layer in range(settings.layers):
-        transforms += [_coupling(features, layer, **affine), _mixing(features)]
+        transforms += [_coupling(features, context, layer, **affine), _mixing(features)]
     return _composed(transforms, features)
 
 
-def nsf(event: Event, settings: Spline) -> Density:
+def nsf(event: Event, settings: Spline, context: int = 0) -> Density:
     (features,) = event
     transforms: list[LazyTransform] = []
     for layer in range(settings.layers):
-        transforms += [_mixing(features), _coupling(features, layer, **_splines(settings))]
+        transforms += [_mixing(features), _coupling(features, context, layer, **_splines(settings))]
     return _composed(transforms, features)
 
 
-def nsf_autoregressive(event: Event, settings: Spline) -> Density:
+def nsf_autoregressive(event: Event, settings: Spline, context: int = 0) -> Density:
     (features,) = event
     transforms: list[LazyTransform] = []
     for layer in range(settings.layers):
         # The order is reversed at every second layer, as in zuko's own NSF.
         order = torch.arange(features) if layer % 2 == 0 else torch.arange(features).flip(0)
-        spline = MaskedAutoregressiveTransform(features, order=order, **_splines(settings))
+        spline = MaskedAutoregressiveTransform(features, context, order=order, **_splines(settings))
         transforms += [_mixing(features), spline]
     return _composed(transforms, features)

@@ -1,32 +1,33 @@
 """The timings, by pytest-benchmark: run by ``python -m benchmarks peers``."""
 
+import re
 from collections.abc import Callable
 from functools import partial
-from itertools import product
 
 from benchmarks.alternating import take_turns
 from benchmarks.own_process import OwnProcess, Prepare
 from benchmarks.peers.cases import cases, repeated
-from benchmarks.peers.measured import PHASES
+from benchmarks.peers.measured import phases
 from benchmarks.peers.options import CHOSEN
-from benchmarks.peers.work import QUICK, RECORD
+from benchmarks.peers.work import GRIDS
 
-WORKS = QUICK if CHOSEN.quick else RECORD
+QUICK = CHOSEN.works == "quick"
 
 
-def benchmark(name: str, phase: str) -> Callable[..., None]:
+def benchmark(group: str, made: dict[str, Prepare]) -> Callable[..., None]:
     """All libraries at one work, in turn."""
 
-    @take_turns(
-        cases(name, phase, WORKS[name], compile_too=not CHOSEN.quick), f"{name}, {phase}", CHOSEN.rounds, settle=False
-    )
+    @take_turns(made, group, CHOSEN.rounds, settle=False)
     def test(prepare: Prepare) -> Callable[[], object]:
         run = partial(repeated, prepare)
         # A process's start takes seconds.
-        return run() if CHOSEN.quick else OwnProcess(run)
+        return run() if QUICK else OwnProcess(run)
 
     return test
 
 
-for _name, _phase in product(WORKS, PHASES):
-    globals()[f"test_{_name}_{_phase.replace(' ', '_')}"] = benchmark(_name, _phase)
+for _name, _work in GRIDS[CHOSEN.works].items():
+    for _phase in phases(_work):
+        _group = f"{_name}, {_phase}"
+        _made = cases(_phase, _work, compile_too=not QUICK)
+        globals()["test_" + re.sub(r"\W+", "_", _group)] = benchmark(_group, _made)

@@ -7,9 +7,9 @@ from benchmarks.own_process import Prepare
 from benchmarks.peers.libraries import LIBRARIES, build, takes_part
 from benchmarks.peers.measured import PHASES
 from benchmarks.peers.model import compiled
-from benchmarks.peers.products import products_of
 from benchmarks.peers.table import COMPILED, OWN, PRODUCTS
 from benchmarks.peers.work import Work
+from benchmarks.products import products
 
 __all__ = ["CALLS", "cases", "repeated"]
 
@@ -20,21 +20,22 @@ CALLS = 10
 NOT_COMPILED = {("maf", "sampling")}
 
 
-def cases(name: str, phase: str, work: Work, compile_too: bool) -> dict[str, Prepare]:
+def cases(phase: str, work: Work, compile_too: bool) -> dict[str, Prepare]:
     """How what is timed is made, by the name of its column; for other processes too.
 
     Args:
-        name: the work's.
         phase: one of :data:`~benchmarks.peers.measured.PHASES`.
-        work: the work.
+        work: the work. A conditional one is timed beside the peers alone.
         compile_too: whether flowkit's model is timed compiled as well.
     """
     made: dict[str, Prepare] = {
-        library: partial(_prepared, library, name, phase, work) for library in LIBRARIES if takes_part(library, name)
+        library: partial(_prepared, library, phase, work) for library in LIBRARIES if takes_part(library, work)
     }
-    made[PRODUCTS] = partial(_products, name, phase, work)
-    if compile_too and (name, phase) not in NOT_COMPILED:
-        made[COMPILED] = partial(_compiled, name, phase, work)
+    if work.context:
+        return made
+    made[PRODUCTS] = partial(_products, phase, work)
+    if compile_too and (work.model, phase) not in NOT_COMPILED:
+        made[COMPILED] = partial(_compiled, phase, work)
     return made
 
 
@@ -53,13 +54,13 @@ def repeated(prepare: Prepare) -> Callable[[], object]:
     return run
 
 
-def _prepared(library: str, name: str, phase: str, work: Work) -> Callable[[], object]:
-    return PHASES[phase](build(library, name, work), work)
+def _prepared(library: str, phase: str, work: Work) -> Callable[[], object]:
+    return PHASES[phase](build(library, work), work)
 
 
-def _products(name: str, phase: str, work: Work) -> Callable[[], object]:
-    return products_of(_prepared(OWN, name, phase, work))
+def _products(phase: str, work: Work) -> Callable[[], object]:
+    return products(_prepared(OWN, phase, work)).replay
 
 
-def _compiled(name: str, phase: str, work: Work) -> Callable[[], object]:
-    return PHASES[phase](compiled(build(OWN, name, work)), work)
+def _compiled(phase: str, work: Work) -> Callable[[], object]:
+    return PHASES[phase](compiled(build(OWN, work)), work)

@@ -24,8 +24,21 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "FrEIA, and counts what a training step keeps for its backward pass; writes OUT/peers.json and, where the page "
         "exists, the tables of PAGE.",
     )
-    command.add_argument(
-        "--quick", action="store_true", help="works too small to compare, nothing compiled, all in one process"
+    size = command.add_mutually_exclusive_group()
+    size.add_argument(
+        "--quick",
+        dest="works",
+        action="store_const",
+        const="quick",
+        default="record",
+        help="works too small to compare, nothing compiled, all in one process",
+    )
+    size.add_argument(
+        "--full",
+        dest="works",
+        action="store_const",
+        const="full",
+        help="conditional flows at all contexts and batches, not the grid's diagonal alone; an hour",
     )
     command.add_argument("--rounds", type=int, help="runs of each; default 7, 2 with --quick")
     add_outputs(command, "peers", "no timings: tables of OUT as it is")
@@ -39,8 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     path = arguments.out / "peers.json"
     if not arguments.tables_only:
-        rounds = arguments.rounds or (2 if arguments.quick else 7)
-        records.write(path, _measure(arguments.quick, rounds))
+        rounds = arguments.rounds or (2 if arguments.works == "quick" else 7)
+        records.write(path, _measure(arguments.works, rounds))
     record = records.read(path)
     parts = table.sections(record)
     print("\n\n".join(parts.values()))
@@ -51,26 +64,33 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _measure(quick: bool, rounds: int) -> dict[str, Any]:
+def _measure(chosen: str, rounds: int) -> dict[str, Any]:
     import torch
 
     from benchmarks.alternating import run_file
     from benchmarks.peers.cases import CALLS
     from benchmarks.peers.libraries import LIBRARIES, build, takes_part
-    from benchmarks.peers.measured import saved_bytes
+    from benchmarks.peers.measured import PHASES, phases, saved_bytes
     from benchmarks.peers.options import Options, arguments
-    from benchmarks.peers.work import QUICK, RECORD
+    from benchmarks.peers.table import OWN
+    from benchmarks.peers.work import GRIDS
+    from benchmarks.products import products
 
-    works = QUICK if quick else RECORD
+    works = GRIDS[chosen]
     start = time.monotonic()
-    runs = run_file(Path(__file__).with_name("bench.py"), arguments(Options(quick, rounds)))
+    runs = run_file(Path(__file__).with_name("bench.py"), arguments(Options(chosen, rounds)))
     models: dict[str, dict[str, dict[str, int]]] = {name: {} for name in works}
+    multiply_adds = {
+        f"{name}, {phase}": products(PHASES[phase](build(OWN, work), work)).multiply_adds
+        for name, work in works.items()
+        for phase in phases(work)
+    }
     for name, work in works.items():
-        for library in filter(lambda library: takes_part(library, name), LIBRARIES):
-            model = build(library, name, work)
+        for library in filter(lambda library: takes_part(library, work), LIBRARIES):
+            model = build(library, work)
             models[name][library] = {"saved_bytes": saved_bytes(model, work), "parameters": model.size}
     return {
-        "command": "python -m benchmarks peers" + (" --quick" if quick else ""),
+        "command": "python -m benchmarks peers" + ("" if chosen == "record" else f" --{chosen}"),
         "minutes": round((time.monotonic() - start) / 60, 1),
         "machine": records.machine(),
         "threads": torch.get_num_threads(),
@@ -79,5 +99,6 @@ def _measure(quick: bool, rounds: int) -> dict[str, Any]:
         "versions": records.versions(DISTRIBUTIONS),
         "works": {name: asdict(work) for name, work in works.items()},
         "timings": [replace(run, seconds=tuple(s / CALLS for s in run.seconds)).record() for run in runs],
+        "multiply_adds": multiply_adds,
         "models": models,
     }

@@ -27,15 +27,15 @@ from flowkit import (
     Flow,
     LUConv1x1,
     MultiScale,
-    PackableConv2d,
     RationalQuadraticSpline,
     ScaleShift,
     Squeeze,
     StandardNormal,
-    Transform,
     ZeroConv2d,
     initialize,
 )
+from flowkit.nn import Conv2d
+from flowkit.transforms import Transform
 
 __all__ = ["affine", "glow", "maf", "plain_glow", "spline"]
 
@@ -74,23 +74,23 @@ def plain_glow(event: Event, settings: Glow) -> Model:
 
 def _plain_step(channels: int, hidden: int) -> list[Bijector[Tensor, Tensor]]:
     kept = channels // 2
-    network = _PlainNetwork(kept, 2 * (channels - kept), hidden)
+    network = _plain_network(kept, 2 * (channels - kept), hidden)
     return [ActNorm(channels), LUConv1x1(channels), Coupling(channels, network)]
 
 
-class _PlainNetwork(nn.Module):
+def _plain_network(inputs: int, outputs: int, hidden: int) -> nn.Module:
     """Convolutions and ReLUs alone; the last convolution starts at zero."""
-
-    def __init__(self, inputs: int, outputs: int, hidden: int) -> None:
-        super().__init__()
-        self.first = PackableConv2d(inputs, hidden, 3)
-        self.second = PackableConv2d(hidden, hidden, 1)
-        self.last = PackableConv2d(hidden, outputs, 3)
-        for parameter in self.last.parameters():
-            nn.init.zeros_(parameter)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.last(self.second(self.first(x, slope=0.0), slope=0.0))
+    last = Conv2d(hidden, outputs, 3)
+    for parameter in last.parameters():
+        nn.init.zeros_(parameter)
+    # In place: no gradient needs what a convolution gave.
+    return nn.Sequential(
+        Conv2d(inputs, hidden, 3),
+        nn.ReLU(inplace=True),
+        Conv2d(hidden, hidden, 1),
+        nn.ReLU(inplace=True),
+        last,
+    )
 
 
 def _couplings(event: Event, settings: Spline | CouplingSettings, transform: Transform) -> Model:

@@ -38,7 +38,10 @@ def affine(event: Event, settings: Coupling) -> Model:
         z, log_det = flow(x)
         return _log_normal([z]) + log_det
 
-    return Model(flow, log_prob, lambda number: flow(torch.randn(number, features), rev=True, jac=False)[0])
+    def sample(number: int) -> Tensor:
+        return flow(torch.randn(number, features, device=_device(flow)), rev=True, jac=False)[0]
+
+    return Model(flow, log_prob, sample)
 
 
 def plain_glow(event: Event, settings: Glow) -> Model:
@@ -70,7 +73,8 @@ def plain_glow(event: Event, settings: Glow) -> Model:
         return _log_normal(latents) + log_det
 
     def sample(number: int) -> Tensor:
-        return flow([torch.randn(number, *shape) for shape in shapes], rev=True, jac=False)[0]
+        latents = [torch.randn(number, *shape, device=_device(flow)) for shape in shapes]
+        return flow(latents, rev=True, jac=False)[0]
 
     return Model(flow, log_prob, sample)
 
@@ -90,6 +94,10 @@ def _convolutions(hidden: int) -> Callable[[int, int], nn.Module]:
         nn.ReLU(),
         nn.Conv2d(hidden, outputs, 3, padding=1),
     )
+
+
+def _device(flow: nn.Module) -> torch.device:
+    return next(flow.parameters()).device
 
 
 def _log_normal(latents: Iterable[Tensor]) -> Tensor:

@@ -14,23 +14,24 @@ LIBRARIES = ("flowkit", "nflows", "normflows", "zuko", "FrEIA")
 """In the tables' order."""
 
 
-def takes_part(library: str, name: str) -> bool:
+def takes_part(library: str, work: Work) -> bool:
     """Whether a library has what a work needs."""
-    return hasattr(_module(library), name)
+    return hasattr(_module(library, work), work.model)
 
 
-def build(library: str, name: str, work: Work) -> Model:
+def build(library: str, work: Work) -> Model:
     """A model at its start, from the same random numbers each time.
 
     Args:
         library: one of :data:`LIBRARIES`.
-        name: the work's.
-        work: the work.
+        work: what it is built for.
     """
     torch.manual_seed(0)
-    model: Model = getattr(_module(library), name)(work.event, work.settings)
+    make = getattr(_module(library, work), work.model)
+    model: Model = make(work.event, work.settings, *([work.context] if work.context else []))
     return model
 
 
-def _module(library: str) -> ModuleType:
-    return importlib.import_module(f"benchmarks.peers.{library.lower()}_models")
+def _module(library: str, work: Work) -> ModuleType:
+    package = "benchmarks.peers.conditional" if work.context else "benchmarks.peers"
+    return importlib.import_module(f"{package}.{library.lower()}_models")

@@ -1,4 +1,4 @@
-"""What is measured of a model: a training step, samples, and what a training step keeps."""
+"""What is measured of a model: a training step, densities, samples, and what a training step keeps."""
 
 from collections.abc import Callable
 from weakref import WeakSet
@@ -9,18 +9,18 @@ from torch import Tensor
 from benchmarks.peers.model import Model
 from benchmarks.peers.work import Work
 
-__all__ = ["PHASES", "sampling", "saved_bytes", "training"]
+__all__ = ["PHASES", "density", "phases", "sampling", "saved_bytes", "training"]
 
 
 def training(model: Model, work: Work) -> Callable[[], object]:
     """Steps of maximum likelihood, each on the same batch: one per call."""
-    x = work.data()
-    model.start(x)
+    data = _on(model, work.data())
+    model.start(data[0])
     model.module.train()
     optimizer = torch.optim.Adam(model.parameters, lr=1e-4, fused=True)
 
     def step() -> None:
-        loss = -model.log_prob(x).mean()
+        loss = -model.log_prob(*data).mean()
         loss.backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -28,24 +28,56 @@ def training(model: Model, work: Work) -> Callable[[], object]:
     return step
 
 
+def density(model: Model, work: Work) -> Callable[[], object]:
+    """Log-densities of a batch: one batch per call."""
+    data = _started(model, work)
+
+    def score() -> Tensor:
+        with torch.no_grad():
+            return model.log_prob(*data)
+
+    return score
+
+
 def sampling(model: Model, work: Work) -> Callable[[], object]:
-    """Batches of samples: one per call."""
-    x = work.data()
-    model.start(x)
-    # Some libraries start their actnorms by the first batch of training.
-    model.module.train()
-    with torch.no_grad():
-        model.log_prob(x)
-    model.module.eval()
+    """Batches of samples, of a conditional model all from one context: one batch per call."""
+    _started(model, work)
+    condition = _on(model, work.condition())
 
     def draw() -> Tensor:
         with torch.no_grad():
-            return model.sample(work.batch)
+            return model.sample(work.batch, *condition)
 
     return draw
 
 
-PHASES = {"training step": training, "sampling": sampling}
+PHASES = {"training step": training, "log_prob": density, "sampling": sampling}
+
+
+def phases(work: Work) -> tuple[str, ...]:
+    """Those of :data:`PHASES` that a work is timed at.
+
+    Densities alone are timed of conditional works only: of the others they are a known part of the training step.
+    """
+    return tuple(PHASES) if work.context else ("training step", "sampling")
+
+
+def _started(model: Model, work: Work) -> tuple[Tensor, ...]:
+    """The batch, after the model has seen it once and is in evaluation mode."""
+    data = _on(model, work.data())
+    model.start(data[0])
+    # Some libraries start their actnorms by the first batch of training.
+    model.module.train()
+    with torch.no_grad():
+        model.log_prob(*data)
+    model.module.eval()
+    return data
+
+
+def _on(model: Model, tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The tensors on the model's device."""
+    device = model.parameters[0].device
+    return tuple(tensor.to(device) for tensor in tensors)
 
 
 class _Saved:
@@ -62,11 +94,11 @@ def saved_bytes(model: Model, work: Work) -> int:
     Each stretch of memory counts once and whole, however many tensors look into it; what the model holds anyway, its
     parameters and buffers, does not count, and neither does the batch. It is the same for every run.
     """
-    x = work.data()
-    model.start(x)
+    data = _on(model, work.data())
+    model.start(data[0])
     model.module.train()
     with torch.no_grad():
-        model.log_prob(x)
+        model.log_prob(*data)
     kept: WeakSet[_Saved] = WeakSet()
 
     def pack(tensor: Tensor) -> _Saved:
@@ -75,8 +107,8 @@ def saved_bytes(model: Model, work: Work) -> int:
         return saved
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda saved: saved.tensor):
-        loss = -model.log_prob(x).mean()
-    held = [x, *model.module.parameters(), *model.module.buffers()]
+        loss = -model.log_prob(*data).mean()
+    held = [*data, *model.module.parameters(), *model.module.buffers()]
     outside = {tensor.untyped_storage().data_ptr() for tensor in held}
     storages = (saved.tensor.untyped_storage() for saved in kept)
     sizes = {storage.data_ptr(): storage.nbytes() for storage in storages}

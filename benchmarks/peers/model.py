@@ -17,10 +17,10 @@ class Model:
 
     module: nn.Module
     """Holds all parameters."""
-    log_prob: Callable[[Tensor], Tensor]
-    """``batch x event`` to ``batch``, in nats."""
-    sample: Callable[[int], Tensor]
-    """How many to ``batch x event``."""
+    log_prob: Callable[..., Tensor]
+    """``batch x event``, and ``batch x context`` where it has a context, to ``batch``, in nats."""
+    sample: Callable[..., Tensor]
+    """How many, and one context ``1 x context`` where it has one, to ``batch x event``."""
     start: Callable[[Tensor], None] = do_nothing
     """Called once with data before anything else; where the library starts by itself, it has nothing to do."""
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from benchmarks.peers.work import GRIDS
+
 __all__ = ["CHOSEN", "Options", "arguments"]
 
 
@@ -14,7 +16,8 @@ __all__ = ["CHOSEN", "Options", "arguments"]
 class Options:
     """What is run, and how often."""
 
-    quick: bool = False
+    works: str = "record"
+    """One of :data:`~benchmarks.peers.work.GRIDS`."""
     rounds: int = 7
 
 
@@ -24,15 +27,14 @@ CHOSEN = Options()
 
 def arguments(options: Options) -> list[str]:
     """pytest's arguments for them."""
-    quick = ["--peers-quick"] if options.quick else []
-    return ["-p", __name__, f"--peers-rounds={options.rounds}", *quick]
+    return ["-p", __name__, f"--peers-works={options.works}", f"--peers-rounds={options.rounds}"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--peers-quick", action="store_true", help="works too small to compare, nothing compiled")
+    parser.addoption("--peers-works", choices=list(GRIDS), default=CHOSEN.works, help="what is timed")
     parser.addoption("--peers-rounds", type=int, default=CHOSEN.rounds, help="runs of each")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    CHOSEN.quick = config.getoption("--peers-quick")
+    CHOSEN.works = config.getoption("--peers-works")
     CHOSEN.rounds = config.getoption("--peers-rounds")

@@ -1,6 +1,6 @@
 """The tables, made of a record: no figure in them is written by hand."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 from benchmarks.page import figures, markdown
@@ -17,27 +17,37 @@ PRODUCTS = f"{OWN}'s products alone"
 
 def sections(record: Record) -> dict[str, str]:
     """The generated parts of the page, by name."""
+    conditional = {name for name, work in record["works"].items() if work["context"]}
     return {
-        "times": _times(record),
+        "times": _times(record, record["works"].keys() - conditional),
+        "conditional": _times(record, conditional),
         "saved": _memory(record),
         "parameters": _by_library(record, lambda figures: f"{figures['parameters']:,}"),
         "conditions": _conditions(record),
     }
 
 
-def _times(record: Record) -> str:
+def _times(record: Record, works: Set[str]) -> str:
     """Medians and spreads, and how many times as long the fastest peer takes as flowkit."""
     groups: dict[str, dict[str, Any]] = {}
     for timing in record["timings"]:
-        groups.setdefault(timing["group"], {})[timing["name"]] = timing
-    # A quick record has nothing compiled.
-    own = [column for column in (COMPILED, PRODUCTS) if any(column in timings for timings in groups.values())]
-    columns = [OWN, *own, *PEERS]
+        if _work(timing["group"]) in works:
+            groups.setdefault(timing["group"], {})[timing["name"]] = timing
+    timed = {name for timings in groups.values() for name in timings}
+    columns = [column for column in (OWN, COMPILED, PRODUCTS, *PEERS) if column in timed]
     rows = []
     for group, timings in groups.items():
         medians = {name: timing["median"] for name, timing in timings.items()}
-        rows.append([group, *(_time(timings.get(name)) for name in columns), _least_peer(medians)])
+        cells = {name: _time(timings.get(name)) for name in columns}
+        if PRODUCTS in timings:
+            cells[PRODUCTS] += f", {figures(record['multiply_adds'][group] / 1e9)} G"
+        rows.append([group, *cells.values(), _least_peer(medians)])
     return markdown(["work", *columns, "fastest peer / flowkit"], rows)
+
+
+def _work(group: str) -> str:
+    """The work of a group, which is called by it and by what is timed."""
+    return group.rpartition(", ")[0]
 
 
 def _time(timing: Mapping[str, Any] | None) -> str:
@@ -84,7 +94,8 @@ def _conditions(record: Record) -> str:
     ]
     for name, work in record["works"].items():
         settings = ", ".join(f"{key} {_plain(value)}" for key, value in work["settings"].items())
-        lines.append(f"- **{name}**: batches of {work['batch']} x {_plain(work['event'])}; {settings}.")
+        given = f", given {work['context']} numbers" if work["context"] else ""
+        lines.append(f"- **{name}**: batches of {work['batch']} x {_plain(work['event'])}{given}; {settings}.")
     return "\n".join(lines)
 
 

@@ -88,7 +88,7 @@ for line, domain in zip(axes, ("clean", "degraded"), strict=True):
 # small preset smaller still, and quick.
 
 from flowkit_deflow import preset
-from flowkit_deflow.settings.schema import override
+from flowkit_deflow.settings.text import override
 from flowkit_deflow.training.trainer import train
 
 logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)

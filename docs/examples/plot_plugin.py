@@ -16,9 +16,9 @@ that takes skewed numbers with heavy tails to normal ones.
 # The transform
 # -------------
 #
-# A :class:`~flowkit.Transform` is an invertible function of one number. It says how many parameters an element has,
-# makes valid ones out of unbounded ones, and gives value and log-derivative both ways. Coupling, autoregressive and
-# elementwise layers can then all use it.
+# A :class:`~flowkit.transforms.Transform` is an invertible function of one number. It says how many parameters an
+# element has, makes valid ones out of unbounded ones, and gives value and log-derivative both ways. Coupling,
+# autoregressive and elementwise layers can then all use it.
 #
 # .. literalinclude:: ../plugin_example/flowkit_sinh_arcsinh/transform.py
 #    :lines: 3-

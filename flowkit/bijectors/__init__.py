@@ -1,5 +1,6 @@
 """Bijectors: one family to a file."""
 
+from flowkit.bijector import REAL_LINE, Bijector, BoundBijector, Interval, Shape, Wrapper, sum_event
 from flowkit.bijectors.activations.choice import Activations, Checkpointed, Stored
 from flowkit.bijectors.activations.reversible import Reversible
 from flowkit.bijectors.actnorm import ActNorm, initialize
@@ -44,9 +45,12 @@ from flowkit.bijectors.traces import ExactTrace, HutchinsonTrace, Trace
 from flowkit.bijectors.woodbury import Woodbury
 
 __all__ = [
+    "REAL_LINE",
     "ActNorm",
     "Activations",
     "AdjointDormandPrince",
+    "Bijector",
+    "BoundBijector",
     "Chain",
     "ChannelBijector",
     "ChannelMixing",
@@ -65,6 +69,7 @@ __all__ = [
     "HouseholderConv1x1",
     "HutchinsonTrace",
     "Injector",
+    "Interval",
     "Inverse",
     "InverseAutoregressive",
     "LUConv1x1",
@@ -90,12 +95,15 @@ __all__ = [
     "Rotation",
     "RungeKutta4",
     "RussianRouletteLogDet",
+    "Shape",
     "Squeeze",
     "Stored",
     "Trace",
     "Woodbury",
+    "Wrapper",
     "alternating_mask",
     "initialize",
+    "sum_event",
     "use_activations",
     "value_and_pullback",
 ]

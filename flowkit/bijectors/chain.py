@@ -100,7 +100,7 @@ def use_activations(module: nn.Module, activations: Activations) -> None:
     Of a chain :math:`f = f_n \circ \dots \circ f_1` within another one the outer one's choice counts, unless that is
     :class:`~flowkit.Stored`: the outer one sees the steps :math:`f_i` of those within as its own, so that nothing is
     recomputed more than once, however deep they are nested. Whatever else has an attribute ``activations``, as an
-    encoder that runs its blocks by :meth:`Activations.call <flowkit.Activations.call>`, is set as well.
+    encoder that runs its blocks by :meth:`Activations.call <flowkit.bijectors.Activations.call>`, is set as well.
 
     Args:
         module: a flow, a bijector, or any module that contains some; shapes, state dict and results stay what they are.

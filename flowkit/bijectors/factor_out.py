@@ -27,8 +27,8 @@ class FactorOut(Bijector[Tensor, tuple[Tensor, Tensor]]):
         conditioner: a module from ``x_1`` to ``2 * (channels - channels // 2)`` channels, alternating mean and
             raw log-standard-deviation; it depends on nothing else.
         scale: a module from the raw log-standard-deviation to the log-standard-deviation ``s``;
-            :class:`~flowkit.BoundedLogScale` within 7 by default (a factor of a thousand each way), so that no input
-            overflows. Glow's own is ``nn.Identity()``.
+            :class:`~flowkit.transforms.BoundedLogScale` within 7 by default (a factor of a thousand each way), so that
+            no input overflows. Glow's own is ``nn.Identity()``.
 
     Raises:
         ValueError: fewer than 2 channels, or (when called) an input, or the conditioner's output, of another number.

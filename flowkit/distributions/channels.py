@@ -1,4 +1,4 @@
-"""What base distributions with parameters for each channel share."""
+"""The base class of distributions with parameters for each channel."""
 
 from torch import Tensor, nn
 
@@ -41,7 +41,7 @@ class ChannelDistribution(Distribution[Tensor]):
         return values.view(self.channels, *(1,) * (self.event_dims - 1))
 
     def _check(self, shape: Shape) -> None:
-        """Refuse an event shape of other channels: a single one would broadcast, silently."""
+        """Refuse an event shape with another number of channels: a single one would broadcast silently."""
         if len(shape) != self.event_dims or shape[0] != self.channels:
             raise ValueError(
                 f"{type(self).__name__}({self.channels}) takes {self.channels} channels first in "

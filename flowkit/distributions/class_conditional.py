@@ -19,8 +19,8 @@ INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 class ClassConditional(Distribution[Any]):
     r"""A distribution per class, the label naming the class: :math:`\log p(z|y) = \log p_y(z)`.
 
-    With learned means, the latents of the classes part; with one mean each and a shared flow, classification by
-    Bayes' rule follows. Every distribution scores, and draws, the whole batch, from which the label's one is picked.
+    With learned means, the latents of different classes separate, and Bayes' rule turns the flow into a classifier.
+    Every distribution scores, and draws, the whole batch; the label picks one of the results for each sample.
 
     Args:
         distributions: one for each class, in the order of the labels ``0, 1, ...``; at least one; of tensors, or of

@@ -20,12 +20,12 @@ class ConditionalNormal(Distribution[Tensor]):
     .. math:: \log p(z|y) = \sum \log \mathcal N(z;\ \mu(y),\ \sigma(y)^2), \qquad \sigma(y) = e^{s(y)}
 
     For classes the network may be an ``nn.Embedding``; for images it may give ``1 x 1`` positions, which broadcast.
-    Where it starts at zero, the distribution starts as the standard normal. Samples are reparametrised: gradients
+    A network that starts at zero makes it start as the standard normal. Samples are reparametrised: gradients
     flow from them into the network.
 
     Args:
-        conditioner: a module from the label to ``2 * channels`` channels, mean and log-standard-deviation of a
-            channel beside each other: ``2c`` and ``2c + 1``.
+        conditioner: a module from the label to ``2 * channels`` channels, interleaved: the mean of channel ``c``
+            is ``2c``, its log-standard-deviation ``2c + 1``.
         event_dims: 3 for images ``C x H x W``, 1 for vectors.
 
     Raises:

@@ -46,7 +46,7 @@ class DiagonalNormal(ChannelDistribution):
         self.log_std = nn.Parameter(torch.zeros(channels))
 
     def log_prob(self, z: Tensor, label: Any = None) -> Tensor:
-        """Log-density of ``batch x channels x ...``, one number per sample; there is no use for a label."""
+        """Log-density of ``batch x channels x ...``, one number per sample; a label is ignored."""
         self._check(event_shape(z, self.event_dims, self))
         dtype = torch.promote_types(z.dtype, torch.float32)
         mean, log_std = (self._along_event(p.to(dtype)) for p in (self.mean, self.log_std))

@@ -1,4 +1,4 @@
-"""What a base distribution is."""
+"""The interface of base distributions."""
 
 from abc import ABC, abstractmethod
 from typing import Any, Generic, TypeVar
@@ -18,8 +18,8 @@ class Distribution(nn.Module, ABC, Generic[Z]):
     r"""A distribution :math:`p_Z(z \mid l)` over latents: a tensor, or the whole tuple of a multi-scale flow's levels.
 
     Attributes:
-        has_rsample: whether the gradient of a sample reaches all parameters; not where a component is picked at
-            random, or samples are rejected.
+        has_rsample: whether the gradient of a sample reaches all parameters; ``False`` for a distribution that picks a
+            component at random, or rejects samples.
 
     References:
         G. Papamakarios, E. Nalisnick, D. J. Rezende, S. Mohamed, B. Lakshminarayanan, "Normalizing Flows for
@@ -55,7 +55,7 @@ class Distribution(nn.Module, ABC, Generic[Z]):
         """Draw latents.
 
         Args:
-            batch: how many.
+            batch: the number of samples.
             shape: the event shape, or the tuple of the levels' event shapes.
             label: as for ``log_prob``.
             temperature: factor on the deviation from the mean, >= 0.
@@ -64,7 +64,7 @@ class Distribution(nn.Module, ABC, Generic[Z]):
         """
 
     def support(self, event_dims: int) -> constraints.Constraint:
-        """Where the density may be positive, for views as ``torch.distributions``: everywhere, unless it is known.
+        """Where the density may be positive; everywhere, unless a subclass says otherwise.
 
         Args:
             event_dims: dimensions of one event.

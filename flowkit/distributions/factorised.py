@@ -19,7 +19,7 @@ class Factorised(Distribution[tuple[Tensor, ...]]):
         distributions: one for each latent, in order.
 
     Raises:
-        ValueError: (when called) the number of latents is another.
+        ValueError: (when called) the number of latents is not the number of distributions.
 
     References:
         L. Dinh, J. Sohl-Dickstein, S. Bengio, "Density estimation using Real NVP", ICLR 2017, sec. 3.6.

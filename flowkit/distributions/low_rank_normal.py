@@ -62,7 +62,7 @@ class LowRankNormal(ChannelDistribution):
         self.factor = nn.Parameter(START * torch.randn(channels, rank))
 
     def log_prob(self, z: Tensor, label: Any = None) -> Tensor:
-        """Log-density of ``batch x channels x ...``, one number per sample; there is no use for a label."""
+        """Log-density of ``batch x channels x ...``, one number per sample; a label is ignored."""
         self._check(event_shape(z, self.event_dims, self))
         dtype = torch.promote_types(z.dtype, torch.float32)
         with torch.autocast(z.device.type, enabled=False):

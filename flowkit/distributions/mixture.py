@@ -16,9 +16,9 @@ __all__ = ["Mixture"]
 class Mixture(Distribution[Any]):
     r"""A weighted mixture: :math:`\log p(z) = \log \sum_k w_k\, p_k(z)`, :math:`w = \mathrm{softmax}(\ell)`.
 
-    The weights are learned, and equal at the start. Components that start alike stay alike: start them apart. Every
-    component scores, and draws, the whole batch. Samples carry gradients to the parameters of the component that
-    they come from, none to the weights: which component it is cannot be differentiated.
+    The weights are learned, and equal at the start. Components that start equal stay equal: initialise them
+    differently. Every component scores, and draws, the whole batch. Samples carry gradients to the parameters of the
+    component that they come from, none to the weights: the choice of a component cannot be differentiated.
 
     Args:
         components: the distributions, at least one; of tensors, or of the tuples of a multi-scale flow's latents.
@@ -63,7 +63,7 @@ class Mixture(Distribution[Any]):
         parts = torch.stack([component.log_prob(z, label) for component in self.components])
         log_weights = self.logits.to(parts.dtype).log_softmax(0)
         weighted = parts + log_weights.view(-1, *(1,) * (parts.ndim - 1))
-        # Where no component has any density, the gradient of the logsumexp would not be a number.
+        # Where no component has any density, the gradient of logsumexp would be nan.
         nowhere = (weighted == -torch.inf).all(0)
         return torch.where(nowhere, -torch.inf, torch.logsumexp(torch.where(nowhere, 0.0, weighted), 0))
 

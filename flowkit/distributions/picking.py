@@ -1,4 +1,4 @@
-"""One of several samples, for each place in a batch."""
+"""Picking one of several samples for each entry of a batch."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,11 +10,11 @@ __all__ = ["pick"]
 
 
 def pick(samples: Sequence[Any], which: Tensor) -> Any:
-    """For each place in a batch, the one of several samples.
+    """Pick one of several samples for each entry of a batch.
 
     Args:
         samples: tensors ``batch x event``, all of one shape, or tuples of such.
-        which: the index of the one wanted, ``batch`` integers.
+        which: the index of the sample to pick, ``batch`` integers.
 
     Returns:
         A tensor ``batch x event``, or a tuple of such.

@@ -36,7 +36,7 @@ class Resampled(Distribution[Tensor]):
     r"""A base distribution whose proposals are accepted with a learned probability ``a(z)``, at most ``T`` of them.
 
     A sample is proposed by :math:`\pi` and accepted with probability ``a``; the ``T``-th proposal is always
-    accepted. With :math:`Z = \mathbb E_\pi[a(z)]` and :math:`\alpha = (1 - Z)^{T - 1}`, the density of what comes out
+    accepted. With :math:`Z = \mathbb E_\pi[a(z)]` and :math:`\alpha = (1 - Z)^{T - 1}`, the density of samples
     is
 
     .. math:: p(z) = \pi(z) \Bigl( (1 - \alpha) \frac{a(z)}{Z} + \alpha \Bigr).
@@ -61,7 +61,7 @@ class Resampled(Distribution[Tensor]):
 
     Raises:
         ValueError: ``truncation``, ``samples`` or ``momentum`` lies outside its range, or (when called) the temperature
-            is not 1, or the acceptance gives another number of numbers.
+            is not 1, or the acceptance does not give one number per sample.
         RuntimeError: (when called in evaluation mode) ``Z`` was never estimated.
 
     References:
@@ -102,11 +102,11 @@ class Resampled(Distribution[Tensor]):
         self.truncation = truncation
         self.samples = samples
         self.momentum = momentum
-        # Not a number: never estimated.
+        # nan stands for: never estimated.
         self.register_buffer("normaliser", torch.tensor(torch.nan))
 
     def log_prob(self, z: Tensor, label: Any = None) -> Tensor:
-        """Log-density of ``batch x event``, one number per sample; there is no use for a label."""
+        """Log-density of ``batch x event``, one number per sample; a label is ignored."""
         log_base = self.base.log_prob(z)
         batch, event = z.shape[: log_base.ndim], z.shape[log_base.ndim :]
         log_a = F.logsigmoid(self._logits(z.reshape(-1, *event))).reshape(batch)
@@ -171,7 +171,7 @@ class Resampled(Distribution[Tensor]):
         return Normaliser(a.mean(), a.std() / samples**0.5)
 
     def _logits(self, z: Tensor) -> Tensor:
-        # Latents may come in another precision than the network's.
+        # Latents may have another precision than the network.
         logits = self.acceptance(z.to(self.normaliser.dtype))
         if logits.shape not in ((len(z),), (len(z), 1)):
             raise ValueError(

@@ -14,7 +14,7 @@ from flowkit.ops.private import gamma_variates
 
 __all__ = ["StudentT"]
 
-# With more than one degree of freedom there is a mean, from which the temperature counts.
+# Above one degree of freedom the mean exists, which the temperature scales deviations from.
 MINIMUM = 1.0
 
 
@@ -25,7 +25,7 @@ class StudentT(ChannelDistribution):
               \Bigl(1 + \frac{t^2}{\nu_c}\Bigr)^{-\frac{\nu_c + 1}{2}}, \qquad t = \frac{z_{chw} - \mu_c}{\sigma_c},
               \qquad \nu_c = 1 + \mathrm{softplus}(r_c)
 
-    Heavy tails keep outliers from ruling the training of a flow. The degrees of freedom stay above 1, so that the
+    Heavy tails keep outliers from dominating the training of a flow. The degrees of freedom stay above 1, so that the
     mean exists. Starts with location 0, scale 1 and the degrees asked for. Samples
     :math:`\mu + \sigma\,\varepsilon\sqrt{\nu / 2g}`, ``g`` from :math:`\Gamma(\nu/2, 1)`, are reparametrised:
     gradients flow from them to all three parameters (to the degrees by the implicit gradient of the gamma).
@@ -68,7 +68,7 @@ class StudentT(ChannelDistribution):
         return MINIMUM + F.softplus(self.raw_degrees)
 
     def log_prob(self, z: Tensor, label: Any = None) -> Tensor:
-        """Log-density of ``batch x channels x ...``, one number per sample; there is no use for a label."""
+        """Log-density of ``batch x channels x ...``, one number per sample; a label is ignored."""
         self._check(event_shape(z, self.event_dims, self))
         dtype = torch.promote_types(z.dtype, torch.float32)
         mean, log_scale, raw = (p.to(dtype) for p in (self.mean, self.log_scale, self.raw_degrees))

@@ -1,4 +1,4 @@
-"""Any distribution of torch.distributions as a base."""
+"""Distributions of torch.distributions as base distributions."""
 
 import contextlib
 import math
@@ -83,7 +83,7 @@ class TorchDistribution(Distribution[Tensor]):
             )
 
     def log_prob(self, z: Tensor, label: Any = None) -> Tensor:
-        """Log-density of ``batch x event``, one number per sample; there is no use for a label."""
+        """Log-density of ``batch x event``, one number per sample; a label is ignored."""
         dtype = torch.promote_types(z.dtype, torch.float32)
         with torch.autocast(z.device.type, enabled=False):
             made = self._make(dtype=dtype)
@@ -122,7 +122,7 @@ class TorchDistribution(Distribution[Tensor]):
         return drawn.to(home)
 
     def support(self, event_dims: int) -> constraints.Constraint:
-        """That of the distribution, for every event of its own in one event."""
+        """The wrapped distribution's support, for all of its events within one event."""
         own = self._make().support
         if own is None:
             return super().support(event_dims)
@@ -139,7 +139,7 @@ class TorchDistribution(Distribution[Tensor]):
         return made
 
     def _device(self) -> torch.device | None:
-        """Where the parameters are; ``None`` where there are none, and the distribution decides."""
+        """The parameters' device; ``None`` if there are none and the distribution chooses."""
         return next((getattr(self, name).device for name in self._tensors), None)
 
     def _check(self, made: td.Distribution, event: Shape) -> None:

@@ -59,7 +59,7 @@ class Uniform(Distribution[Tensor]):
         self.register_buffer("upper", b.detach().to(dtype).clone())
 
     def log_prob(self, z: Tensor, label: Any = None) -> Tensor:
-        """Log-density of ``batch x event``, one number per sample, minus infinity outside; a label is of no use."""
+        """Log-density of ``batch x event``, one number per sample, minus infinity outside; a label is ignored."""
         lower, upper = self._bounds_for(event_shape(z, self.event_dims, self))
         inside = (z >= lower) & (z <= upper)
         dtype = torch.promote_types(z.dtype, torch.float32)
@@ -74,7 +74,7 @@ class Uniform(Distribution[Tensor]):
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """A tensor ``batch x shape``; a temperature under 1 draws nearer the middle, one over 1 would leave the box.
+        """A tensor ``batch x shape``; a temperature under 1 draws closer to the middle.
 
         Raises:
             ValueError: the temperature is not from 0 to 1.

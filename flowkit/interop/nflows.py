@@ -1,4 +1,4 @@
-"""nflows (Durkan et al. 2020), both ways: its transforms and distributions as flowkit's, and flowkit's as its.
+"""Transforms and distributions of nflows (Durkan et al. 2020) as flowkit's, and flowkit's as nflows'.
 
 Importing this module needs the extra ``nflows``; nothing else in flowkit imports it.
 """
@@ -31,14 +31,15 @@ __all__ = ["DistributionFromNflows", "DistributionToNflows", "FromNflows", "ToNf
 
 
 class FromNflows(Bijector[Any, Any]):
-    r"""A transform of nflows as a flowkit bijector: ``forward`` is its ``forward``, data to latent, in both.
+    r"""A transform of nflows as a flowkit bijector; the ``forward`` of both takes data to latents.
 
     .. math:: (z,\ \log|\det \partial z / \partial x|) = \mathtt{transform}(x, c)
 
-    What nflows fixes is given here for any number: it takes exactly one batch dimension, and a context of as many
-    rows as the input. It runs outside autocast, in the type of its parameters, and the log-determinant is returned
-    in float32 at least. Everything else is as the transform is: docs/reference/nflows-findings.md says which of
-    nflows' own transforms keep the contract of a bijector and which do not.
+    nflows takes exactly one batch dimension, and a context with as many rows as the input; this view takes any number
+    of batch dimensions, and a context that broadcasts. The transform runs outside autocast, in the type of its
+    parameters, and the log-determinant is returned in float32 at least. Everything else is up to the transform:
+    docs/reference/nflows-findings.md says which of nflows' own transforms keep the contract of a bijector and which do
+    not.
 
     The vector that nflows' multi-scale transform gives becomes the tuple of the levels' latents, as
     :class:`~flowkit.bijectors.multiscale.MultiScale` gives them.
@@ -73,19 +74,19 @@ class FromNflows(Bijector[Any, Any]):
         self.context_dims = context_dims
 
     def output_shape(self, shape: Shape) -> Shape:
-        """That of the transform; the tuple of the levels' shapes for a multi-scale one."""
+        """The transform's output shape; the tuple of the levels' shapes for a multi-scale one."""
         return nflows_layout.output_shape(self.transform, shape)
 
     def input_shape(self, shape: Shape) -> Shape:
-        """As :meth:`output_shape`, the other way."""
+        """The inverse of :meth:`output_shape`."""
         return nflows_layout.input_shape(self.transform, shape)
 
     def domain(self, dtype: torch.dtype) -> Interval:
-        """That of the transform, where it is one of nflows' own; the real line for others."""
+        """The transform's domain if it is one of nflows' own; the real line for others."""
         return nflows_layout.domain(self.transform)
 
     def codomain(self, dtype: torch.dtype) -> Interval:
-        """As :meth:`domain`, the other way."""
+        """The transform's codomain if it is one of nflows' own; the real line for others."""
         return nflows_layout.codomain(self.transform)
 
     def _forward(self, x: Any, prepared: Any) -> tuple[Any, Tensor]:
@@ -112,20 +113,20 @@ class FromNflows(Bijector[Any, Any]):
 
 
 class ToNflows(nflows.transforms.Transform):  # type: ignore[misc]
-    r"""A flowkit bijector as a transform of nflows: ``forward`` is its ``forward``, data to latent, in both.
+    r"""A flowkit bijector as a transform of nflows; the ``forward`` of both takes data to latents.
 
     .. math:: (\mathtt{outputs},\ \mathtt{logabsdet}) = (f(x \mid c),\ \log|\det \partial f / \partial x|)
 
-    It goes wherever nflows takes a transform: in a ``CompositeTransform``, turned round by ``InverseTransform``, in
-    a ``Flow``. A tuple of latents becomes one vector for each sample, as nflows' own multi-scale transform gives it.
+    It goes wherever nflows takes a transform: in a ``CompositeTransform``, an ``InverseTransform`` or a ``Flow``. A
+    tuple of latents becomes one vector for each sample, as nflows' own multi-scale transform gives it.
 
     Args:
         bijector: the bijector; it trains as a part of this module.
         event_shape: the event shape of the data. Needed only where the data or the latents are a tuple, which
-            nflows hands on as one vector.
+            nflows passes on as one vector.
 
     Raises:
-        TypeError: ``bijector`` is none of flowkit's.
+        TypeError: ``bijector`` is no :class:`~flowkit.Bijector`.
         ValueError: (when called) the input has not exactly one batch dimension, or a tuple is to be joined and
             ``event_shape`` was not given.
 
@@ -233,8 +234,8 @@ class DistributionFromNflows(Distribution[Any]):
     ) -> Any:
         """A tensor ``batch x shape``, or a tuple of them for a tuple of shapes.
 
-        nflows draws from PyTorch's global source of randomness. A ``generator`` gives one number, which seeds that
-        source for this call; its state is put back afterwards.
+        nflows draws from PyTorch's global source of randomness. A ``generator`` draws one number, which seeds that
+        source for this call; its state is restored afterwards.
         """
         if temperature != 1.0:
             raise ValueError(
@@ -299,7 +300,7 @@ def flow_to_nflows(flow: Flow, event_shape: Shape | None = None) -> Any:
 
     .. math:: \log p(x \mid c) = \log p_Z(f(x \mid c) \mid c) + \log|\det \partial f / \partial x|
 
-    As everywhere in nflows, one context conditions both: it is the bijector's context and the base's label.
+    nflows conditions both parts on one context: it is the bijector's context and the base's label.
 
     Args:
         flow: the flow; its parts are shared, not copied.
@@ -343,7 +344,7 @@ def _rows_of(value: Any, event_dims: int) -> tuple[Tensor, torch.Size, torch.dty
 
 
 def _repeated(context: Any, context_dims: int, batch: torch.Size) -> Any:
-    """A context of as many rows as there are samples, which is what nflows asks for."""
+    """A context with as many rows as there are samples, as nflows needs."""
     rows = context_rows(context, context_dims, batch)
     return rows.expand(batch.numel(), *rows.shape[1:]) if isinstance(rows, Tensor) else rows
 

@@ -1,4 +1,4 @@
-"""What nflows' transforms leave unsaid: the shapes that they give and the intervals that they take."""
+"""Output shapes and domains of nflows' transforms, which nflows itself does not state."""
 
 from functools import singledispatch
 from typing import Any
@@ -55,7 +55,7 @@ def output_shape(transform: Any, shape: Shape) -> Shape:
 
 @singledispatch
 def input_shape(transform: Any, shape: Shape) -> Shape:
-    """The event shape that an nflows transform takes to give this one; as :func:`output_shape`, the other way.
+    """The event shape that an nflows transform takes to give this one: the inverse of :func:`output_shape`.
 
     Args:
         transform: an nflows transform.
@@ -76,13 +76,13 @@ def input_shape(transform: Any, shape: Shape) -> Shape:
 
 @singledispatch
 def domain(transform: Any) -> Interval:
-    """The open interval of the values that an nflows transform takes forwards.
+    """The open interval of the values that an nflows transform's ``forward`` takes.
 
     Args:
         transform: an nflows transform.
 
     Returns:
-        Its ends.
+        The ends of the interval.
 
     Examples:
         >>> domain(InverseTransform(Sigmoid()))
@@ -93,13 +93,13 @@ def domain(transform: Any) -> Interval:
 
 @singledispatch
 def codomain(transform: Any) -> Interval:
-    """The open interval of the values that an nflows transform takes backwards.
+    """The open interval of the values that an nflows transform's ``inverse`` takes.
 
     Args:
         transform: an nflows transform.
 
     Returns:
-        Its ends.
+        The ends of the interval.
 
     Examples:
         >>> codomain(Tanh())
@@ -181,7 +181,7 @@ def _multiscale_input(transform: Any, shape: Shape) -> Shape:
 
 
 def _require_latents(transform: Any, shape: Shape) -> None:
-    # They were fixed when the levels were added.
+    # nflows fixed the shapes when the levels were added.
     expected = tuple(tuple(latent) for latent in transform._output_shapes)
     if shape != expected:
         raise ValueError(f"MultiscaleCompositeTransform gives latents of the event shapes {expected}, not {shape}")

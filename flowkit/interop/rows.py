@@ -1,4 +1,4 @@
-"""Batches of any shape as rows, and several latents as one vector: what other libraries take."""
+"""Batches of any shape as rows, and several latents as one vector, as other libraries take them."""
 
 import math
 from typing import Any
@@ -12,7 +12,7 @@ __all__ = ["batch_shape_of", "context_rows", "is_several", "join_parts", "split_
 
 
 def is_several(shape: Shape) -> bool:
-    """Whether an event shape is that of a tuple of tensors.
+    """Whether an event shape describes a tuple of tensors.
 
     Args:
         shape: an event shape, or a tuple of them.
@@ -28,7 +28,7 @@ def is_several(shape: Shape) -> bool:
 
 
 def to_rows(value: Tensor, event_dims: int) -> tuple[Tensor, torch.Size]:
-    """All batch dimensions, or none of them, as one.
+    """Flatten all batch dimensions (any number of them) into one.
 
     Args:
         value: ``batch x event``.
@@ -68,7 +68,7 @@ def batch_shape_of(context: Any, context_dims: int) -> torch.Size:
         return torch.Size()
     if context.ndim < context_dims:
         raise ValueError(
-            f"a context of {context_dims} dimensions for each sample was announced, "
+            f"context_dims is {context_dims}: the context of each sample needs that many dimensions, "
             f"got one of shape {tuple(context.shape)}"
         )
     return context.shape[: context.ndim - context_dims]

@@ -13,7 +13,7 @@ from flowkit.bijector import Shape
 from flowkit.distributions.distribution import Distribution
 from flowkit.flow import Flow
 from flowkit.interop.rows import batch_shape_of, context_rows, is_several, to_rows
-from flowkit.interop.torch_transforms import BijectorTransform, FromTorchTransform, constraint_of
+from flowkit.interop.torch_transforms import BijectorTransform, FromTorchTransform, domain_constraint
 
 __all__ = ["BaseDistribution", "BijectorTransform", "FlowDistribution", "FromTorchTransform"]
 
@@ -21,7 +21,7 @@ _SINGLE = torch.Size()
 
 
 class _View(TorchDistribution, ABC):
-    """What the views share: batches of any shape, with what they are conditioned on, as rows."""
+    """The common part of the views, which turn batches of any shape, and their conditions, into rows."""
 
     arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012 (torch looks for it on the class)
 
@@ -41,7 +41,7 @@ class _View(TorchDistribution, ABC):
     @property
     def has_rsample(self) -> bool:  # type: ignore[override]
         """Whether samples can be differentiated with respect to the parameters."""
-        # A part that picks a component at random, say, or rejects samples, states it: has_rsample is False there.
+        # A part that picks a component at random or rejects samples sets has_rsample to False.
         return all(getattr(part, "has_rsample", True) for part in self._base().modules())
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Self:
@@ -73,7 +73,8 @@ class _View(TorchDistribution, ABC):
         """Samples ``sample_shape x batch x event`` that gradients run through.
 
         Raises:
-            NotImplementedError: the base distribution draws otherwise than as a function of its parameters and noise.
+            NotImplementedError: the base distribution's samples are no differentiable function of its parameters and
+                noise.
         """
         if not self.has_rsample:
             raise NotImplementedError(
@@ -102,7 +103,7 @@ class _View(TorchDistribution, ABC):
 
     @abstractmethod
     def _base(self) -> Distribution[Any]:
-        """What the randomness comes from."""
+        """The base distribution that samples are drawn from."""
 
     @abstractmethod
     def _log_prob_of_rows(self, rows: Tensor, batch: torch.Size) -> Tensor:
@@ -119,9 +120,9 @@ class FlowDistribution(_View):
     .. math:: \log p(x \mid c, l) = \log p_Z(f(x \mid c) \mid l) + \log|\det \partial f / \partial x|
 
     The batch shape is that of the context and of the label together, ``()`` without. Tensors among them have one
-    entry for each sample of the batch; anything else (a dictionary, an enumeration) is handed on as it is, and is to
-    serve every sample. A flow with several levels is one distribution, over its data. ``rsample`` is there where the
-    base distribution draws a differentiable function of its parameters and of noise.
+    entry for each sample of the batch; anything else (a dictionary, an enumeration) is passed on unchanged and
+    serves every sample. A flow with several levels is one distribution, over its data. ``rsample`` is available
+    if the base distribution draws a differentiable function of its parameters and of noise.
 
     This view is no module: train ``flow.parameters()``. In Pyro, use the class of the same name in
     :mod:`flowkit.interop.pyro`.
@@ -187,8 +188,8 @@ class FlowDistribution(_View):
 
     @property
     def support(self) -> constraints.Constraint:
-        """The bijector's domain, for every element of an event."""
-        return constraint_of(self.flow.bijector.domain(torch.float64), len(self.event_shape))
+        """The bijector's domain, by the name torch has for it: ``positive``, ``unit_interval``, ``simplex``, ..."""
+        return domain_constraint(self.flow.bijector)
 
     def _log_prob_of_rows(self, rows: Tensor, batch: torch.Size) -> Tensor:
         return self.flow.log_prob(rows, self._context_rows(batch), _label_rows(self.label, self.label_dims, batch))
@@ -248,7 +249,7 @@ class BaseDistribution(_View):
 
     @property
     def support(self) -> constraints.Constraint:
-        """What the distribution states; all numbers, where it states nothing."""
+        """The distribution's own support; all real numbers unless it states one."""
         return self.distribution.support(len(self.event_shape))
 
     def _log_prob_of_rows(self, rows: Tensor, batch: torch.Size) -> Tensor:
@@ -260,6 +261,6 @@ class BaseDistribution(_View):
 
 
 def _label_rows(label: Any, label_dims: int, batch: torch.Size) -> Any:
-    # That a single label serves a batch is promised of bijectors' contexts, not of base distributions' labels.
+    # Bijectors promise that a single context serves a batch; base distributions promise no such thing of labels.
     rows = context_rows(label, label_dims, batch)
     return rows.expand(batch.numel(), *rows.shape[1:]) if isinstance(rows, Tensor) else rows

@@ -1,17 +1,18 @@
-"""torch.distributions' transforms as flowkit bijectors, and the other way."""
+"""Transforms of torch.distributions as flowkit bijectors, and bijectors as such transforms."""
 
-import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.distributions import constraints
 from torch.distributions.transforms import Transform, _InverseTransform
 
-from flowkit.bijector import Bijector, Interval, Shape, sum_event
+from flowkit.bijector import Bijector, Interval, Shape, Wrapper, sum_event
+from flowkit.bijectors import Chain, Inverse
+from flowkit.interop.constraints import constraint_of, exact_interval, interval_of
 from flowkit.interop.rows import batch_shape_of, context_rows, to_rows
 
-__all__ = ["BijectorTransform", "FromTorchTransform", "constraint_of", "interval_of"]
+__all__ = ["BijectorTransform", "FromTorchTransform", "codomain_constraint", "domain_constraint"]
 
 
 class FromTorchTransform(Bijector[Tensor, Tensor]):
@@ -20,15 +21,15 @@ class FromTorchTransform(Bijector[Tensor, Tensor]):
     .. math:: z = t(x), \qquad \log|\det \partial z / \partial x| = \sum_i \ell_i(x, z)
 
     with :math:`\ell` the transform's ``log_abs_det_jacobian``, summed over those dimensions of the event that the
-    transform takes for a batch's.
+    transform treats as batch dimensions.
 
     Mind the direction. A flowkit bijector normalises: its ``forward`` takes data to latents. The transforms in a
     ``TransformedDistribution`` generate: for those give ``t.inv``.
 
     The transform stays the caller's object: tensors that a plain torch transform holds are not parameters of this
     module, do not follow ``to(device)`` and are not in its state dict. One that is itself an ``nn.Module``, as Pyro's
-    flows are, is registered. It caches if it was made with a cache. (torch cannot copy or pickle a composition that
-    holds inverses; compose what they are the inverses of, and turn that round by :class:`~flowkit.Inverse`.)
+    flows are, is registered. It caches results if it was made with a cache. (torch cannot copy or pickle a composition
+    that holds inverses; compose the transforms that they invert, and apply :class:`~flowkit.Inverse`.)
 
     Args:
         transform: a bijective ``torch.distributions.transforms.Transform`` that keeps the number of dimensions.
@@ -89,7 +90,7 @@ class FromTorchTransform(Bijector[Tensor, Tensor]):
         return interval_of(self.transform.domain)
 
     def codomain(self, dtype: torch.dtype) -> Interval:
-        """As :meth:`domain`, of the transform's codomain."""
+        """The interval of the transform's codomain; the real line where that is none."""
         return interval_of(self.transform.codomain)
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
@@ -105,7 +106,7 @@ class FromTorchTransform(Bijector[Tensor, Tensor]):
     def _log_det(self, x: Tensor, z: Tensor, given: Tensor) -> Tensor:
         log_det = self.transform.log_abs_det_jacobian(x, z)
         batch = given.shape[: given.ndim - self.event_dims]
-        # What torch leaves to be summed: the event's dimensions that the transform takes for a batch's.
+        # The event's dimensions that the transform treats as batch dimensions are left to be summed.
         left = given.shape[len(batch) : given.ndim - self._own_dims]
         try:
             log_det = log_det.expand((*batch, *left))
@@ -117,18 +118,28 @@ class FromTorchTransform(Bijector[Tensor, Tensor]):
         return sum_event(log_det[..., None], len(left) + 1).to(torch.promote_types(given.dtype, torch.float32))
 
 
+class _Pair(NamedTuple):
+    """A result that is kept, with what it is the result of."""
+
+    x: Tensor
+    y: Tensor
+    log_det: Tensor
+    grad_enabled: bool
+
+
 class BijectorTransform(Transform):
     r"""A flowkit bijector as a transform of ``torch.distributions``: its call is ``forward``, its ``inv`` ``inverse``.
 
     .. math:: y = f(x \mid c), \qquad \mathtt{log\_abs\_det\_jacobian}(x, y) = \log|\det \partial f / \partial x|
 
-    over whole events: the result has the batch shape. Domain and codomain are the bijector's intervals, over all of
-    the event. Mind the direction. A ``TransformedDistribution`` generates, from its base to the data, and a bijector's
+    over whole events: the result has the batch shape. Domain and codomain are the bijector's, over all of the event.
+    Mind the direction. A ``TransformedDistribution`` generates, from its base to the data, and a bijector's
     ``forward`` normalises: there, give ``BijectorTransform(bijector).inv``.
 
     With ``cache_size=1`` the last pair is kept, with its log-determinant, so that the ``log_prob`` of a
-    ``TransformedDistribution`` runs the bijector once instead of twice. As with every cached transform of torch, a
-    tensor that is passed again gives the kept result, even if the parameters have changed since.
+    ``TransformedDistribution`` runs the bijector once instead of twice. What was computed without gradients is not
+    used where they are wanted: ``log_prob(sample())`` trains the parameters. As with every cached transform of torch,
+    a tensor that is passed again gives the kept result even if the parameters have changed since.
 
     Args:
         bijector: the bijector, of tensors to tensors. This view is no module: train ``bijector.parameters()``.
@@ -169,17 +180,17 @@ class BijectorTransform(Transform):
         self.bijector = bijector
         self.context = context
         self.context_dims = context_dims
-        self._kept: tuple[Tensor, Tensor, Tensor] | None = None
+        self._last: _Pair | None = None
 
     @constraints.dependent_property(is_discrete=False)
     def domain(self) -> constraints.Constraint:
         """The bijector's domain, over all of the event."""
-        return constraint_of(self.bijector.domain(torch.float64), self.bijector.event_dims)
+        return domain_constraint(self.bijector)
 
     @constraints.dependent_property(is_discrete=False)
     def codomain(self) -> constraints.Constraint:
         """The bijector's codomain, over all of the event."""
-        return constraint_of(self.bijector.codomain(torch.float64), self.bijector.event_dims)
+        return codomain_constraint(self.bijector)
 
     def with_cache(self, cache_size: int = 1) -> "BijectorTransform":
         """This transform with a cache of another size."""
@@ -198,15 +209,28 @@ class BijectorTransform(Transform):
         return torch.Size((*batch, *self.bijector.input_shape(event)))
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        """log|det dy/dx|, of the batch shape; worked out anew unless ``x`` and ``y`` are the pair that is kept."""
-        if self._kept is not None and x is self._kept[0] and y is self._kept[1]:
-            return self._kept[2]
+        """log|det dy/dx|, of the batch shape; computed anew unless ``x`` and ``y`` are the pair that is kept."""
+        last = self._usable_pair()
+        if last is not None and x is last.x and y is last.y:
+            return last.log_det
         return self._run(self.bijector, x)[1]
 
     def __getstate__(self) -> dict[str, Any]:
         # What is kept belongs to a graph, which cannot be copied.
         state: dict[str, Any] = super().__getstate__()
-        return state | ({"_cached_x_y": (None, None)} if self._cache_size else {}) | {"_kept": None}
+        return state | {"_last": None}
+
+    # torch's own cache asks for the identity of x or y alone, and would give a sample drawn under no_grad its latent
+    # without a graph: both of its entry points are replaced.
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The bijector's ``forward``, or the kept result."""
+        last = self._usable_pair()
+        return last.y if last is not None and x is last.x else self._call(x)
+
+    def _inv_call(self, y: Tensor) -> Tensor:
+        last = self._usable_pair()
+        return last.x if last is not None and y is last.y else self._inverse(y)
 
     def _call(self, x: Tensor) -> Tensor:
         y, log_det = self._run(self.bijector, x)
@@ -220,7 +244,12 @@ class BijectorTransform(Transform):
 
     def _keep(self, x: Tensor, y: Tensor, log_det: Tensor) -> None:
         if self._cache_size:
-            self._kept = x, y, log_det
+            self._last = _Pair(x, y, log_det, torch.is_grad_enabled())
+
+    def _usable_pair(self) -> _Pair | None:
+        """The pair that is kept, unless it was computed in the other grad mode."""
+        last = self._last
+        return last if last is not None and last.grad_enabled == torch.is_grad_enabled() else None
 
     def _parts(self, shape: tuple[int, ...]) -> tuple[torch.Size, tuple[int, ...]]:
         """The batch shape of the result for a value of this shape, and the event shape of the value."""
@@ -240,49 +269,51 @@ class BijectorTransform(Transform):
         return result.reshape(*batch, *result.shape[1:]), log_det.reshape(batch)
 
 
-def interval_of(constraint: constraints.Constraint) -> Interval:
-    """The interval that a constraint of ``torch.distributions`` keeps every element in.
+def domain_constraint(bijector: Bijector[Any, Any]) -> constraints.Constraint:
+    """The constraint of ``torch.distributions`` that a bijector's data keep.
 
     Args:
-        constraint: the constraint, over single elements or over events of them.
+        bijector: the bijector.
 
     Returns:
-        The ends; the real line where the constraint is not an interval. Of bounds that differ from element to
-        element, the widest.
+        The transform's own constraint (a simplex, say) where the data go into a :class:`FromTorchTransform`, else
+        the bijector's domain in exact arithmetic. Its ``event_dim`` is the bijector's ``event_dims``.
 
     Examples:
-        >>> interval_of(constraints.unit_interval), interval_of(constraints.independent(constraints.positive, 1))
-        ((0.0, 1.0), (0.0, inf))
+        >>> from torch.distributions.transforms import StickBreakingTransform
+        >>> domain_constraint(FromTorchTransform(StickBreakingTransform().inv))
+        Simplex()
     """
-    if isinstance(constraint, constraints.independent):
-        return interval_of(constraint.base_constraint)
-    lower = torch.as_tensor(getattr(constraint, "lower_bound", -math.inf))
-    upper = torch.as_tensor(getattr(constraint, "upper_bound", math.inf))
-    return float(lower.min()), float(upper.max())
+    match bijector:
+        case Chain():
+            constraint = domain_constraint(bijector.parts[0])
+        case Inverse():
+            constraint = codomain_constraint(bijector.bijector)
+        case Wrapper():
+            constraint = domain_constraint(bijector.bijector)
+        case FromTorchTransform():
+            constraint = bijector.transform.domain
+        case _:
+            return constraint_of(exact_interval(bijector.domain), bijector.event_dims)
+    return _over_events(constraint, bijector.event_dims)
 
 
-def constraint_of(interval: Interval, event_dims: int) -> constraints.Constraint:
-    """The constraint of ``torch.distributions`` for events whose every element lies in an interval.
+def codomain_constraint(bijector: Bijector[Any, Any]) -> constraints.Constraint:
+    """The constraint of ``torch.distributions`` that a bijector's latents keep; see :func:`domain_constraint`."""
+    match bijector:
+        case Chain():
+            constraint = codomain_constraint(bijector.parts[-1])
+        case Inverse():
+            constraint = domain_constraint(bijector.bijector)
+        case Wrapper():
+            constraint = codomain_constraint(bijector.bijector)
+        case FromTorchTransform():
+            constraint = bijector.transform.codomain
+        case _:
+            return constraint_of(exact_interval(bijector.codomain), bijector.event_dims)
+    return _over_events(constraint, bijector.event_dims)
 
-    Args:
-        interval: its two ends, minus and plus infinity included.
-        event_dims: how many dimensions make one event.
 
-    Returns:
-        The constraint, its ``event_dim`` being ``event_dims``.
-
-    Examples:
-        >>> constraint_of((0.0, math.inf), event_dims=1)
-        IndependentConstraint(GreaterThan(lower_bound=0.0), 1)
-    """
-    lower, upper = interval
-    single: constraints.Constraint
-    if interval == (-math.inf, math.inf):
-        single = constraints.real
-    elif upper == math.inf:
-        single = constraints.greater_than(lower)
-    elif lower == -math.inf:
-        single = constraints.less_than(upper)
-    else:
-        single = constraints.interval(lower, upper)
-    return constraints.independent(single, event_dims)
+def _over_events(constraint: constraints.Constraint, event_dims: int) -> constraints.Constraint:
+    missing = event_dims - constraint.event_dim
+    return constraints.independent(constraint, missing) if missing else constraint

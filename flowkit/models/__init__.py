@@ -1,5 +1,6 @@
 """Whole flows under their usual names, by name, and stored in folders."""
 
+from flowkit.models.folders import whole_folder
 from flowkit.models.named.ffjord import ffjord
 from flowkit.models.named.glow import glow
 from flowkit.models.named.iaf import iaf
@@ -26,4 +27,5 @@ __all__ = [
     "realnvp",
     "residual",
     "save_model",
+    "whole_folder",
 ]

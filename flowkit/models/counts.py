@@ -1,4 +1,4 @@
-"""What the models' sizes must be."""
+"""Checks of the models' sizes."""
 
 from typing import Any
 
@@ -6,15 +6,15 @@ __all__ = ["require_counts", "require_widths"]
 
 
 def require_counts(least: int, **sizes: Any) -> None:
-    """Refuse sizes that are no integers or too small, before they fail deep inside a layer.
+    """Refuse sizes that are not integers or are too small, before they fail deep inside a layer.
 
     Args:
-        least: the smallest that is allowed.
-        sizes: the sizes by the names of their settings.
+        least: the smallest size allowed.
+        sizes: the sizes, keyed by the names of their settings.
 
     Raises:
-        TypeError: one is no integer.
-        ValueError: one is too small.
+        TypeError: a size is no integer.
+        ValueError: a size is too small.
 
     Examples:
         >>> require_counts(1, features=2, layers=0)
@@ -30,10 +30,10 @@ def require_counts(least: int, **sizes: Any) -> None:
 
 
 def require_widths(hidden: Any) -> None:
-    """Refuse what is no sequence of widths of hidden layers.
+    """Refuse anything but a sequence of widths of hidden layers.
 
     Args:
-        hidden: the setting of that name.
+        hidden: the setting ``hidden``.
 
     Raises:
         TypeError: it is no list or tuple, or holds anything but integers.

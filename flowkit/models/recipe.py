@@ -1,4 +1,4 @@
-"""How a model was made."""
+"""The name and settings that a model was created with."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ __all__ = ["Recipe", "recipe_of"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """What :func:`~flowkit.create_model` was called with: enough to build a model of the same architecture again.
+    """The arguments of :func:`~flowkit.create_model`: enough to build a model of the same architecture again.
 
     Args:
         name: the model's name.
@@ -39,6 +39,6 @@ def recipe_of(model: nn.Module) -> Recipe | None:
         >>> recipe_of(nn.Identity()) is None
         True
     """
-    # The model's own: what stands in for it (torch.compile's wrapper) has other names in its state dict.
+    # Not by getattr: torch.compile's wrapper forwards attributes, but its state dict has other names.
     recipe = vars(model).get("recipe")
     return recipe if isinstance(recipe, Recipe) else None

@@ -54,14 +54,14 @@ def create_model(name: str, **settings: Any) -> nn.Module:
 
     Args:
         name: one of :func:`list_models`.
-        settings: the model's own keyword arguments: for flowkit's own, those of the function of that name.
+        settings: the model's keyword arguments: for flowkit's own models, those of the function of that name.
 
     Returns:
         The model, freshly initialised; of flowkit's own models a :class:`~flowkit.Flow`.
 
     Raises:
         KeyError: no model has that name; the message names the nearest one, or all.
-        TypeError: a setting is unknown, missing or of the wrong type; the message lists those that there are.
+        TypeError: a setting is unknown, missing or of the wrong type; the message lists the model's settings.
         ValueError: a setting's value is refused, or several sources offer a model of that name.
 
     Examples:
@@ -89,14 +89,14 @@ def create_model(name: str, **settings: Any) -> nn.Module:
 
 
 def _copied(value: Any) -> Any:
-    """New containers of the same contents: what happens to a list of settings later is not the model's."""
+    """New containers with the same contents, so that later changes to the caller's do not reach the model."""
     if isinstance(value, dict):
         return {key: _copied(part) for key, part in value.items()}
     return type(value)(map(_copied, value)) if type(value) in (list, tuple) else value
 
 
 def _offers() -> dict[str, dict[str, Builder]]:
-    """For each name, what builds it, by who offers it."""
+    """For each model name, its builders, keyed by who offers them."""
     offers: dict[str, dict[str, Builder]] = {name: {"flowkit": builder} for name, builder in BUILT_IN.items()}
     for point, plugin in plugins().items():
         for name, builder in plugin.models.items():

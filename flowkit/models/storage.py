@@ -10,9 +10,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from flowkit.models.folders import whole_folder
 from flowkit.models.recipe import Recipe, recipe_of
 from flowkit.models.registry import create_model
-from flowkit.models.whole_folder import whole_folder
 
 __all__ = ["load_model", "save_model"]
 
@@ -37,10 +37,10 @@ def save_model(model: nn.Module, folder: str | Path) -> None:
 
     Args:
         model: the model, on any device; its architecture must be the one it was made with.
-        folder: where to; missing parents are created.
+        folder: the folder to write; missing parents are created.
 
     Raises:
-        ValueError: the model was not made by :func:`~flowkit.create_model`, a setting is none that JSON can hold, or
+        ValueError: the model was not made by :func:`~flowkit.create_model`, JSON cannot hold a setting, or
             an entry of the state dict is no tensor.
         FileExistsError: ``folder`` is a file, or holds anything but a model.
         ImportError: safetensors is not installed.
@@ -63,14 +63,13 @@ def save_model(model: nn.Module, folder: str | Path) -> None:
         )
     config = _config(recipe)
     state = {key: _copied(key, value) for key, value in model.state_dict().items()}
-    _require_nothing_else(folder)
-    with whole_folder(folder) as temporary:
+    with whole_folder(folder, replaces=(CONFIG, WEIGHTS)) as temporary:
         (temporary / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         (temporary / WEIGHTS).write_bytes(safetensors.save(state, {"format": "pt"}))
 
 
 def load_model(folder: str | Path) -> nn.Module:
-    """A model that :func:`save_model` stored.
+    """Load a model that :func:`save_model` stored.
 
     Args:
         folder: the folder.
@@ -154,17 +153,8 @@ def _plain(value: Any, model: str, setting: str) -> Any:
 def _copied(key: str, value: Any) -> Tensor:
     if not isinstance(value, Tensor):
         raise ValueError(f"the state dict's entry {key!r} is a {type(value).__name__}; only tensors can be stored")
-    # Copies, since tensors that share memory cannot be written.
+    # Copies: tensors that share memory cannot be written.
     return value.detach().cpu().contiguous().clone()
-
-
-def _require_nothing_else(folder: Path) -> None:
-    if folder.is_dir():
-        others = sorted(file.name for file in folder.iterdir() if file.name not in (CONFIG, WEIGHTS))
-        if others:
-            raise FileExistsError(
-                f"{folder}: holds {others[0]!r}, which replacing the folder would delete; choose a new folder"
-            )
 
 
 def _require_file(path: Path) -> Path:

@@ -3,13 +3,13 @@
 from flowkit.nn.context_conv import ContextConv2d
 from flowkit.nn.context_linear import ContextLinear
 from flowkit.nn.context_parameters import ContextParameters
+from flowkit.nn.conv2d import Conv2d
 from flowkit.nn.conv_conditioner import ConvConditioner
 from flowkit.nn.lipschitz import LipschitzLinear, LipschitzMLP
 from flowkit.nn.lipswish import LipSwish
 from flowkit.nn.made import MADE
 from flowkit.nn.mixed_resolution import MixedResolution
 from flowkit.nn.mlp import MLP
-from flowkit.nn.packable_conv import PackableConv2d
 from flowkit.nn.residual_mlp import ResidualMLP
 from flowkit.nn.time_mlp import TimeMLP
 from flowkit.nn.zero_conv import ZeroConv2d
@@ -20,12 +20,12 @@ __all__ = [
     "ContextConv2d",
     "ContextLinear",
     "ContextParameters",
+    "Conv2d",
     "ConvConditioner",
     "LipSwish",
     "LipschitzLinear",
     "LipschitzMLP",
     "MixedResolution",
-    "PackableConv2d",
     "ResidualMLP",
     "TimeMLP",
     "ZeroConv2d",

@@ -3,14 +3,13 @@
 from torch import Tensor, nn
 
 from flowkit.nn.mixed_resolution import MixedResolution
-from flowkit.ops.convolution import Convolution
+from flowkit.ops.convolution import conv2d
 from flowkit.ops.in_place import added
-from flowkit.ops.nearest_conv import spread_taps, tap_weight
+from flowkit.ops.nearest_conv import nearest_conv2d
 
 __all__ = ["ContextConv2d"]
 
 Maps = Tensor | MixedResolution
-Columns = tuple[int, int]
 
 
 class ContextConv2d(nn.Conv2d):
@@ -18,7 +17,8 @@ class ContextConv2d(nn.Conv2d):
 
     .. math:: y = w_x * x + b + w_c * c, \qquad w = [w_x, w_c]
 
-    Data and context may be :class:`~flowkit.MixedResolution`: their coarse maps are convolved at their own resolution.
+    Data and context may be :class:`~flowkit.nn.MixedResolution`: their coarse maps are convolved at their own
+    resolution.
 
     Args:
         data_channels: channels of ``x``.
@@ -42,7 +42,6 @@ class ContextConv2d(nn.Conv2d):
         super().__init__(data_channels + context_channels, out_channels, 3, padding=1, bias=bias)
         self.data_channels = data_channels
         self.context_channels = context_channels
-        self._convolution = Convolution()
 
     def prepare(self, context: Maps | None) -> Tensor | None:
         """:math:`w_c * c`, ``batch x out_channels x H x W``; ``None`` for no context."""
@@ -66,37 +65,20 @@ class ContextConv2d(nn.Conv2d):
         """
         if x is None:
             assert context is not None
-            return self._convolve(context, (self.data_channels, self.in_channels), None)
-        y = self._convolve(x, (0, self.data_channels), self.bias)
+            return _convolve(context, self.weight[:, self.data_channels :], None)
+        return self.over_data(x, prepared, self.bias)
+
+    def over_data(self, x: Maps, prepared: Tensor | None, bias: Tensor | None) -> Tensor:
+        """The convolution of the data by some other bias, plus what was prepared."""
+        y = _convolve(x, self.weight[:, : self.data_channels], bias)
         return y if prepared is None else added(y, prepared)
 
-    def _convolve(self, x: Maps, columns: Columns, bias: Tensor | None) -> Tensor:
-        """Convolution by some of the kernel's input channels."""
-        if not isinstance(x, MixedResolution):
-            return self._by_columns(x, columns, bias)
-        start, stop = columns
-        middle = stop - x.coarse.shape[-3]
-        fine = self._by_columns(x.fine, (start, middle), bias)
-        if x.factor == 1:
-            return added(fine, self._by_columns(x.coarse, (middle, stop), None))
-        return added(fine, spread_taps(self._taps(x.coarse, (middle, stop)), x.factor))
 
-    def _by_columns(self, x: Tensor, columns: Columns, bias: Tensor | None) -> Tensor:
-        weight = self.weight
-        parameters = [weight] if bias is None else [weight, bias]
-
-        def kernel() -> tuple[Tensor, Tensor | None]:
-            return weight[:, slice(*columns)], bias
-
-        return self._convolution(x, parameters, kernel, (1, 1), self.training, columns)
-
-    def _taps(self, x: Tensor, columns: Columns) -> Tensor:
-        weight = self.weight
-
-        def kernel() -> tuple[Tensor, None]:
-            return tap_weight(weight[:, slice(*columns)]), None
-
-        return self._convolution(x, [weight], kernel, (0, 0), self.training, ("taps", columns))
+def _convolve(x: Maps, weight: Tensor, bias: Tensor | None) -> Tensor:
+    if not isinstance(x, MixedResolution):
+        return conv2d(x, weight, bias)
+    weight_fine, weight_coarse = weight.split([weight.shape[1] - x.coarse.shape[-3], x.coarse.shape[-3]], 1)
+    return added(conv2d(x.fine, weight_fine, bias), nearest_conv2d(x.coarse, weight_coarse, x.factor))
 
 
 def _channels(x: Maps) -> int:

@@ -6,11 +6,11 @@ from torch import Tensor, nn
 from flowkit.bijectors.actnorm import ActNorm
 from flowkit.hooks import why_called
 from flowkit.nn.context_conv import ContextConv2d
+from flowkit.nn.conv2d import Conv2d
 from flowkit.nn.mixed_resolution import MixedResolution
-from flowkit.nn.packable_conv import PackableConv2d
 from flowkit.nn.zero_conv import ZeroConv2d
-from flowkit.ops.convolution import Convolution
-from flowkit.ops.in_place import added, rectified
+from flowkit.ops.convolution import conv2d
+from flowkit.ops.in_place import rectified
 from flowkit.transforms.affine import Affine
 
 __all__ = ["ConvConditioner"]
@@ -29,7 +29,7 @@ class ConvConditioner(nn.Module):
         out_channels: channels of its output.
         hidden_channels: width.
         context_channels: channels of the context, whose height and width are those of the data; 0 for none. Data and
-            context may be :class:`~flowkit.MixedResolution`, whose coarse maps are convolved as they are.
+            context may be :class:`~flowkit.nn.MixedResolution`, whose coarse maps are convolved as they are.
 
     Raises:
         ValueError: a context is missing, or given where none was announced, or has another number of channels.
@@ -53,13 +53,12 @@ class ConvConditioner(nn.Module):
         super().__init__()
         self.conv1 = ContextConv2d(in_channels, hidden_channels, context_channels, bias=False)
         self.norm1 = ActNorm(hidden_channels)
-        self.conv2 = PackableConv2d(hidden_channels, hidden_channels, 1, bias=False)
+        self.conv2 = Conv2d(hidden_channels, hidden_channels, 1, bias=False)
         self.norm2 = ActNorm(hidden_channels)
         self.conv3 = ZeroConv2d(hidden_channels, out_channels)
         # Small weights; the data-dependent start of the norms sets the scale.
         nn.init.normal_(self.conv1.weight, std=0.05)
         nn.init.normal_(self.conv2.weight, std=0.05)
-        self._inner, self._outer = Convolution(), Convolution()
 
     def prepare(self, context: Tensor | MixedResolution | None) -> Tensor | None:
         """The first convolution's part over the context, ``batch x hidden_channels x H x W``; ``None`` for none."""
@@ -67,23 +66,31 @@ class ConvConditioner(nn.Module):
 
     def forward(self, x: Tensor | MixedResolution, prepared: Tensor | None = None) -> Tensor:
         """``batch x in_channels x H x W`` and what :meth:`prepare` returned to ``batch x out_channels x H x W``."""
-        if self.why_layer_by_layer() is None:
+        if self.why_plain() is None:
             return self._with_norms_folded(x, prepared)
         y = self.conv1(x, prepared)
         y = F.relu(self.norm1(y)[0])
         y = F.relu(self.norm2(self.conv2(y))[0])
         return self.conv3(y)
 
-    def why_layer_by_layer(self) -> str | None:
+    def why_plain(self) -> str | None:
         """Why the layers are called one by one; ``None`` where the norms are folded into the kernels beside them."""
-        layers = {self.norm1: ActNorm, self.conv2: PackableConv2d, self.norm2: ActNorm, self.conv3: ZeroConv2d}
-        reason = why_called(layers) or why_called({self.conv3.conv: PackableConv2d})
+        reason = why_called(
+            [
+                (self.conv1, ContextConv2d),
+                (self.norm1, ActNorm),
+                (self.conv2, Conv2d),
+                (self.norm2, ActNorm),
+                (self.conv3, ZeroConv2d),
+            ]
+        )
         if reason is not None:
             return reason
-        norms = (self.norm1, self.norm2)
-        if any(norm.collecting or not norm.is_initialized for norm in norms):
-            return "a norm waits for its start"
-        return why_called({norm.transform: Affine for norm in norms})
+        for norm in (self.norm1, self.norm2):
+            if norm.collecting or not norm.is_initialized:
+                return "a norm waits for its start"
+        within = [(self.norm1.transform, Affine), (self.norm2.transform, Affine), (self.conv3.conv, Conv2d)]
+        return why_called(within)
 
     def _with_norms_folded(self, x: Tensor | MixedResolution, prepared: Tensor | None) -> Tensor:
         r"""The same network in fewer passes over the image, which also leave less in memory for the gradients.
@@ -93,16 +100,6 @@ class ConvConditioner(nn.Module):
         """
         shift1, log_scale1 = self.norm1.constants()
         shift2, log_scale2 = self.norm2.constants()
-        weight2, last = self.conv2.weight, self.conv3.conv
-        assert last.bias is not None
-
-        def inner() -> tuple[Tensor, Tensor | None]:
-            return weight2 * log_scale1.exp()[:, None, None], shift2
-
-        def outer() -> tuple[Tensor, Tensor | None]:
-            return self.conv3.kernel(log_scale2.exp())
-
-        y = rectified(added(self.conv1(x, prepared), shift1[:, None, None]))
-        y = rectified(self._inner(y, [weight2, log_scale1, shift2], inner, (0, 0), self.training))
-        parameters = [last.weight, last.bias, self.conv3.log_scale, log_scale2]
-        return self._outer(y, parameters, outer, (1, 1), self.training)
+        y = rectified(self.conv1.over_data(x, prepared, shift1))
+        y = rectified(conv2d(y, self.conv2.weight * log_scale1.exp()[:, None, None], shift2))
+        return conv2d(y, *self.conv3.kernel(log_scale2.exp()))

@@ -139,7 +139,7 @@ class MADE(nn.Module):
             Whether it was done; false, before anything is solved, where a layer has hooks or is not the one that was
             made here, so that it has to be called.
         """
-        if why_called(dict.fromkeys(self.layers, _MaskedLinear)) is not None:
+        if why_called([(layer, _MaskedLinear) for layer in self._parts]) is not None:
             return False
         columns, sums = self._in_order(prepared)
         known = sums[0][..., :0]

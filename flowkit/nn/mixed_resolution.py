@@ -18,7 +18,7 @@ class MixedResolution(NamedTuple):
     .. math:: [\text{fine}, \operatorname{nearest}_f(\text{coarse})],
 
     and layers that know it, as :class:`~flowkit.ConvConditioner`, convolve the coarse maps at their own resolution
-    (:func:`~flowkit.nearest_conv2d`).
+    (:func:`~flowkit.ops.nearest_conv2d`).
 
     Attributes:
         fine: ``batch x C_1 x (f H) x (f W)``.

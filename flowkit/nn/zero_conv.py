@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from flowkit.nn.packable_conv import PackableConv2d
+from flowkit.nn.conv2d import Conv2d
 
 __all__ = ["ZeroConv2d"]
 
@@ -25,7 +25,7 @@ class ZeroConv2d(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.conv = PackableConv2d(in_channels, out_channels, 3)
+        self.conv = Conv2d(in_channels, out_channels, 3)
         self.log_scale = nn.Parameter(torch.zeros(out_channels))
         nn.init.zeros_(self.conv.weight)
         assert self.conv.bias is not None

@@ -3,8 +3,9 @@
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+from flowkit.ops.convolution import conv2d
 
 __all__ = ["nearest_conv2d", "spread_taps", "tap_weight"]
 
@@ -21,27 +22,27 @@ def nearest_conv2d(x: Tensor, weight: Tensor, factor: int) -> Tensor:
     Args:
         x: ``batch x C x H x W``.
         weight: ``N x C x 3 x 3``.
-        factor: ``f``, >= 2.
+        factor: ``f``, >= 1.
 
     Returns:
         ``batch x N x (f H) x (f W)``, as a convolution with a padding of 1, in channels-last memory.
 
     Raises:
-        ValueError: the kernel is not 3x3, or ``factor`` is under 2.
+        ValueError: the kernel is not 3x3, or ``factor`` is under 1.
 
     References:
         The idea of convolving at the lower resolution is that of W. Shi et al., "Is the deconvolution layer the same as
         a convolutional layer?", 2016.
 
     Examples:
-        >>> import torch.nn.functional as F
-        >>> x, weight = torch.randn(1, 5, 3, 4).double(), torch.randn(2, 5, 3, 3).double()
+        >>>         >>> x, weight = torch.randn(1, 5, 3, 4).double(), torch.randn(2, 5, 3, 3).double()
         >>> plain = F.conv2d(F.interpolate(x, scale_factor=4, mode="nearest"), weight, padding=1)
         >>> torch.allclose(nearest_conv2d(x, weight, 4), plain)
         True
     """
-    products = F.conv2d(x.reshape(-1, *x.shape[-3:]), tap_weight(weight))
-    return spread_taps(products.view(*x.shape[:-3], *products.shape[-3:]), factor)
+    if factor == 1:
+        return conv2d(x, weight)
+    return spread_taps(conv2d(x, tap_weight(weight)), factor)
 
 
 def tap_weight(weight: Tensor) -> Tensor:
@@ -90,7 +91,7 @@ def spread_taps(products: Tensor, factor: int) -> Tensor:
         torch.Size([1, 8, 12, 16])
     """
     if factor < 2:
-        raise ValueError(f"factor is {factor}; enlarging needs at least 2")
+        raise ValueError(f"factor is {factor}; an image is enlarged by at least 2")
     batch = products.shape[:-3]
     maps = products.reshape(-1, *products.shape[-3:]).permute(0, 2, 3, 1).unflatten(3, (3, 3, -1))
     # The compiler differentiates by itself, and knows no functions with forward derivatives.

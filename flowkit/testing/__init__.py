@@ -2,7 +2,7 @@
 
 from flowkit.testing.case import Case, Draw, Entry
 from flowkit.testing.check import check_bijector, run_checks
-from flowkit.testing.inverted_case import inverted, inverted_case
+from flowkit.testing.inversion import inverted, inverted_case
 from flowkit.testing.properties import PROPERTIES
 from flowkit.testing.property import Measurement, Property
 from flowkit.testing.report import Report, Row

@@ -36,19 +36,19 @@ examples:
   python -m flowkit.testing flowkit.testing.catalogue.image:ENTRIES --seeds 1
   python -m flowkit.testing --list
 """
-# Of the many figures, those that a line has room for.
+# The figures that fit on a line, with the titles of their columns.
 COLUMNS = {"round_trip_of_data": "round trip", "log_det_of_jacobian": "log-det", "autocast_log_det": "log-det, bf16"}
 
 
 class _UsageError(Exception):
-    """What was asked for cannot be done; a line says why."""
+    """The command line asks for something impossible; the message says why."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Args:
-        arguments: those of the command line; ``None`` for the program's own.
+        arguments: the command line's arguments; ``None`` for the program's own.
 
     Returns:
         The exit status: 0 if every property holds, 1 if one does not.
@@ -160,12 +160,12 @@ def _checkable(name: str, found: Any, event: Shape | None, context: Shape | None
 
 
 def _everything() -> dict[str, Checkable]:
-    of_plugins: dict[str, Case] = {
+    plugin_cases: dict[str, Case] = {
         f"{plugin_name}: {name}": case
         for plugin_name, plugin in plugins().items()
         for name, case in plugin.bijectors.items()
     }
-    return {**CATALOGUE, **of_plugins}
+    return {**CATALOGUE, **plugin_cases}
 
 
 def _run_all(

@@ -1,4 +1,4 @@
-"""What the contract's checks need to know of a bijector."""
+"""The description of a bijector that its checks start from."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,15 +14,15 @@ Draw = Callable[[int, int], int]
 
 @dataclass(frozen=True)
 class Case:
-    """A bijector to be checked: how to make one, and the event shapes of what it takes.
+    """A bijector to be checked: how to make it, and the event shapes of its inputs.
 
     Args:
         make: builds a new bijector at each call, without arguments.
         event: the event shape of ``forward``'s input (a tuple of shapes for a tuple of tensors).
         context: the event shape of the context; ``None`` for an unconditional bijector.
-        batches: the batch shapes that the bijector is claimed for.
-        deviation: how far the checks move the parameters from their start, relative to the number of inputs.
-        exempt: identifier of a property that does not apply, and the reason, which the report prints.
+        batches: the batch shapes that the bijector must support.
+        deviation: standard deviation of the noise added to the initial parameters, relative to the number of inputs.
+        exempt: from the id of a property that does not apply to the reason, which the report prints.
 
     Examples:
         >>> from flowkit import Squeeze
@@ -40,12 +40,12 @@ class Case:
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the catalogue: a bijector of the field by its usual name, its source, and cases of drawn sizes.
+    """An entry of the catalogue: the name of a bijector, its source, and a builder of cases of random sizes.
 
     Args:
-        term: what the field calls it.
-        paper: who brought it: authors, year, section or equation.
-        build: makes a case, its sizes drawn by the function that it is given.
+        term: the field's name for it.
+        paper: its source: authors, year, section or equation.
+        build: makes a case, drawing its sizes with the function that it is given.
 
     Examples:
         >>> import random

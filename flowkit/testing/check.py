@@ -1,4 +1,4 @@
-"""The check itself."""
+"""Checking a bijector for every property of the contract."""
 
 import copy
 import random
@@ -40,7 +40,7 @@ def check_bijector(
             a :class:`Case`, or an :class:`Entry`, of which each seed draws a case.
         event: event shape of ``forward``'s input; not for a case or an entry, which have theirs.
         context: event shape of the context; ``None`` for an unconditional bijector.
-        seeds: of parameters and data, one after another.
+        seeds: seeds of parameters and data; each is checked in turn.
         properties: what to check.
         exempt: property id to the reason why it does not apply; added to the case's own.
 
@@ -49,9 +49,9 @@ def check_bijector(
 
     Raises:
         ContractViolation: a property does not hold; the message lists all that do not.
-        TypeError: ``bijector`` is nothing of the kind.
+        TypeError: ``bijector`` is none of these.
         ValueError: ``event`` is missing, given beside a case, or not a shape that the bijector takes; or an exempt id
-            is none of the properties'.
+            names no property.
 
     Examples:
         >>> from flowkit import LUConv1x1
@@ -77,23 +77,23 @@ def run_checks(
     exempt: Mapping[str, str] | None = None,
     name: str | None = None,
 ) -> Report:
-    """As :func:`check_bijector`, but the report is returned whatever was found.
+    """Check a bijector as :func:`check_bijector` does, but return the report even where a property fails.
 
     Args:
-        bijector: as there.
-        event: as there.
-        context: as there.
-        seeds: as there.
-        properties: as there.
-        exempt: as there.
+        bijector: as for :func:`check_bijector`.
+        event: as for :func:`check_bijector`.
+        context: as for :func:`check_bijector`.
+        seeds: as for :func:`check_bijector`.
+        properties: as for :func:`check_bijector`.
+        exempt: as for :func:`check_bijector`.
         name: heads the report; the bijector's class if ``None``.
 
     Returns:
         The report.
 
     Raises:
-        TypeError: as there.
-        ValueError: as there.
+        TypeError: as for :func:`check_bijector`.
+        ValueError: as for :func:`check_bijector`.
 
     Examples:
         >>> from flowkit import Squeeze
@@ -117,20 +117,20 @@ def as_case(
     seed: int = 0,
     exempt: Mapping[str, str] | None = None,
 ) -> Case:
-    """The case that something checkable stands for.
+    """Turn anything that can be checked into a case.
 
     Args:
-        bijector: as in :func:`check_bijector`.
-        event: as there.
-        context: as there.
+        bijector: as for :func:`check_bijector`.
+        event: as for :func:`check_bijector`.
+        context: as for :func:`check_bijector`.
         seed: draws the sizes of an entry's case.
-        exempt: as there.
+        exempt: as for :func:`check_bijector`.
 
     Returns:
         The case.
 
     Raises:
-        TypeError: ``bijector`` is nothing that can be checked.
+        TypeError: ``bijector`` cannot be checked.
         ValueError: ``event`` is missing, or given beside a case; or an exempt id is unknown.
     """
     case: Case
@@ -153,7 +153,7 @@ def as_case(
 
 
 def example_of(case: Case) -> Bijector[Any, Any]:
-    """A bijector of a case, if the case is one.
+    """Make a case's bijector and verify that it takes the case's event shape.
 
     Args:
         case: the case.
@@ -162,7 +162,7 @@ def example_of(case: Case) -> Bijector[Any, Any]:
         A new bijector.
 
     Raises:
-        TypeError: it makes something else.
+        TypeError: the case makes something else.
         ValueError: its event shape is not one that the bijector takes.
     """
     with torch.random.fork_rng(devices=[]):
@@ -182,30 +182,30 @@ def example_of(case: Case) -> Bijector[Any, Any]:
 
 
 def check_property(prop: Property, subject: Subject) -> float:
-    """Check one property of one subject; whatever the bijector raises is a violation.
+    """Check one property of one subject; any exception of the bijector counts as a violation.
 
     Args:
         prop: the property.
-        subject: the bijector made ready.
+        subject: the bijector, with parameters and data.
 
     Returns:
         The worst figure seen.
 
     Raises:
         ContractViolation: the property does not hold.
-        NotApplicable: it has nothing to say of this bijector.
+        NotApplicable: the property does not apply to this bijector.
     """
     try:
         return prop.check(subject)
     except (ContractViolation, NotApplicable):
         raise
-    except Exception as error:  # whatever a stranger's code raises is a finding, not an end
+    except Exception as error:  # an error in the checked code is a finding: the other checks go on
         reason = " ".join(str(error).split())[:300]
         raise ContractViolation(f"{prop.id}: {type(error).__name__}: {reason} {subject}") from error
 
 
 def _drawn(entry: Entry, seed: int) -> Case:
-    # The term is part of the seed, so that entries of one family differ in more than what they are meant to.
+    # The term is part of the seed, so that the entries of one family draw different sizes.
     return entry.build(random.Random(f"{entry.term} {seed}").randint)
 
 

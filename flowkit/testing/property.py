@@ -1,4 +1,4 @@
-"""What a property is: a statement, how far it may be missed and why, and how that is measured."""
+"""A property of the contract: its statement, its tolerance and the reason for it, and its measurement."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ class Measurement(NamedTuple):
     """One figure of a check.
 
     Attributes:
-        figure: how far the property is missed, in its own unit; 0 is perfect.
+        figure: the error, in the property's own unit; 0 is perfect.
         what: names what was measured, for the message.
 
     Examples:
@@ -27,7 +27,7 @@ class Measurement(NamedTuple):
     what: str
 
 
-# Of properties that hold or do not.
+# The measurement of a property that holds or does not.
 HOLDS = Measurement(0.0, "it holds")
 
 
@@ -39,11 +39,11 @@ class Property:
         id: its name in tables, messages and exemptions.
         statement: what is claimed, in a sentence.
         tolerance: the largest figure that passes; 0 for a property that holds or does not.
-        justification: why that tolerance: what rounding costs, and what the smallest mistake would.
-        measure: gives the figures for a bijector made ready, one at least; raises :class:`ContractViolation` for what
-            has no figure, and :class:`NotApplicable` where there is nothing to check.
-        states: the states of the parameters in which it is checked.
-        once: checked for one seed alone, because it is slow and does not depend on numbers.
+        justification: the reason for the tolerance: what rounding costs, and what the smallest mistake would cost.
+        measure: yields at least one measurement of a subject; raises :class:`ContractViolation` for a violation
+            without a figure, and :class:`NotApplicable` if the property does not apply.
+        states: the states of the parameters that it is checked in.
+        once: whether it is checked for one seed only, because it is slow and does not depend on the numbers.
 
     Examples:
         >>> from flowkit.testing.properties import PROPERTIES
@@ -63,7 +63,7 @@ class Property:
         """Measure a bijector.
 
         Args:
-            subject: the bijector, made ready.
+            subject: the bijector, with parameters and data.
 
         Returns:
             The worst figure seen.
@@ -79,7 +79,7 @@ class Property:
         if not measurements:
             raise ValueError(f"property {self.id!r} measured nothing")
         worst = max(measurements, key=lambda m: math.inf if math.isnan(m.figure) else m.figure)
-        # nan is under no tolerance.
+        # Written so that nan fails.
         if not worst.figure <= self.tolerance:
             raise ContractViolation(
                 f"{self.id}: {worst.what} is off by {worst.figure:.1e}, allowed are {self.tolerance:.0e} {subject}",

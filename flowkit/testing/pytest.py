@@ -37,24 +37,24 @@ def contract_tests(
 
     Args:
         bijectors: name to a case, or to an entry, of which each seed draws a case.
-        seeds: of parameters and data, one after another.
+        seeds: seeds of parameters and data; each is checked in turn.
         properties: what to check. One that a case is exempt from is skipped with its reason.
 
     Returns:
         The test function.
 
     Raises:
-        ValueError: a case is exempt from a property that there is not.
+        ValueError: a case is exempt from an unknown property.
 
     Examples:
         >>> from flowkit import Squeeze
         >>> test_contract = contract_tests({"Squeeze": Case(Squeeze, event=(3, 4, 6))})
         >>> test_contract("Squeeze", "log_dets_cancel")
     """
-    by_id = {prop.id: prop for prop in properties}
+    known = {prop.id: prop for prop in properties}
     cases = {(name, seed): as_case(bijector, seed=seed) for name, bijector in bijectors.items() for seed in seeds}
 
-    # Tests run bijector by bijector: a few are enough to make each only once.
+    # Tests run bijector by bijector, so a few cached subjects suffice to make each only once.
     @lru_cache(maxsize=len(seeds) * 3)
     def subject(name: str, seed: int, state: State) -> Subject:
         return Subject(cases[name, seed], seed, state)
@@ -63,7 +63,7 @@ def contract_tests(
 
     @pytest.mark.parametrize(("name", "property_id"), parameters)
     def test_contract(name: str, property_id: str) -> None:
-        prop = by_id[property_id]
+        prop = known[property_id]
         for seed in seeds[:1] if prop.once else seeds:
             if property_id in (exempt := cases[name, seed].exempt):
                 pytest.skip(f"{name} is exempt from {property_id}: {exempt[property_id]}")

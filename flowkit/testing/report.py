@@ -1,4 +1,4 @@
-"""What a check found."""
+"""The results of checking a bijector."""
 
 import math
 from collections.abc import Iterable
@@ -14,14 +14,14 @@ Verdict = Literal["passed", "failed", "exempt", "not applicable"]
 
 @dataclass(frozen=True)
 class Row:
-    """A property's line.
+    """The result of one property.
 
     Args:
-        property: its id.
-        verdict: how it came out.
-        figure: the worst seen; ``None`` where nothing was measured.
+        property: the id of the property.
+        verdict: whether it holds.
+        figure: the worst figure seen; ``None`` if nothing was measured.
         tolerance: the largest figure that passes; 0 for a property that holds or does not.
-        message: of a failure what was found, else why it was not checked.
+        message: what was found if the property fails, or why it was not checked.
 
     Examples:
         >>> Row("log_dets_cancel", "passed", 3e-16, 1e-8).cells()
@@ -44,11 +44,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """What the checks of one bijector found, a row for each property; as text, a table.
+    """The results of one bijector, a row for each property; it prints as a table.
 
     Args:
-        name: of the bijector.
-        rows: one for each property, in the order of checking.
+        name: the bijector's name.
+        rows: one row for each property, in the order of checking.
 
     Examples:
         >>> report = Report("Squeeze", (Row("log_dets_cancel", "passed", 0.0, 1e-8), Row("bind", "passed", 0.0, 0.0)))
@@ -83,7 +83,7 @@ class Report:
         """Why the failures failed, a line each; a line for all of those that failed for the same reason."""
         groups: dict[str, list[Row]] = {}
         for row in self.failures:
-            # Without its name and the circumstances, which differ.
+            # The message without the property's name and the circumstances, which differ from row to row.
             message = row.message.removeprefix(f"{row.property}: ")
             reason = message.rpartition(" (seed ")[0] or message
             groups.setdefault(reason, []).append(row)
@@ -97,7 +97,7 @@ class Report:
         """Raise if a property does not hold.
 
         Raises:
-            ContractViolation: with the message of each.
+            ContractViolation: a property does not hold; the message lists all that do not.
         """
         if self.failures:
             lines = "\n".join(f"  {reason}" for reason in self.reasons)
@@ -121,7 +121,7 @@ def table(heading: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str
 
     Args:
         heading: names of the columns.
-        rows: as many cells each.
+        rows: one cell for each column.
 
     Returns:
         The lines, the heading first.

@@ -39,7 +39,7 @@ def shapes(dims: int = 3, largest: int = 5, multiple: int = 1) -> st.SearchStrat
     Args:
         dims: 1 for vectors, 3 for images; their first size is the channels'.
         largest: the largest number of channels; height and width go up to as many multiples.
-        multiple: what height and width are multiples of.
+        multiple: height and width are multiples of this.
 
     Returns:
         A strategy of tuples.
@@ -71,7 +71,7 @@ def batches(samples: int = 3) -> st.SearchStrategy[tuple[int, ...]]:
 
 
 def dtypes() -> st.SearchStrategy[torch.dtype]:
-    """Floating-point types that the contract is kept in: float64 and float32.
+    """The floating-point types that the contract covers: float64 and float32.
 
     Returns:
         A strategy of types.
@@ -89,7 +89,7 @@ def contexts(shape: Shape, batch: tuple[int, ...] = (3,), dtype: torch.dtype = t
 
     Args:
         shape: event shape, or a tuple of them.
-        batch: the batch shape before it.
+        batch: the batch shape.
         dtype: floating-point type.
 
     Returns:
@@ -112,8 +112,8 @@ def cases(draw: Callable[[st.SearchStrategy[Any]], Any], entry: Entry) -> Case:
     """Cases of an entry: hypothesis draws the sizes, and shrinks them.
 
     Args:
-        draw: hypothesis's own, not to be given.
-        entry: what to draw the cases of.
+        draw: given by hypothesis.
+        entry: the entry whose cases are drawn.
 
     Returns:
         A strategy of cases.
@@ -128,7 +128,7 @@ def cases(draw: Callable[[st.SearchStrategy[Any]], Any], entry: Entry) -> Case:
 
 
 def compositions() -> st.SearchStrategy[Case]:
-    """Random chains of image layers, each turned round or not, chains within chains, with and without a context.
+    """Random chains of image layers: some inverted, some nested, with and without a context.
 
     Returns:
         A strategy of cases.
@@ -162,12 +162,12 @@ def subjects(
     states: tuple[State, ...] = STATES,
     dtype: torch.dtype = torch.float64,
 ) -> Subject:
-    """Bijectors made ready, with data to run them on.
+    """Bijectors in a state of their parameters, with data to run them on.
 
     Args:
-        draw: hypothesis's own, not to be given.
+        draw: given by hypothesis.
         of: a case, an entry whose cases to draw, or a strategy of cases, as :func:`compositions`.
-        states: of the parameters.
+        states: states of the parameters.
         dtype: floating-point type of parameters and data.
 
     Returns:
@@ -187,7 +187,7 @@ def subjects(
 
 
 def parameters(of: Case | Entry | st.SearchStrategy[Case]) -> st.SearchStrategy[Bijector[Any, Any]]:
-    """Bijectors with their parameters moved at random, or by optimiser steps, or as they start.
+    """Bijectors with initial, randomly perturbed or briefly trained parameters.
 
     Args:
         of: as in :func:`subjects`.

@@ -1,4 +1,4 @@
-"""A bijector made ready to be checked."""
+"""A bijector in one state of its parameters, with data to run it on."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,11 +24,11 @@ ANOTHER_SEED = 1_000_003
 
 @dataclass(frozen=True)
 class Sample:
-    """What a bijector is run on.
+    """Inputs of a bijector.
 
     Args:
         x: data within its domain.
-        z: latents within its codomain, drawn at random: not what ``x`` is encoded to.
+        z: latents within its codomain, drawn at random: not the code of ``x``.
         context: the context, or ``None``.
     """
 
@@ -39,15 +39,15 @@ class Sample:
 
 @dataclass(frozen=True)
 class Subject:
-    """A case's bijector in one state of its parameters, in eval mode, with data to run it on; the seed decides all.
+    """A case's bijector in one state of its parameters, in eval mode, with data; a function of the seed alone.
 
     Args:
-        case: how to make it.
-        seed: of its parameters and data.
-        state: of its parameters: ``initial`` (after :func:`flowkit.initialize`), ``perturbed`` (each moved at random,
-            away from zeros and unit scales that would hide mistakes) or ``trained`` (a few steps on the negative
-            log-likelihood of data, the latents standard normal).
-        dtype: floating-point type of parameters and data; they are set in float64 and rounded to it.
+        case: makes the bijector.
+        seed: seed of parameters and data.
+        state: state of the parameters: ``initial`` (after :func:`flowkit.initialize`), ``perturbed`` (each moved at
+            random, away from zeros and unit scales that would hide mistakes) or ``trained`` (a few steps on the
+            negative log-likelihood of data, the latents standard normal).
+        dtype: floating-point type of parameters and data; they are drawn in float64 and rounded.
 
     Examples:
         >>> from flowkit import Squeeze
@@ -63,12 +63,12 @@ class Subject:
 
     @cached_property
     def bijector(self) -> Bijector[Any, Any]:
-        """The bijector; shared by the checks, which leave it as it is."""
+        """The bijector, which the checks share and must not change."""
         return self.again()
 
     @cached_property
     def in_float32(self) -> "Subject":
-        """The same with parameters and data rounded to float32."""
+        """This subject with parameters and data rounded to float32."""
         return replace(self, dtype=torch.float32)
 
     @cached_property
@@ -78,17 +78,17 @@ class Subject:
 
     @property
     def batches(self) -> tuple[tuple[int, ...], ...]:
-        """The batch shapes that are claimed: the case's, as far as the bijector takes so many dimensions."""
+        """The case's batch shapes that have as many dimensions as the bijector takes."""
         dims = self.bijector.batch_dims
         claimed = tuple(b for b in self.case.batches if dims is None or len(b) == dims)
         return claimed or ((1,) * (dims or 0), (2,) * (dims or 0))
 
     def again(self) -> Bijector[Any, Any]:
-        """Another bijector made in the same way, for a check that changes it."""
-        # Not only making it draws: so may training mode.
+        """A new bijector equal to :attr:`bijector`, for a check that changes it."""
+        # Construction draws random numbers, and so may training mode.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            # An instance that was given may be anywhere.
+            # A given instance may be on any device.
             bijector = self.case.make().to("cpu", torch.float64)
             generator = torch.Generator().manual_seed(self.seed)
             if any(isinstance(module, ActNorm) for module in bijector.modules()):
@@ -101,24 +101,24 @@ class Subject:
         return bijector.eval().to(self.dtype)
 
     def fresh(self) -> Bijector[Any, Any]:
-        """A new bijector, not initialised and with other parameters, to load a state into."""
+        """A new bijector with other parameters, not initialised, to load a state into."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed + ANOTHER_SEED)
             bijector = self.case.make().to("cpu", self.dtype)
-        # Where an instance was given instead of a class, a new one is a copy of it: that must differ too.
+        # A case made of an instance copies it: the copy must differ too.
         perturb(bijector, self.case.deviation, torch.Generator().manual_seed(self.seed + ANOTHER_SEED))
         return bijector.eval()
 
     def batch(self, samples: int) -> tuple[int, ...]:
-        """A claimed batch shape of so many samples; ``()`` if no batch dimension is claimed at all."""
+        """A batch shape of the case with this many samples; ``()`` if the case has no batch dimensions."""
         return _batch(self.case, self.bijector, samples)
 
     def sample(self, batch: tuple[int, ...] | None = None, salt: int = 0) -> Sample:
-        """Data, latents and context: new tensors at each call, the same numbers for the same arguments.
+        """Data, latents and context: the same numbers for the same arguments, in new tensors at each call.
 
         Args:
             batch: the batch shape; ``None`` for three samples.
-            salt: another number, other data.
+            salt: selects the data.
 
         Returns:
             The sample.
@@ -153,14 +153,14 @@ class Subject:
 
 
 def perturb(module: nn.Module, deviation: float, generator: torch.Generator | None = None) -> None:
-    """Move every parameter off its start, where zeros and unit scales would hide mistakes.
+    """Add noise to every parameter: zeros and unit scales would hide mistakes.
 
-    By the same amount for every layer's output: sums over many inputs get less noise in each of their weights, else
-    the scales of deep flows would overflow.
+    The noise of a weight shrinks with the number of inputs, so that every layer's output moves by about the same
+    amount; otherwise the scales of deep flows would overflow.
 
     Args:
         module: any module; it is changed.
-        deviation: standard deviation of the move, relative to the number of inputs.
+        deviation: standard deviation of the noise, relative to the number of inputs.
         generator: source of randomness; ``None`` for PyTorch's global one.
 
     Examples:

@@ -1,4 +1,4 @@
-"""Values that a bijector takes and gives: a tensor, or a tuple of them."""
+"""Inputs and results of bijectors: a tensor, or a tuple of tensors."""
 
 import math
 from collections.abc import Callable
@@ -15,7 +15,7 @@ __all__ = ["apply_to", "difference", "draw_within", "equal", "is_nested", "shape
 
 
 def tensors(value: Any) -> list[Tensor]:
-    """The tensors of a value: itself, or the tuple's, in order; none for ``None``.
+    """The tensors of a value in order: itself, or those of the tuple; none for ``None``.
 
     Args:
         value: a tensor, a tuple of values, or ``None``.
@@ -24,7 +24,7 @@ def tensors(value: Any) -> list[Tensor]:
         A list.
 
     Raises:
-        ContractViolation: there is something else in it.
+        ContractViolation: the value holds something else.
 
     Examples:
         >>> len(tensors((torch.ones(2), (torch.ones(3), torch.ones(4)))))
@@ -40,11 +40,11 @@ def tensors(value: Any) -> list[Tensor]:
 
 
 def apply_to(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
-    """The value with a function applied to each of its tensors; ``None`` stays ``None``.
+    """Apply a function to each tensor of a value; ``None`` stays ``None``.
 
     Args:
         value: a tensor, a tuple of values, or ``None``.
-        function: what is applied.
+        function: the function.
 
     Returns:
         A value of the same structure.
@@ -93,14 +93,14 @@ def is_nested(shape: Shape) -> bool:
 
 
 def shapes_of(value: Any, batch_dims: int = 0) -> Shape:
-    """The shapes behind the batch dimensions.
+    """The shapes of a value without its batch dimensions.
 
     Args:
         value: a tensor, or a tuple of values.
         batch_dims: how many leading dimensions to leave out.
 
     Returns:
-        A tuple of sizes, or a tuple of those.
+        A tuple of sizes, or a tuple of such tuples.
 
     Examples:
         >>> shapes_of((torch.ones(5, 2), torch.ones(5, 3)), batch_dims=1)
@@ -120,7 +120,7 @@ def difference(got: Any, expected: Any, what: str) -> float:
         what: names ``got`` in the message.
 
     Returns:
-        The difference; ``nan`` where either has one.
+        The difference; ``nan`` if either value has one.
 
     Raises:
         ContractViolation: they differ in structure or shape.
@@ -134,7 +134,7 @@ def difference(got: Any, expected: Any, what: str) -> float:
         raise ContractViolation(f"{what} has the shape {_named(got)}, {_named(expected)} is expected")
     worst = 0.0
     for a, b in zip(ours, theirs, strict=True):
-        # Infinite on both sides is nan here, which no tolerance accepts: nothing that is compared may be infinite.
+        # Infinity minus infinity is nan, which no tolerance accepts: compared values must be finite.
         error = ((a - b).abs() / (1 + b.abs())).detach().double().flatten()
         if error.numel():
             largest = float(error.max())
@@ -145,7 +145,7 @@ def difference(got: Any, expected: Any, what: str) -> float:
 
 
 def equal(got: Any, expected: Any) -> bool:
-    """Whether two values are the same to the last bit.
+    """Whether two values are exactly equal.
 
     Args:
         got: a value.
@@ -170,11 +170,11 @@ def draw_within(
 ) -> Any:
     """Random numbers of order one, well within an interval.
 
-    Normal ones where the interval leaves room for them, else such mapped into it, so that no value lies nearer to an
-    end than a few hundredths.
+    They are standard normal if the interval has room for that; otherwise normal numbers are mapped into the interval,
+    so that no value lies closer to an end than a few hundredths.
 
     Args:
-        interval: its open ends.
+        interval: the ends of the open interval.
         shape: an event shape, or a tuple of them.
         batch: the batch shape before it.
         dtype: floating-point type; the numbers are drawn in float64 and rounded to it.
@@ -202,7 +202,7 @@ def _squash(normal: Tensor, interval: Interval) -> Tensor:
     if upper - lower <= 2 * far:
         width = upper - lower
         return lower + width * (0.02 + 0.96 * torch.sigmoid(normal))
-    # An end beyond these is where something overflows: normal numbers do not come near it.
+    # An end beyond these marks an overflow: normal numbers do not come near it.
     if lower > -far:
         return lower + margin + F.softplus(normal)
     if upper < far:

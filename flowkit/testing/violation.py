@@ -1,16 +1,16 @@
-"""What a check raises."""
+"""The exceptions that checks raise."""
 
 import math
 
 __all__ = ["ContractViolation", "NotApplicable"]
 
 
-class ContractViolation(AssertionError):  # noqa: N818 - it names what happened, as it is spoken of
+class ContractViolation(AssertionError):  # noqa: N818 - named after what happened
     """A bijector breaks a property of the contract.
 
     Args:
         message: what was found, with figures and shapes.
-        figure: how bad it is, in the property's own unit; infinite where there is no more or less of it.
+        figure: the error, in the property's own unit; infinite for a property that holds or does not.
 
     Examples:
         >>> raise ContractViolation("shapes: the log-determinant has the shape (), the batch is (3,)")
@@ -25,7 +25,7 @@ class ContractViolation(AssertionError):  # noqa: N818 - it names what happened,
 
 
 class NotApplicable(Exception):  # noqa: N818 - not an error: the check has nothing to look at
-    """A property has nothing to say of a bijector; the message is the reason.
+    """A property does not apply to a bijector; the message is the reason.
 
     Examples:
         >>> raise NotApplicable("it takes no context")

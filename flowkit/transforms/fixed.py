@@ -14,7 +14,7 @@ class FixedTransform(Transform):
     r"""A function of one number that has no parameters: :math:`y = f(x)`.
 
     A subclass writes :meth:`_forward` and :meth:`_inverse`. They are given float32 at least: in half precision a
-    sigmoid or a hyperbolic tangent of moderate numbers is 1, from where there is no way back.
+    sigmoid or a hyperbolic tangent of moderate numbers rounds to 1, which cannot be inverted.
 
     Examples:
         >>> class Cube(FixedTransform):

@@ -1,4 +1,4 @@
-"""A transform turned round."""
+"""A transform with its two directions exchanged."""
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ class InverseTransform(Transform):
     The parameters are those of the transform within.
 
     Args:
-        transform: the transform ``f`` to turn round.
+        transform: the transform ``f`` to invert.
 
     Examples:
         >>> from flowkit import Additive
@@ -37,7 +37,7 @@ class InverseTransform(Transform):
         return self.transform.domain(dtype)
 
     def constrain(self, raw: Tensor) -> tuple[Tensor, ...]:
-        """As the transform within."""
+        """The parameters of the transform within."""
         return self.transform.constrain(raw)
 
     def forward(self, x: Tensor, parameters: tuple[Tensor, ...] = ()) -> tuple[Tensor, Tensor]:

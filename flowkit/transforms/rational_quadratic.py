@@ -142,8 +142,8 @@ class RationalQuadraticSpline(Transform):
         """The K - 1 inner ends of the K bins along the first dimension."""
         shares = raw.softmax(0)[:-1].cumsum(0)
         count = torch.arange(1, self.bins, dtype=raw.dtype, device=raw.device)
-        of_equal_bins = (2 * self.bound * least * count - self.bound).view(-1, *[1] * (raw.ndim - 1))
-        return torch.add(of_equal_bins, shares, alpha=2 * self.bound * (1 - least * self.bins))
+        equal_bins = (2 * self.bound * least * count - self.bound).view(-1, *[1] * (raw.ndim - 1))
+        return torch.add(equal_bins, shares, alpha=2 * self.bound * (1 - least * self.bins))
 
     def _bin(self, value: Tensor, parameters: tuple[Tensor, ...], axis: int) -> tuple[Tensor, ...]:
         """The two knots around each value, found along one axis: ``x0, x1, y0, y1, d0, d1``."""

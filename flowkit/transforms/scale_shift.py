@@ -15,7 +15,8 @@ class ScaleShift(Affine):
     it is, and what a network has learnt of the one is not spoilt by its learning of the other.
 
     Args:
-        scale: a module from the raw scale parameter to the log-scale; :class:`~flowkit.BoundedLogScale` by default.
+        scale: a module from the raw scale parameter to the log-scale; :class:`~flowkit.transforms.BoundedLogScale` by
+            default.
 
     Raises:
         RuntimeError: (when called) the parameters' shapes do not broadcast to that of the input.

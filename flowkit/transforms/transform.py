@@ -1,4 +1,4 @@
-"""What an elementwise transform is: parameters in, values and log-derivatives out."""
+"""The interface of elementwise transforms, and how networks' outputs become their parameters."""
 
 from abc import ABC, abstractmethod
 
@@ -85,7 +85,7 @@ def split_parameters(raw: Tensor, count: int, event_dims: int, channels: int | N
                  [2., 3.]]])
     """
     dim = raw.ndim - event_dims
-    # A single channel would broadcast, silently, against any number of parameters.
+    # A single channel would broadcast silently against any number of parameters.
     if channels is not None and raw.shape[dim] != channels * count:
         raise ValueError(
             f"the conditioner gave {raw.shape[dim]} channels, {channels * count} are needed: "

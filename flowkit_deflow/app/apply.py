@@ -17,7 +17,7 @@ from flowkit_deflow.images.image_files import (
     read_image,
     write_image,
 )
-from flowkit_deflow.images.noise import NoiseSource, SeededNoise
+from flowkit_deflow.images.noise import SeededNoise
 
 __all__ = ["Job", "Outcome", "apply_to_images", "plan"]
 
@@ -117,7 +117,7 @@ def plan(
 
 def apply_to_images(
     jobs: list[Job],
-    function: Callable[[Tensor, NoiseSource], list[Tensor]],
+    function: Callable[[Tensor, SeededNoise], list[Tensor]],
     *,
     seed: int = 0,
     workers: int = 2,

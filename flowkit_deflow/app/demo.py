@@ -16,8 +16,10 @@ from torch import Tensor
 from flowkit_deflow.app.demo_data import HELD_OUT, write_photographs
 from flowkit_deflow.app.report import write_report
 from flowkit_deflow.errors import UserError
-from flowkit_deflow.evaluation import evaluation
+from flowkit_deflow.evaluation.evaluation import Evaluation, evaluate
+from flowkit_deflow.evaluation.json_record import write_json
 from flowkit_deflow.evaluation.plots import plot_evaluation
+from flowkit_deflow.evaluation.table import format_table
 from flowkit_deflow.files import atomic_path
 from flowkit_deflow.images.image_files import read_image, write_image
 from flowkit_deflow.images.noise import SeededNoise
@@ -73,7 +75,7 @@ def run_demo(out: Path, seed: int = 0, minutes: float = 4.5) -> Path:
     model, _ = train(run, out / "run", callbacks=[Timer(timedelta(minutes=1.1 * minutes))])
     typer.echo("3/3  degrading and restoring photographs that the model never saw")
     result = _judge(model, out, seed)
-    typer.echo(evaluation.table(result))
+    typer.echo(format_table(result))
     pictures = {
         "contact_sheet.png": _contact_sheet(model, data / "held_out", seed),
         "training.png": _training_curves(out / "run" / "log"),
@@ -108,14 +110,14 @@ def _seconds_per_step(run: Run) -> float:
     return OVERHEAD * sorted(times)[TIMED_STEPS // 4]
 
 
-def _judge(model: DeFlow, out: Path, seed: int) -> evaluation.Evaluation:
+def _judge(model: DeFlow, out: Path, seed: int) -> Evaluation:
     held_out = out / "data" / "held_out"
     for name in HELD_OUT:
         clean = read_image(held_out / "clean" / f"{name}.png")
         version = model.degrade(clean[None], noise=SeededNoise(seed, name), tile=256)[0]
         write_image(out / "generated" / f"{name}.png", version)
-    result = evaluation.evaluate(out / "generated", held_out / "degraded", held_out / "clean")
-    evaluation.write_json(out / "evaluation.json", result)
+    result = evaluate(out / "generated", held_out / "degraded", held_out / "clean")
+    write_json(out / "evaluation.json", result)
     return result
 
 

@@ -3,7 +3,8 @@
 from html import escape
 from pathlib import Path
 
-from flowkit_deflow.evaluation.evaluation import Evaluation, table
+from flowkit_deflow.evaluation.evaluation import Evaluation
+from flowkit_deflow.evaluation.table import format_table
 from flowkit_deflow.files import write_text
 from flowkit_deflow.settings.schema import Run
 
@@ -15,13 +16,13 @@ img { max-width: 100%; } table { border-collapse: collapse; } td, th { padding: 
 border-bottom: 1px solid #ccc; } pre { overflow-x: auto; font-size: .8rem; background: #f6f6f6; padding: 1rem; }
 """
 
-PICTURES = (
-    ("std_vs_brightness.png", "Noise level against brightness"),
-    ("autocorrelation.png", "Spatial correlation of the noise"),
-    ("spectrum.png", "Power spectrum of the noise"),
-    ("histogram.png", "Histogram of the noise"),
-    ("training.png", "Training"),
+GOALS = (
+    ("noise standard deviation, generated / real", "overall_std_ratio", ".3f", "0.8 to 1.2"),
+    ("lag-1 autocorrelation, generated - real", "lag1_difference", "+.3f", "-0.15 to 0.15"),
+    ("residual KL divergence / that of the best white Gaussian", "kl_ratio", ".3f", "below 0.5"),
+    ("the same, given brightness", "conditional_kl_ratio", ".3f", "none set"),
 )
+"""What the demo aims at: name, the comparison's key, its format, and the aim."""
 
 
 def write_report(path: Path, result: Evaluation, run: Run, seconds: float) -> Path:
@@ -36,14 +37,12 @@ def write_report(path: Path, result: Evaluation, run: Run, seconds: float) -> Pa
     Returns:
         ``path``.
     """
-    goals = (
-        ("noise standard deviation, generated / real", f"{result.overall_std_ratio:.3f}", "0.8 to 1.2"),
-        ("lag-1 autocorrelation, generated - real", f"{result.lag1_difference:+.3f}", "-0.15 to 0.15"),
-        ("residual KL divergence / that of the best white Gaussian", f"{result.kl_ratio:.3f}", "below 0.5"),
-        ("the same, given brightness", f"{result.conditional_kl_ratio:.3f}", "none set"),
-    )
+    reached = result.values["comparison"]
+    goals = ((name, format(float(reached[key]), digits), aim) for name, key, digits, aim in GOALS)
     rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in goal)}</tr>" for goal in goals)
-    pictures = "".join(f'<h2>{escape(title)}</h2><img src="{name}" alt="{escape(title)}">' for name, title in PICTURES)
+    shown = [(picture.file, picture.heading) for quantity in result.quantities if (picture := quantity.picture)]
+    shown.append(("training.png", "Training"))
+    pictures = "".join(f'<h2>{escape(title)}</h2><img src="{name}" alt="{escape(title)}">' for name, title in shown)
     page = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>deflow demo</title><style>{STYLE}</style></head><body>
 <h1>A degradation learned without pairs</h1>
@@ -56,7 +55,7 @@ of squares alone, DeFlow learned to degrade a clean photograph. Below, photograp
 <p>{run.training.steps} steps of {run.training.batch} crops of {run.data.crop} x {run.data.crop} pixels;
 {seconds / 60:.1f} minutes in all. The model is in <code>run/model</code>.</p>
 {pictures}
-<h2>All figures</h2><pre>{escape(table(result))}</pre>
+<h2>All figures</h2><pre>{escape(format_table(result))}</pre>
 </body></html>
 """
     write_text(path, page)

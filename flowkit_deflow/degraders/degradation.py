@@ -1,4 +1,4 @@
-"""DeFlow as a step of somebody else's data pipeline."""
+"""A degrader as a step of somebody else's data pipeline."""
 
 from pathlib import Path
 from typing import Self
@@ -6,21 +6,24 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from flowkit_deflow.method.model import DeFlow
+from flowkit_deflow.degraders.degrader import SupportsDegrade
+from flowkit_deflow.degraders.registry import load_degrader
 
-__all__ = ["DeFlowDegradation"]
+__all__ = ["Degradation"]
 
 
-class DeFlowDegradation(nn.Module):
+class Degradation(nn.Module):
     r"""Degrade clean images on the fly: a module without gradients, for the data pipeline of a restoration network.
 
-    :math:`y = f_h^{-1}(f_h(x) + \tau u)`, with the temperature :math:`\tau`; see :class:`DeFlow`.
+    :math:`y \sim p_\tau(y \mid x)`, with the temperature :math:`\tau`.
 
     Args:
-        model: a trained model; its parameters are frozen.
-        temperature: factor on the shift between the domains, or a range ``(low, high)`` to draw one from per call.
+        model: anything that degrades: a :class:`DeFlow`, a :class:`WhiteNoise`, or an object of another library with
+            the method of :class:`SupportsDegrade`. The parameters of a module are frozen.
+        temperature: strength of the degradation, or a range ``(low, high)`` to draw one from per call.
 
     Raises:
+        TypeError: ``model`` has no method ``degrade``.
         ValueError: the range is not rising.
 
     References:
@@ -29,25 +32,30 @@ class DeFlowDegradation(nn.Module):
         eq. 8.
 
     Examples:
-        >>> from flowkit_deflow.settings.presets import PRESETS
-        >>> model = DeFlow(PRESETS["tiny"].architecture)
-        >>> model.initialize(torch.rand(4, 3, 16, 16), torch.tensor([0, 1, 0, 1]))
-        >>> degrade = DeFlowDegradation(model, temperature=(0.8, 1.2))
+        >>> from flowkit_deflow.degraders.white_noise import WhiteNoise
+        >>> degrade = Degradation(WhiteNoise(sigma=0.1), temperature=(0.8, 1.2))
         >>> degrade(torch.rand(3, 20, 30)).shape
         torch.Size([3, 20, 30])
     """
 
-    def __init__(self, model: DeFlow, temperature: float | tuple[float, float] = 1.0) -> None:
+    def __init__(self, model: SupportsDegrade, temperature: float | tuple[float, float] = 1.0) -> None:
         super().__init__()
-        self.model = model.eval().requires_grad_(False)
+        if not isinstance(model, SupportsDegrade):
+            raise TypeError(
+                f"a {type(model).__name__} has no method degrade(images, temperature, samples, generator); give a "
+                "degrader such as DeFlow or WhiteNoise"
+            )
+        if isinstance(model, nn.Module):
+            model.eval().requires_grad_(False)
+        self.model = model
         self.low, self.high = temperature if isinstance(temperature, tuple) else (temperature, temperature)
         if self.low > self.high:
             raise ValueError(f"temperature is {temperature}; expected (low, high) with low <= high")
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, temperature: float | tuple[float, float] = 1.0) -> Self:
-        """Read a model folder; see :meth:`DeFlow.from_pretrained`."""
-        return cls(DeFlow.from_pretrained(folder), temperature)
+        """Read a model folder of any kind; see :func:`load_degrader`."""
+        return cls(load_degrader(folder), temperature)
 
     def train(self, mode: bool = True) -> Self:
         """Stay in evaluation mode: the degradation is data, not a part of what is trained."""
@@ -66,5 +74,6 @@ class DeFlowDegradation(nn.Module):
         device = "cpu" if generator is None else generator.device
         draw = torch.rand((), generator=generator, device=device).item()
         batch = images if images.ndim == 4 else images[None]
-        degraded = self.model.degrade(batch, self.low + draw * (self.high - self.low), generator=generator)
+        with torch.no_grad():
+            degraded = self.model.degrade(batch, self.low + draw * (self.high - self.low), generator=generator)
         return degraded if images.ndim == 4 else degraded[0]

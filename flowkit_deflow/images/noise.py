@@ -66,7 +66,11 @@ class SeededNoise:
 
     def __call__(self, use: str, shape: Sequence[int]) -> Tensor:
         """The numbers of that use."""
-        return torch.randn(tuple(shape), generator=seeded_generator(self.seed, self.key, use))
+        return torch.randn(tuple(shape), generator=self.generator(use))
+
+    def generator(self, use: str) -> torch.Generator:
+        """A generator of that use's own, for what draws other numbers than normal ones."""
+        return seeded_generator(self.seed, self.key, use)
 
 
 def seeded_generator(seed: int, *keys: str | int) -> torch.Generator:

@@ -1,5 +1,6 @@
 """DeFlow's network as a composition of flowkit parts."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -9,7 +10,6 @@ from flowkit import (
     Additive,
     Affine,
     Bijector,
-    BoundedLogScale,
     Chain,
     ContextMap,
     ConvConditioner,
@@ -18,12 +18,12 @@ from flowkit import (
     Injector,
     Inverse,
     LUConv1x1,
-    MixedResolution,
     MultiScale,
-    SigmoidScale,
     Squeeze,
     ZeroConv2d,
 )
+from flowkit.nn import MixedResolution
+from flowkit.transforms import BoundedLogScale, SigmoidScale
 from flowkit_deflow.method.latents import CorrelatedShift, DomainShift, InferredShift, LatentModel, UncorrelatedShift
 from flowkit_deflow.method.rrdb import RRDBEncoder
 from flowkit_deflow.settings.schema import Architecture
@@ -31,6 +31,27 @@ from flowkit_deflow.settings.schema import Architecture
 __all__ = ["build_bijector", "build_latents", "level_channels"]
 
 IMAGE_CHANNELS = 3
+
+
+def _affine(config: Architecture) -> Affine:
+    """An affine transform with the scale function of the settings."""
+    return Affine(SCALES[config.scale](config))
+
+
+# What the settings' names stand for: a new one is a line here, and a name in the settings' schema.
+SCALES: Mapping[str, Callable[[Architecture], nn.Module]] = {
+    "sigmoid": lambda config: SigmoidScale(config.scale_eps),
+    "bounded": lambda config: BoundedLogScale(config.scale_bound),
+}
+COUPLINGS: Mapping[str, Callable[[Architecture], Affine | Additive]] = {
+    "affine": _affine,
+    "additive": lambda config: Additive(),
+}
+SHIFTS: Mapping[str, Callable[[int, Architecture], DomainShift]] = {
+    "correlated": lambda channels, config: CorrelatedShift(channels, config.shift_start),
+    "uncorrelated": lambda channels, config: UncorrelatedShift(channels, config.shift_start),
+    "none": lambda channels, config: InferredShift(channels),
+}
 
 
 def level_channels(config: Architecture) -> list[int]:
@@ -94,17 +115,7 @@ def build_latents(config: Architecture) -> LatentModel:
     """The latent model that fits :func:`build_bijector`'s latents."""
     channels = level_channels(config)
     sizes = [channels[level - 1] - channels[level - 1] // 2 for level in config.split_after] + [channels[-1]]
-    return LatentModel([_shift(config, size) for size in sizes])
-
-
-def _shift(config: Architecture, channels: int) -> DomainShift:
-    match config.shift:
-        case "correlated":
-            return CorrelatedShift(channels, config.shift_start)
-        case "uncorrelated":
-            return UncorrelatedShift(channels, config.shift_start)
-        case "none":
-            return InferredShift(channels)
+    return LatentModel([SHIFTS[config.shift](size, config) for size in sizes])
 
 
 def _level(config: Architecture, index: int, channels: int) -> Bijector[Any, Any]:
@@ -133,14 +144,10 @@ def _conditional_part(config: Architecture, channels: int) -> Bijector[Any, Any]
     kept = channels // 2
     features = 0 if config.factor is None else config.encoder_features * (1 + len(config.stack_blocks))
     hidden = config.hidden_channels
-    transform = Additive() if config.coupling == "additive" else _affine(config)
+    transform = COUPLINGS[config.coupling](config)
     outputs = transform.parameters_per_element * (channels - kept)
     coupling = Coupling(channels, ConvConditioner(kept, outputs, hidden, features), transform)
     if not features:
         return Inverse(coupling)
     injector = Injector(channels, ConvConditioner(features, 2 * channels, hidden), _affine(config))
     return Inverse(Chain([injector, coupling]))
-
-
-def _affine(config: Architecture) -> Affine:
-    return Affine(SigmoidScale(config.scale_eps) if config.scale == "sigmoid" else BoundedLogScale(config.scale_bound))

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from flowkit import Distribution, StandardNormal, gaussian_log_prob, normal_like
+from flowkit import StandardNormal
+from flowkit.distributions import Distribution, gaussian_log_prob, normal_like
 
 __all__ = ["CorrelatedShift", "Domain", "DomainShift", "InferredShift", "LatentModel", "Posterior", "UncorrelatedShift"]
 
@@ -94,12 +95,14 @@ class DomainShift(nn.Module, ABC):
 
     def shift(self, noise: Tensor) -> Tensor:
         """``u`` for standard normal ``noise``, both ``B x C x H x W``."""
-        return (self.mean[:, None] + self.factor @ noise.flatten(-2)).unflatten(-1, noise.shape[-2:])
+        mean, factor, columns = _precise(self.mean, self.factor, noise.flatten(-2))
+        return (mean[:, None] + factor @ columns).unflatten(-1, noise.shape[-2:]).to(noise.dtype)
 
     def log_prob_shift(self, shift: Tensor) -> Tensor:
         """Log p(u), summed over positions, for ``B x C x H x W``: the latent part of eq. 5."""
         # M M^T = R^T R with M^T = Q R: the Cholesky factor without squaring M's condition number.
-        upper = torch.linalg.qr(self.factor.T).R
+        (factor,) = _precise(self.factor)
+        upper = torch.linalg.qr(factor.T).R
         cholesky = (upper * upper.diagonal().sign()[:, None]).T
         return gaussian_log_prob(shift, self.mean, cholesky)
 
@@ -108,10 +111,10 @@ class DomainShift(nn.Module, ABC):
 
         With :math:`S = I + M M^\top`; the covariance is computed as :math:`S^{-1} M M^\top`, without cancellation.
         """
-        factor = self.factor
+        mean, factor, z = _precise(self.mean, self.factor, z_degraded)
         cholesky = _cholesky_of_sum(factor)
         return Posterior(
-            self._solve(cholesky, z_degraded - self.mean[:, None, None]),
+            self._solve(cholesky, z - mean[:, None, None]).to(z_degraded.dtype),
             torch.cholesky_solve(factor @ factor.T, cholesky),
         )
 
@@ -121,17 +124,24 @@ class DomainShift(nn.Module, ABC):
         A draw from the joint prior is moved onto the observation, which needs no factor of the posterior's
         covariance (that is singular where M is). At temperature 0 it is the posterior's mean.
         """
-        cholesky = _cholesky_of_sum(self.factor)
-        mean = self._solve(cholesky, z_degraded - self.mean[:, None, None])
-        joint = noise + self.shift(shift_noise) - self.mean[:, None, None]
-        return mean + temperature * (noise - self._solve(cholesky, joint))
+        shift_mean, factor, z, own = _precise(self.mean, self.factor, z_degraded, noise)
+        cholesky = _cholesky_of_sum(factor)
+        mean = self._solve(cholesky, z - shift_mean[:, None, None])
+        joint = own + self.shift(shift_noise.to(own)) - shift_mean[:, None, None]
+        return (mean + temperature * (own - self._solve(cholesky, joint))).to(z_degraded.dtype)
 
     @staticmethod
     def _solve(cholesky: Tensor, z: Tensor) -> Tensor:
         return torch.cholesky_solve(z.flatten(-2), cholesky).unflatten(-1, z.shape[-2:])
 
 
+def _precise(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """The tensors in float32 at least: Cholesky and QR factors are not to be had in half precision, nor trusted."""
+    return tuple(tensor.to(torch.promote_types(tensor.dtype, torch.float32)) for tensor in tensors)
+
+
 def _cholesky_of_sum(factor: Tensor) -> Tensor:
+    (factor,) = _precise(factor)
     eye = torch.eye(len(factor), dtype=factor.dtype, device=factor.device)
     # The density stays out of autocast, which would take the product in half precision.
     with torch.autocast(factor.device.type, enabled=False):
@@ -322,7 +332,8 @@ class LatentModel(Distribution[tuple[Tensor, ...]]):
         """Log p(z_y | z_x) of paired images, the latent part of eq. 5, one number per sample."""
         self._check_levels(z_clean)
         self._check_levels(z_degraded)
-        levels = zip(z_clean, z_degraded, self.shifts, strict=True)
+        clean, degraded = _precise(*z_clean), _precise(*z_degraded)
+        levels = zip(clean, degraded, self.shifts, strict=True)
         return torch.stack([shift.log_prob_shift(y - x) for x, y, shift in levels]).sum(0)
 
     def degrade(self, z: tuple[Tensor, ...], noise: Sequence[Tensor], temperature: float = 1.0) -> tuple[Tensor, ...]:
@@ -349,7 +360,7 @@ class LatentModel(Distribution[tuple[Tensor, ...]]):
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, ...]:
-        """Draw latents of a domain; see :meth:`flowkit.Distribution.sample`."""
+        """Draw latents of a domain; see :meth:`flowkit.distributions.Distribution.sample`."""
         latents = []
         for part, shift in zip(shape, self.shifts, strict=True):
             like = shift.mean

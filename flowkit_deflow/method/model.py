@@ -1,34 +1,27 @@
 """DeFlow: degraded versions of clean images, and back."""
 
-import json
-import math
-from collections.abc import Callable
+import warnings
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
 from flowkit import Bijector, Flow, initialize
-from flowkit_deflow.errors import UserError
-from flowkit_deflow.files import atomic_folder
+from flowkit_deflow.images.checks import require_images, require_samples
 from flowkit_deflow.images.noise import GeneratorNoise, NoiseSource
-from flowkit_deflow.images.resize import Window, bicubic_downsample, pad_to_multiple
-from flowkit_deflow.images.tiling import Tile, tiles
+from flowkit_deflow.images.resize import bicubic_downsample, pad_to_multiple
 from flowkit_deflow.method.architecture import build_bijector, build_latents
+from flowkit_deflow.method.generation import generate, tiles_for
+from flowkit_deflow.method.latent_edits import Degrade, LatentEdit, Latents, Restore, Sample
 from flowkit_deflow.method.latents import Domain, LatentModel
 from flowkit_deflow.method.normalization import ColourNormalization
-from flowkit_deflow.settings.schema import Architecture, from_dict, to_dict
-from flowkit_deflow.state_files import read_state, write_state
+from flowkit_deflow.model_folder import load_exactly, read_model_folder, write_model_folder
+from flowkit_deflow.settings.schema import Architecture
+from flowkit_deflow.settings.text import from_dict, to_dict
 
-__all__ = ["MARGIN", "MARGIN_PER_BLOCK", "DeFlow"]
+__all__ = ["DeFlow"]
 
-# What a tile sees around what is kept of it, in pixels of h. Border effects decay with distance; deeper encoders need a
-# wider margin. tests/flowkit_deflow/images/test_tiling.py bounds what is left.
-MARGIN = 16
-MARGIN_PER_BLOCK = 1.5
-
-Latents = tuple[Tensor, ...]
 Images = Tensor
 
 
@@ -57,6 +50,9 @@ class DeFlow(nn.Module):
         >>> model.degrade(images, samples=3, temperature=0.8).shape
         torch.Size([3, 2, 3, 24, 17])
     """
+
+    kind: ClassVar[str] = "deflow"
+    tiled: ClassVar[bool] = True
 
     def __init__(self, config: Architecture) -> None:
         super().__init__()
@@ -93,7 +89,11 @@ class DeFlow(nn.Module):
     def noisy_h(self, downsampled: Tensor, domain: Domain | Tensor, noise: Tensor | None = None) -> Tensor:
         """:meth:`h` for images that are downsampled already."""
         h = self.normalization.h_to_shared(downsampled, domain)
-        return h if noise is None else h + self.config.h_noise * noise.to(h)
+        if noise is None:
+            return h
+        # The sum is rounded once where h is in half precision.
+        precise = h.to(torch.promote_types(h.dtype, torch.float32))
+        return (precise + self.config.h_noise * noise.to(precise)).to(h.dtype)
 
     def log_prob(
         self,
@@ -179,16 +179,8 @@ class DeFlow(nn.Module):
         Raises:
             ValueError: not a batch of RGB images, or ``samples`` is under 1.
         """
-        return self._translate(
-            images,
-            Domain.CLEAN,
-            start=lambda bound, x: bound(x)[0],
-            change=lambda z, draws: self.latents.degrade(z, draws[0], temperature),
-            draws=1,
-            samples=samples,
-            noise=noise or GeneratorNoise(generator),
-            tile=tile,
-        )
+        edit = Degrade(self.latents, temperature)
+        return self._generated(images, edit, samples, noise or GeneratorNoise(generator), tile)
 
     def restore(
         self,
@@ -216,16 +208,8 @@ class DeFlow(nn.Module):
         Raises:
             ValueError: not a batch of RGB images, or ``samples`` is under 1.
         """
-        return self._translate(
-            images,
-            Domain.DEGRADED,
-            start=lambda bound, y: bound(y)[0],
-            change=lambda z, draws: self.latents.restore(z, list(zip(*draws, strict=True)), temperature),
-            draws=2,
-            samples=samples,
-            noise=noise or GeneratorNoise(generator),
-            tile=tile,
-        )
+        edit = Restore(self.latents, temperature)
+        return self._generated(images, edit, samples, noise or GeneratorNoise(generator), tile)
 
     def sample(
         self,
@@ -255,91 +239,27 @@ class DeFlow(nn.Module):
         Raises:
             ValueError: not a batch of RGB images, or ``samples`` is under 1.
         """
-
-        def draw(_: Latents, draws: list[Latents]) -> Latents:
-            clean = tuple(temperature * part for part in draws[0])
-            if domain is Domain.CLEAN:
-                return clean
-            # Only the random part of u is scaled: its mean is the domain's.
-            levels = zip(clean, draws[1], self.latents.shifts, strict=True)
-            return tuple(z + s.shift(temperature * n) for z, n, s in levels)
-
-        return self._translate(
-            images,
-            domain,
-            start=lambda bound, x: (),
-            change=draw,
-            draws=2,
-            samples=samples,
-            noise=noise or GeneratorNoise(generator),
-            tile=tile,
-        )
+        edit = Sample(self.latents, domain, temperature)
+        return self._generated(images, edit, samples, noise or GeneratorNoise(generator), tile)
 
     @torch.no_grad()
-    def _translate(
-        self,
-        images: Images,
-        domain: Domain,
-        *,
-        start: Callable[[Bijector[Tensor, Latents], Tensor], Latents],
-        change: Callable[[Latents, list[Latents]], Latents],
-        draws: int,
-        samples: int | None,
-        noise: NoiseSource,
-        tile: int | None,
+    def _generated(
+        self, images: Images, edit: LatentEdit, samples: int | None, noise: NoiseSource, tile: int | None
     ) -> Images:
-        """Encode (``start``), change the latents, decode; tile by tile, every sample under one conditioning pass."""
-        if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
-            raise ValueError(f"expected float images B x 3 x H x W in [0, 1], got {images.dtype} {tuple(images.shape)}")
-        if samples is not None and samples < 1:
-            raise ValueError(f"samples is {samples}; expected at least 1, or None for one version")
-        dtype = next(self.parameters()).dtype
-        padded, (height, width) = pad_to_multiple(images.to(dtype), self.config.alignment)
-        h = self._drawn_h(padded, domain, noise)
-        shared = self.normalization.to_shared(padded, domain)
-        shapes = self.bijector.output_shape(tuple(padded.shape[1:]))
-        # Drawn for the whole image before it is cut: a tile's numbers do not depend on the tiles.
-        numbers = [
-            [
-                tuple(noise(f"sample {s} draw {d} level {i}", (len(images), *shape)) for i, shape in enumerate(shapes))
-                for d in range(draws)
-            ]
-            for s in range(samples or 1)
-        ]
+        """Check and pad the images, generate, and cut the padding off."""
+        require_images(images)
+        require_samples(samples)
+        padded, (height, width) = pad_to_multiple(images.to(next(self.parameters()).dtype), self.config.alignment)
+        h = self._drawn_h(padded, edit.domain, noise)
+        shared = self.normalization.to_shared(padded, edit.domain)
+        parts = tiles_for(self.config, padded.shape[-2], padded.shape[-1], tile)
         result = images.new_empty((samples or 1, *padded.shape))
-        for part in self._tiles(padded, tile):
-            bound = self.bijector.bind(None if h is None else self._cut(h, part.outer, padded))
-            z = start(bound, self._cut(shared, part.outer, padded))
-            for s, drawn in enumerate(numbers):
-                cut = [tuple(self._cut(n, part.outer, padded).to(shared) for n in latents) for latents in drawn]
-                decoded, _ = bound.inverse(change(z, cut))
-                (top, left, *_), inner = part.outer, part.inner
-                rows = slice(inner.top - top, inner.top - top + inner.height)
-                columns = slice(inner.left - left, inner.left - left + inner.width)
-                kept = self.normalization.back(decoded, domain)[..., rows, columns]
-                result[s, ..., inner.top : inner.top + inner.height, inner.left : inner.left + inner.width] = (
-                    kept.clamp(0, 1)
-                )
+        for sample, window, pixels in generate(self.bijector, shared, h, edit, noise, samples or 1, parts):
+            rows = slice(window.top, window.top + window.height)
+            columns = slice(window.left, window.left + window.width)
+            result[sample, ..., rows, columns] = self.normalization.back(pixels, edit.domain).clamp(0, 1)
         result = result[..., :height, :width]
         return result[0] if samples is None else result
-
-    def _tiles(self, padded: Tensor, tile: int | None) -> list[Tile]:
-        height, width = padded.shape[-2:]
-        if tile is None:
-            whole = Window(0, 0, height, width)
-            return [Tile(whole, whole)]
-        alignment = self.config.alignment
-        side = max(tile // alignment, 1) * alignment
-        factor = self.config.factor or 4
-        margin = math.ceil(factor * max(MARGIN, MARGIN_PER_BLOCK * self.config.encoder_blocks) / alignment) * alignment
-        return list(tiles(height, width, side, margin, alignment))
-
-    @staticmethod
-    def _cut(values: Tensor, window: Window, image: Tensor) -> Tensor:
-        """The window of the image, cut out of something of a lower resolution."""
-        step = image.shape[-1] // values.shape[-1]
-        top, left, height, width = (number // step for number in window)
-        return values[..., top : top + height, left : left + width]
 
     def _drawn_h(self, images: Images, domain: Domain | Tensor, noise: NoiseSource) -> Tensor | None:
         if self.config.factor is None:
@@ -364,15 +284,7 @@ class DeFlow(nn.Module):
         Raises:
             UserError: it cannot be written, or the folder holds other files.
         """
-        others = {path.name for path in Path(folder).glob("*")} - {"config.json", "model.safetensors"}
-        if others:
-            raise UserError(
-                f"{folder}: holds other files ({min(others)}, ...), which would be lost; choose another folder"
-            )
-        with atomic_folder(Path(folder)) as temporary:
-            text = json.dumps({"format": FORMAT, "architecture": to_dict(self.config)}, indent=2)
-            (temporary / "config.json").write_text(text + "\n", encoding="utf-8")
-            write_state(temporary / "model.safetensors", self.state_dict())
+        write_model_folder(folder, self.kind, to_dict(self.config), self.state_dict())
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:
@@ -385,47 +297,19 @@ class DeFlow(nn.Module):
             The model in evaluation mode, on the CPU.
 
         Raises:
-            UserError: a file is missing or damaged, a setting or key is unknown, missing or misshapen.
+            UserError: a file is missing or damaged, the folder holds another kind of model, or a setting or key is
+                unknown, missing or misshapen.
         """
-        folder = Path(folder)
-        path = folder / "config.json"
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except OSError:
-            raise UserError(
-                f"{folder}: is no model folder (no config.json to read); train one with deflow train"
-            ) from None
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise UserError(f"{path}: is not valid JSON ({error}); get the model again") from None
-        if not isinstance(values, dict) or values.get("format") != FORMAT or "architecture" not in values:
-            raise UserError(f"{path}: is not of the format {FORMAT!r}; convert other checkpoints with deflow convert")
-        model = cls(from_dict(Architecture, values["architecture"], str(path)))
-        model.load_exactly(read_state(folder / "model.safetensors"), str(folder / "model.safetensors"))
+        stored = read_model_folder(folder)
+        stored.require(cls.kind)
+        model = cls(from_dict(Architecture, stored.settings, stored.config))
+        stored.load_into(model)
         return model.eval()
 
     def load_exactly(self, state: dict[str, Tensor], source: str) -> None:
-        """Load a state dict, every key accounted for.
-
-        Args:
-            state: the weights.
-            source: where they come from, for messages.
-
-        Raises:
-            UserError: an unknown, missing or misshapen key, by name.
-        """
-        own = self.state_dict()
-        for key in sorted(state.keys() ^ own.keys()):
-            problem = "is missing" if key in own else "is unknown"
-            raise UserError(
-                f"{source}: key {key!r} {problem}; these weights are of another architecture than config.json"
-            )
-        for key, value in own.items():
-            if state[key].shape != value.shape:
-                raise UserError(
-                    f"{source}: {key!r} has shape {tuple(state[key].shape)}, expected {tuple(value.shape)}; "
-                    "these weights are of another architecture than config.json"
-                )
-        self.load_state_dict(state)
-
-
-FORMAT = "flowkit-deflow 1"
+        """Moved to :func:`flowkit_deflow.model_folder.load_exactly`."""
+        message = (
+            "DeFlow.load_exactly is now flowkit_deflow.model_folder.load_exactly; the method goes with version 0.3"
+        )
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        load_exactly(self, state, source)

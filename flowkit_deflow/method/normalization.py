@@ -27,48 +27,53 @@ class ColourNormalization(nn.Module):
         True
     """
 
-    image_maps: Tensor
-    h_maps: Tensor
-
     def __init__(self, settings: Normalization | None) -> None:
         super().__init__()
         identity = ChannelStatistics((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
         if settings is None:
             settings = Normalization(identity, identity, identity, identity)
-        # Made from the settings, which are saved: not part of the state dict.
-        self.register_buffer("image_maps", _maps(settings.clean, settings.degraded), persistent=False)
-        self.register_buffer("h_maps", _maps(settings.clean_h, settings.degraded_h), persistent=False)
+        # Numbers, not buffers: a model in half precision, or one that was on the meta device, has them unchanged.
+        self._image_maps = _maps(settings.clean, settings.degraded)
+        self._h_maps = _maps(settings.clean_h, settings.degraded_h)
 
     def to_shared(self, images: Tensor, domain: Domain | Tensor) -> Tensor:
         """Images of a domain (or of one domain for each) to the shared colours; ``B x 3 x H x W``."""
-        scale, shift = self._pick(self.image_maps, images, domain)
-        return images * scale + shift
+        scale, shift = _pick(self._image_maps, images, domain)
+        return (images * scale + shift).to(images.dtype)
 
     def h_to_shared(self, h: Tensor, domain: Domain | Tensor) -> Tensor:
         """The same for h."""
-        scale, shift = self._pick(self.h_maps, h, domain)
-        return h * scale + shift
+        scale, shift = _pick(self._h_maps, h, domain)
+        return (h * scale + shift).to(h.dtype)
 
     def back(self, images: Tensor, domain: Domain | Tensor) -> Tensor:
         """Images in the shared colours back to those of an image of ``domain``."""
-        scale, shift = self._pick(self.image_maps, images, domain)
-        return (images - shift) / scale
+        scale, shift = _pick(self._image_maps, images, domain)
+        return ((images - shift) / scale).to(images.dtype)
 
     def log_det(self, images: Tensor, domain: Domain | Tensor) -> Tensor:
-        """log|det| of :meth:`to_shared`, one number per image."""
-        scale, _ = self._pick(self.image_maps, images, domain)
+        """log|det| of :meth:`to_shared`, one number per image, at least float32."""
+        scale, _ = _pick(self._image_maps, images, domain)
         total = scale.log().sum((-3, -2, -1)) * images.shape[-2] * images.shape[-1]
         return total.expand(len(images))
 
-    def _pick(self, maps: Tensor, images: Tensor, domain: Domain | Tensor) -> tuple[Tensor, Tensor]:
-        index = torch.as_tensor(domain, device=maps.device).reshape(-1)
-        scale, shift = maps[index].to(images.dtype)[..., None, None].unbind(1)
-        return scale, shift
+
+# Scale and shift of each domain's three channels.
+Maps = list[list[list[float]]]
 
 
-def _maps(clean: ChannelStatistics, degraded: ChannelStatistics) -> Tensor:
-    """Scale and shift of each domain, ``2 x 2 x 3``."""
-    mean_x, std_x = torch.tensor(clean.mean), torch.tensor(clean.std)
-    mean_y, std_y = torch.tensor(degraded.mean), torch.tensor(degraded.std)
+def _pick(maps: Maps, images: Tensor, domain: Domain | Tensor) -> tuple[Tensor, Tensor]:
+    """Scale and shift of each image's channels, at least float32."""
+    dtype = torch.promote_types(images.dtype, torch.float32)
+    index = torch.as_tensor(domain, device=images.device).reshape(-1)
+    scale, shift = torch.tensor(maps, dtype=dtype, device=images.device)[index][..., None, None].unbind(1)
+    return scale, shift
+
+
+def _maps(clean: ChannelStatistics, degraded: ChannelStatistics) -> Maps:
+    mean_x, std_x, mean_y, std_y = (
+        torch.tensor(values, dtype=torch.float32, device="cpu")
+        for values in (clean.mean, clean.std, degraded.mean, degraded.std)
+    )
     scale = std_y / std_x
-    return torch.stack([torch.stack([scale, mean_y - mean_x * scale]), torch.stack([torch.ones(3), torch.zeros(3)])])
+    return [[scale.tolist(), (mean_y - mean_x * scale).tolist()], [[1.0] * 3, [0.0] * 3]]

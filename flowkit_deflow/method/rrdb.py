@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowkit import Activations, MixedResolution, Stored
-from flowkit.nn import PackableConv2d
+from flowkit import Stored
+from flowkit.bijectors import Activations
+from flowkit.nn import MixedResolution
 
 __all__ = ["RRDBEncoder"]
 
@@ -22,11 +23,11 @@ class _DenseBlock(nn.Module):
 
     def __init__(self, features: int, growth: int) -> None:
         super().__init__()
-        self.conv1 = PackableConv2d(features, growth, 3)
-        self.conv2 = PackableConv2d(features + growth, growth, 3)
-        self.conv3 = PackableConv2d(features + 2 * growth, growth, 3)
-        self.conv4 = PackableConv2d(features + 3 * growth, growth, 3)
-        self.conv5 = PackableConv2d(features + 4 * growth, features, 3)
+        self.conv1 = nn.Conv2d(features, growth, 3, padding=1)
+        self.conv2 = nn.Conv2d(features + growth, growth, 3, padding=1)
+        self.conv3 = nn.Conv2d(features + 2 * growth, growth, 3, padding=1)
+        self.conv4 = nn.Conv2d(features + 3 * growth, growth, 3, padding=1)
+        self.conv5 = nn.Conv2d(features + 4 * growth, features, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """``batch x features x H x W`` to the same shape."""
@@ -59,7 +60,7 @@ class RRDBEncoder(nn.Module):
     Level ``l`` of the flow (from 1) works at ``1 / 2**l`` of the image's resolution. Its map is the network's own
     one at that resolution, or the 1x map resized bilinearly where that is below the input's; behind its channels
     stand the outputs of some RRDB blocks, resized by nearest neighbour. Where that would enlarge them, they stay as
-    they are: :class:`~flowkit.MixedResolution` stands for the map.
+    they are: :class:`~flowkit.nn.MixedResolution` stands for the map.
 
     The parameters bear ESRGAN's original key names. Its output head (``HRconv``, ``conv_last``) is there so that
     checkpoints load and save whole; the flow never uses it, and it is not trained.
@@ -106,13 +107,13 @@ class RRDBEncoder(nn.Module):
             raise ValueError(f"scale is {scale}; an RRDB encoder works at a scale of 4, 8 or 16")
         self.stack_blocks = tuple(stack_blocks)
         self.resolutions = [scale / 2**level for level in range(1, levels + 1)]
-        self.conv_first = PackableConv2d(3, features, 3)
+        self.conv_first = nn.Conv2d(3, features, 3, padding=1)
         self.RRDB_trunk = nn.ModuleList(_RRDB(features, growth) for _ in range(blocks))
-        self.trunk_conv = PackableConv2d(features, features, 3)
+        self.trunk_conv = nn.Conv2d(features, features, 3, padding=1)
         for i in range(scale.bit_length() - 1):
-            self.add_module(f"upconv{i + 1}", PackableConv2d(features, features, 3))
-        self.HRconv = PackableConv2d(features, features, 3)
-        self.conv_last = PackableConv2d(features, 3, 3)
+            self.add_module(f"upconv{i + 1}", nn.Conv2d(features, features, 3, padding=1))
+        self.HRconv = nn.Conv2d(features, features, 3, padding=1)
+        self.conv_last = nn.Conv2d(features, 3, 3, padding=1)
         for unused in (self.get_submodule(f"upconv{scale.bit_length() - 1}"), self.HRconv, self.conv_last):
             unused.requires_grad_(False)
 

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.settings.schema import Architecture, ChannelStatistics, Data, Normalization, Run, Training
 
-__all__ = ["AIM_NORMALIZATION", "PRESETS", "preset"]
+__all__ = ["AIM_NORMALIZATION", "DEFAULT_PRESET", "PRESETS", "PUBLISHED", "preset"]
 
 
 def _statistics(mean: tuple[float, ...], std: tuple[float, ...]) -> ChannelStatistics:
@@ -91,12 +91,22 @@ PRESETS: dict[str, Run] = {
     ),
 }
 
+# What a run takes that names none.
+DEFAULT_PRESET = "small"
+
+# The published checkpoints' architectures: training measures AIM's statistics, a checkpoint comes without them.
+PUBLISHED: dict[str, Architecture] = {
+    "aim": replace(PRESETS["aim"].architecture, normalization=AIM_NORMALIZATION),
+    "ntire": PRESETS["ntire"].architecture,
+    "dped": PRESETS["dped"].architecture,
+}
+
 
 def preset(name: str) -> Run:
     """A preset by name.
 
     Args:
-        name: one of ``aim``, ``ntire``, ``dped``, ``small``, ``tiny``.
+        name: a name in ``PRESETS``.
 
     Returns:
         Its settings, without folders.

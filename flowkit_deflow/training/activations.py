@@ -1,6 +1,7 @@
 """What the backward pass finds stored, by the name in a run's settings."""
 
-from flowkit import Activations, Checkpointed, Reversible, Stored
+from flowkit import Checkpointed, Reversible, Stored
+from flowkit.bijectors import Activations
 
 __all__ = ["ACTIVATIONS"]
 

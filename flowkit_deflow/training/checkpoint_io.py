@@ -9,7 +9,8 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import atomic_path
 from flowkit_deflow.method.model import DeFlow
-from flowkit_deflow.settings.schema import Run, from_dict, read_yaml
+from flowkit_deflow.model_folder import load_exactly
+from flowkit_deflow.settings.text import read_run
 from flowkit_deflow.state_files import pickled, unpickled
 
 __all__ = ["AtomicCheckpointIO", "last_checkpoint", "model_of_run"]
@@ -47,10 +48,10 @@ def model_of_run(checkpoint: Path) -> DeFlow:
         UserError: the checkpoint cannot be read, or the run's ``run.yaml`` is missing or does not fit.
     """
     settings = checkpoint.resolve().parents[1] / "run.yaml"
-    run = from_dict(Run, read_yaml(settings), str(settings))
+    run = read_run(settings)
     state = AtomicCheckpointIO().load_checkpoint(checkpoint)["state_dict"]
     model = DeFlow(run.architecture)
-    model.load_exactly({key.removeprefix("model."): value for key, value in state.items()}, str(checkpoint))
+    load_exactly(model, {key.removeprefix("model."): value for key, value in state.items()}, str(checkpoint))
     return model.eval()
 
 

@@ -15,7 +15,8 @@ from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import write_text
 from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.method.rrdb import RRDBEncoder
-from flowkit_deflow.settings.schema import Run, from_dict, read_yaml, to_dict, to_yaml
+from flowkit_deflow.settings.schema import Run
+from flowkit_deflow.settings.text import read_run, to_dict, to_yaml
 from flowkit_deflow.state_files import read_state
 from flowkit_deflow.training.checkpoint_io import AtomicCheckpointIO, last_checkpoint
 from flowkit_deflow.training.data import UnpairedCrops, measure_normalization
@@ -126,7 +127,7 @@ def _recorded(run: Run, out: Path) -> Run | None:
     settings = out / "run.yaml"
     if not settings.exists():
         return None
-    recorded = from_dict(Run, read_yaml(settings), str(settings))
+    recorded = read_run(settings)
     known = replace(recorded, architecture=replace(recorded.architecture, normalization=run.architecture.normalization))
     if known != run:
         raise UserError(

@@ -17,10 +17,10 @@ from flowkit import (
     FactorOut,
     LUConv1x1,
     MultiScale,
-    SigmoidScale,
     Squeeze,
     ZeroConv2d,
 )
+from flowkit.transforms import SigmoidScale
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.method.latents import CorrelatedShift, LatentModel
 from flowkit_deflow.method.rrdb import RRDBEncoder
@@ -28,6 +28,14 @@ from flowkit_deflow.method.rrdb import RRDBEncoder
 __all__ = ["from_published", "published_shapes", "to_published"]
 
 FLOW = "flowUpsamplerNet"
+
+# DataParallel and DistributedDataParallel write it before every key.
+PARALLEL = "module."
+
+# Output channels of the layer that is built and never used: they follow from whether splits are enabled, whatever the
+# levels are.
+UNUSED_WITH_SPLITS = 96
+UNUSED_WITHOUT_SPLITS = 384
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,7 @@ def from_published(bijector: nn.Module, latents: LatentModel, state: Mapping[str
         bijector: what ``flowkit_deflow.method.architecture.build_bijector`` built, with the published structure
             (conditional, ``correlated`` shifts).
         latents: the latent model that goes with it.
-        state: key to tensor, as published.
+        state: key to tensor, as published; as ``torch.nn.DataParallel`` names them too.
 
     Returns:
         The two tensors ``flowUpsamplerNet.f.0.*`` that the published network carries and never uses, for
@@ -80,8 +88,10 @@ def from_published(bijector: nn.Module, latents: LatentModel, state: Mapping[str
         >>> sorted(unused)
         ['flowUpsamplerNet.f.0.bias', 'flowUpsamplerNet.f.0.weight']
     """
+    state = _without_wrapper(state)
     entries = _entries(bijector, latents)
-    shapes = {key: entry.shape for key, entry in entries.items()} | _unused_shapes(bijector, latents)
+    unused = _unused_shapes(bijector, state)
+    shapes = {key: entry.shape for key, entry in entries.items()} | unused
     for key in state:
         if key not in shapes:
             raise UserError(
@@ -102,7 +112,7 @@ def from_published(bijector: nn.Module, latents: LatentModel, state: Mapping[str
     for module in bijector.modules():
         if isinstance(module, ActNorm):
             module.mark_initialized()
-    return {key: state[key].clone() for key in _unused_shapes(bijector, latents)}
+    return {key: state[key].clone() for key in unused}
 
 
 def to_published(
@@ -134,9 +144,9 @@ def to_published(
         'RRDB.conv_first.weight'
     """
     state = {key: entry.write() for key, entry in _entries(bijector, latents).items()}
-    for key, shape in _unused_shapes(bijector, latents).items():
-        state[key] = torch.zeros(shape) if unused is None else unused[key]
-    return state
+    if unused is None:
+        unused = {key: torch.zeros(shape) for key, shape in _unused_shapes(bijector).items()}
+    return state | {key: value.clone() for key, value in unused.items()}
 
 
 def published_shapes(bijector: nn.Module, latents: LatentModel) -> dict[str, tuple[int, ...]]:
@@ -165,15 +175,26 @@ def published_shapes(bijector: nn.Module, latents: LatentModel) -> dict[str, tup
         (4, 3, 3, 3)
     """
     shapes = {key: entry.shape for key, entry in _entries(bijector, latents).items()}
-    return shapes | _unused_shapes(bijector, latents)
+    return shapes | _unused_shapes(bijector)
 
 
-def _unused_shapes(bijector: nn.Module, latents: LatentModel) -> dict[str, tuple[int, ...]]:
+def _without_wrapper(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    if all(key.startswith(PARALLEL) for key in state):
+        return {key.removeprefix(PARALLEL): value for key, value in state.items()}
+    return state
+
+
+def _unused_shapes(bijector: nn.Module, state: Mapping[str, Tensor] | None = None) -> dict[str, tuple[int, ...]]:
+    """Shapes of the layer that is never used; ``state`` decides where the network allows for both."""
     encoder = _encoder(bijector)
-    # 64 features whatever the encoder's width is: the layer is built, and never run.
+    # 64 features whatever the encoder's width is.
     features = 64 * (1 + len(encoder.stack_blocks))
-    deepest = latents.shifts[-1].channels
-    return {f"{FLOW}.f.0.weight": (deepest, features, 3, 3), f"{FLOW}.f.0.bias": (deepest,)}
+    outputs = UNUSED_WITH_SPLITS if _multiscale(bijector).factor_outs else UNUSED_WITHOUT_SPLITS
+    weight, bias = f"{FLOW}.f.0.weight", f"{FLOW}.f.0.bias"
+    # Splits may be enabled without a level that has one: after level l there is one for l < L - 1 only.
+    if state is not None and bias in state and tuple(state[bias].shape) == (UNUSED_WITH_SPLITS,):
+        outputs = UNUSED_WITH_SPLITS
+    return {weight: (outputs, features, 3, 3), bias: (outputs,)}
 
 
 def _encoder(bijector: nn.Module) -> RRDBEncoder:
@@ -182,12 +203,15 @@ def _encoder(bijector: nn.Module) -> RRDBEncoder:
     return bijector.function
 
 
-def _entries(bijector: nn.Module, latents: LatentModel) -> dict[str, _Entry]:
-    encoder = _encoder(bijector)
-    entries = {f"RRDB.{key}": _tensor(value) for key, value in encoder.state_dict(keep_vars=True).items()}
+def _multiscale(bijector: nn.Module) -> MultiScale:
     assert isinstance(bijector, ContextMap)
-    multiscale = bijector.bijector
-    assert isinstance(multiscale, MultiScale)
+    assert isinstance(bijector.bijector, MultiScale)
+    return bijector.bijector
+
+
+def _entries(bijector: nn.Module, latents: LatentModel) -> dict[str, _Entry]:
+    encoder, multiscale = _encoder(bijector), _multiscale(bijector)
+    entries = {f"RRDB.{key}": _tensor(value) for key, value in encoder.state_dict(keep_vars=True).items()}
     for number, layer in enumerate(_layers(multiscale)):
         prefix = f"{FLOW}.layers.{number}"
         if isinstance(layer, FactorOut):

@@ -18,38 +18,64 @@ from benchmarks.__main__ import main
 from benchmarks.peers import table
 from benchmarks.peers.cases import CALLS, cases, repeated
 from benchmarks.peers.libraries import LIBRARIES, build, takes_part
-from benchmarks.peers.measured import PHASES, saved_bytes
+from benchmarks.peers.measured import PHASES, phases, saved_bytes
 from benchmarks.peers.model import Model
 from benchmarks.peers.options import Options, arguments
-from benchmarks.peers.products import products_of
-from benchmarks.peers.work import QUICK, RECORD, Work
-from flowkit import PackableConv2d
+from benchmarks.peers.work import FULL, GRIDS, QUICK, RECORD, Work
+from benchmarks.products import products
 
-BUILT = [(library, name) for name in RECORD for library in LIBRARIES if takes_part(library, name)]
-PARTS = ("times", "saved", "parameters", "conditions")
+PAIRS = {
+    grid: [(library, name) for name, work in works.items() for library in LIBRARIES if takes_part(library, work)]
+    for grid, works in GRIDS.items()
+}
+BUILT = PAIRS["quick"]
+VECTORS = [name for name, work in RECORD.items() if len(work.event) == 1]
+PARTS = ("times", "conditional", "saved", "parameters", "conditions")
 
 
 def test_every_library_takes_part_where_it_can():
-    absent = {(library, name) for name in RECORD for library in LIBRARIES} - set(BUILT)
+    absent = {(library, name) for name in QUICK for library in LIBRARIES} - set(BUILT)
+    conditional = [name for name, work in QUICK.items() if work.context]
     assert absent == {
         *(("zuko", name) for name in ("glow", "plain_glow")),
-        *(("FrEIA", name) for name in ("spline", "maf", "glow")),
+        *(("FrEIA", name) for name in ("spline", "maf", "glow", *conditional)),
+        *(("normflows", name) for name in conditional if not name.startswith("nsf given")),
         ("nflows", "glow"),
     }
-    assert list(QUICK) == list(RECORD)
+
+
+def test_all_grids_have_the_same_models():
+    for works in (QUICK, RECORD, FULL):
+        models = {(work.model, work.context > 0) for work in works.values()}
+        assert models == {
+            *((name, False) for name in ("spline", "affine", "maf", "glow", "plain_glow")),
+            *((name, True) for name in ("maf", "nsf", "nsf_autoregressive", "realnvp")),
+        }
+
+
+def test_the_record_has_a_diagonal_of_the_whole_grid():
+    assert RECORD.items() <= FULL.items()
+    grid = {(work.model, work.context, work.batch) for work in FULL.values() if work.context}
+    assert len(grid) == 4 * 3 * 3
+    assert {(work.context, work.batch) for work in RECORD.values() if work.context} == {
+        (16, 512),
+        (64, 1024),
+        (128, 4096),
+    }
 
 
 @pytest.mark.parametrize(("library", "name"), BUILT)
 def test_log_densities_are_finite_and_samples_have_the_datas_shape(library, name):
     work = QUICK[name]
-    model = build(library, name, work)
+    model = build(library, work)
     samples = PHASES["sampling"](model, work)()
     assert isinstance(samples, Tensor)
     assert samples.shape == (work.batch, *work.event)
     assert samples.isfinite().all()
     assert not samples.requires_grad
     assert not model.module.training
-    log_prob = model.log_prob(work.data())
+    log_prob = PHASES["log_prob"](model, work)()
+    assert isinstance(log_prob, Tensor)
     assert log_prob.shape == (work.batch,)
     assert log_prob.isfinite().all()
 
@@ -57,27 +83,51 @@ def test_log_densities_are_finite_and_samples_have_the_datas_shape(library, name
 @pytest.mark.parametrize(("library", "name"), BUILT)
 def test_training_steps_learn(library, name):
     work = QUICK[name]
-    model = build(library, name, work)
+    model = build(library, work)
     step = PHASES["training step"](model, work)
     step()
     with torch.no_grad():
-        before = model.log_prob(work.data()).mean()
+        before = model.log_prob(*work.data()).mean()
     for _ in range(5):
         step()
     with torch.no_grad():
-        assert model.log_prob(work.data()).mean() > before
+        assert model.log_prob(*work.data()).mean() > before
     assert all(parameter.grad is None for parameter in model.parameters)
 
 
-@pytest.mark.parametrize(("library", "name"), [pair for pair in BUILT if len(RECORD[pair[1]].event) == 1])
+@pytest.mark.parametrize(("library", "name"), [pair for pair in PAIRS["record"] if pair[1] in VECTORS])
 def test_vector_models_have_the_same_number_of_parameters_in_every_library(library, name):
-    # To the last one: the same matrices and offsets, and nothing else.
-    assert build(library, name, RECORD[name]).size == build("flowkit", name, RECORD[name]).size
+    work = RECORD[name]
+    size, own = build(library, work).size, build("flowkit", work).size
+    if work.context:
+        # Matrices in LU form have an offset or not, and nflows' context has one of its own.
+        assert size == pytest.approx(own, rel=0.011)
+    else:
+        # To the last one: the same matrices and offsets, and nothing else.
+        assert size == own
 
 
-@pytest.mark.parametrize(("work", "libraries"), [("glow", 2), ("plain_glow", 4)])
-def test_glows_are_about_as_large_in_every_library(work, libraries):
-    sizes = [build(library, name, RECORD[name]).size for library, name in BUILT if name == work]
+@pytest.mark.parametrize(("library", "name"), [pair for pair in BUILT if QUICK[pair[1]].context])
+def test_densities_and_samples_depend_on_the_context(library, name):
+    work = QUICK[name]
+    model = build(library, work)
+    step = PHASES["training step"](model, work)
+    # From a start that may be the identity, whatever the context.
+    step()
+    model.module.eval()
+    x, context = work.data()
+    with torch.no_grad():
+        assert not torch.allclose(model.log_prob(x, context), model.log_prob(x, context + 1), atol=1e-6)
+        drawn = []
+        for given in (context[:1], context[:1] + 1):
+            torch.manual_seed(0)
+            drawn.append(model.sample(work.batch, given))
+    assert not torch.allclose(*drawn, atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "libraries"), [("glow", 2), ("plain_glow", 4)])
+def test_glows_are_about_as_large_in_every_library(name, libraries):
+    sizes = [build(library, RECORD[name]).size for library, other in PAIRS["record"] if other == name]
     # They differ in the latents' means and the 1x1 convolutions, which are small.
     assert len(sizes) == libraries
     assert max(sizes) <= 1.05 * min(sizes)
@@ -88,13 +138,13 @@ def test_glows_are_about_as_large_in_every_library(work, libraries):
 def test_couplings_keep_the_first_half(library, name):
     """As the first layer does, alone; FrEIA's blocks have two couplings."""
     work = QUICK[name]
-    model = build(library, name, replace(work, settings=replace(work.settings, layers=1)))
+    model = build(library, replace(work, settings=replace(work.settings, layers=1)))
     with torch.no_grad():
         for parameter in model.parameters:
             generator = torch.Generator().manual_seed(parameter.numel())
             # So small that no exponential of a network's output vanishes.
             parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator))
-    x = 0.5 * work.data()[0]
+    x = 0.5 * work.data()[0][0]
     hessian = torch.autograd.functional.hessian(lambda point: model.log_prob(point[None])[0], x)
     coupled = hessian.abs() > 1e-6
     half = len(x) // 2
@@ -105,8 +155,12 @@ def test_couplings_keep_the_first_half(library, name):
 
 def test_every_library_gets_the_same_batch_each_time():
     for work in RECORD.values():
-        assert torch.equal(work.data(), work.data())
-        assert work.data().shape == (work.batch, *work.event)
+        x, *context = data = work.data()
+        for one, other in zip(data, work.data(), strict=True):
+            assert torch.equal(one, other)
+        assert x.shape == (work.batch, *work.event)
+        assert [part.shape for part in context] == ([(work.batch, work.context)] if work.context else [])
+        assert [part.shape for part in work.condition()] == ([(1, work.context)] if work.context else [])
 
 
 class Exponential(nn.Module):
@@ -126,7 +180,7 @@ class Exponential(nn.Module):
 
 def test_what_a_step_keeps_is_counted_once_without_what_is_there_anyway():
     module = Exponential()
-    work = Work((3,), RECORD["maf"].settings, batch=16)
+    work = Work("maf", (3,), RECORD["maf"].settings, batch=16)
     model = Model(module, module.log_prob, lambda number: torch.zeros(number, 3))
     # y; what was computed for nothing is gone at the end, and the batch, the weight and the mask are not counted, but
     # x's gradient is not needed, so that the masked weight is not kept.
@@ -136,7 +190,7 @@ def test_what_a_step_keeps_is_counted_once_without_what_is_there_anyway():
 def test_what_is_saved_grows_with_the_depth():
     work = QUICK["affine"]
     deeper = replace(work, settings=replace(work.settings, layers=2 * work.settings.layers))
-    once, twice = (saved_bytes(build("flowkit", "affine", each), each) for each in (work, deeper))
+    once, twice = (saved_bytes(build("flowkit", each), each) for each in (work, deeper))
     assert 1.8 * once < twice < 2.2 * once
 
 
@@ -164,27 +218,74 @@ def test_products_are_done_again_alone():
             call()
         return {module: dict(by_operation) for module, by_operation in counter.get_flop_counts().items()}
 
-    replay = products_of(step)
+    replay = products(step).replay
     assert counted(replay)["Global"] == counted(step)["Global"] != {}
     names = operators(replay)
     assert {"aten::bmm", "aten::addmm", "aten::mm", "aten::convolution", "aten::convolution_backward"} <= names
     assert not names & {"aten::tanh", "aten::sum", "aten::relu", "aten::rand"}
 
 
-def test_convolutions_by_kernels_that_are_kept_are_done_again():
-    layer, images = PackableConv2d(4, 2, 3).eval(), torch.rand(2, 4, 8, 8)
+def test_multiply_adds_are_those_of_the_layers():
+    network = nn.Sequential(nn.Linear(5, 16), nn.ReLU(), nn.Linear(16, 7), nn.ReLU(), nn.Linear(7, 2))
+    x = torch.rand(11, 5)
+    forward = 11 * (5 * 16 + 16 * 7 + 7 * 2)
+    assert products(lambda: network(x)).multiply_adds == forward
+    with torch.no_grad():
+        assert products(lambda: network(x)).multiply_adds == forward
+    # Gradients of weights, and of all images but the first.
+    backward = forward + 11 * (16 * 7 + 7 * 2)
+    assert products(lambda: network(x).sum().backward()).multiply_adds == forward + backward
 
-    def call() -> None:
-        with torch.no_grad():
-            layer(images)
 
-    assert "mkldnn::_convolution_pointwise" in operators(call) & operators(products_of(call))
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_multiply_adds_of_convolutions_are_those_of_their_taps(transposed, groups):
+    layer = nn.ConvTranspose2d if transposed else nn.Conv2d
+    convolution = layer(4, 6, 3, padding=1, stride=2, groups=groups, bias=False)
+    images = torch.rand(2, 4, 8, 8, requires_grad=True)
+    result = convolution(images)
+    # A place for each use of a kernel of one channel: of the result, or of the image that is spread out.
+    places = (images if transposed else result).numel()
+    forward = places * (6 if transposed else 4) // groups * 9
+    assert products(lambda: convolution(images)).multiply_adds == forward
+    assert products(lambda: convolution(images).sum().backward()).multiply_adds == 3 * forward
+
+
+def test_a_flow_does_the_multiply_adds_of_its_networks():
+    work = QUICK["affine"]
+    (first, second), features = work.settings.hidden, work.event[0]
+    half = features // 2
+    networks = work.settings.layers * (half * first + first * second + second * 2 * half)
+    call = PHASES["sampling"](build("flowkit", work), work)
+    assert products(call).multiply_adds == work.batch * networks
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_no_product_of_flowkits_is_left_out(name):
+    """As far as PyTorch's own counter knows them: no packed kernels, and no products with a single vector."""
+    work = QUICK[name]
+    call = PHASES["training step"](build("flowkit", work), work)
+    counted = products(call).multiply_adds
+    with FlopCounterMode(display=False) as counter:
+        call()
+    assert counted >= counter.get_total_flops() / 2 > 0
+    if len(work.event) == 1:
+        assert counted == counter.get_total_flops() / 2
+
+
+def test_a_product_by_an_unknown_operator_is_told():
+    @torch.library.custom_op("benchmarks_test::product", mutates_args=())
+    def product(a: Tensor, b: Tensor) -> Tensor:
+        return a @ b
+
+    with pytest.raises(RuntimeError, match="operator benchmarks_test::product is not known"):
+        products(lambda: product(torch.rand(2, 3), torch.rand(3, 4)))
 
 
 def test_what_is_timed_can_be_made_in_another_process():
-    (*_, compiled) = made = cases("affine", "training step", QUICK["affine"], compile_too=True)
+    (*_, compiled) = made = cases("training step", QUICK["affine"], compile_too=True)
     assert compiled == table.COMPILED
-    assert list(made)[:-1] == list(cases("affine", "training step", QUICK["affine"], compile_too=False))
+    assert list(made)[:-1] == list(cases("training step", QUICK["affine"], compile_too=False))
     for prepare in made.values():
         repeated(pickle.loads(pickle.dumps(prepare)))
 
@@ -196,13 +297,12 @@ def test_a_run_is_several_calls():
 
 
 def test_options_reach_the_benchmarks():
-    assert arguments(Options(quick=True, rounds=3)) == [
+    assert arguments(Options("quick", rounds=3)) == [
         "-p",
         "benchmarks.peers.options",
+        "--peers-works=quick",
         "--peers-rounds=3",
-        "--peers-quick",
     ]
-    assert "--peers-quick" not in arguments(Options())
 
 
 @pytest.fixture(scope="module")
@@ -219,14 +319,21 @@ def test_a_quick_run_leaves_a_record_and_tables(quick):
     assert {"machine", "versions", "threads", "rounds", "calls", "works", "command", "minutes"} <= set(record)
     assert {"python", "torch", "flowkit", "nflows", "normflows", "zuko", "FrEIA"} <= set(record["versions"])
     found = {(timing["group"], timing["name"]) for timing in record["timings"]}
-    timed = [*BUILT, *((table.PRODUCTS, name) for name in RECORD)]
-    assert found == {(f"{name}, {phase}", library) for library, name in timed for phase in PHASES}
+    timed = [*BUILT, *((table.PRODUCTS, name) for name, work in QUICK.items() if not work.context)]
+    assert found == {(f"{name}, {phase}", library) for library, name in timed for phase in phases(QUICK[name])}
+    assert record["multiply_adds"].keys() == {group for group, _ in found}
     assert all(len(timing["seconds"]) == record["rounds"] == 2 for timing in record["timings"])
     assert {(library, name) for name, libraries in record["models"].items() for library in libraries} == set(BUILT)
     assert all(figures["saved_bytes"] > 0 for libraries in record["models"].values() for figures in libraries.values())
     page = (quick / "page.md").read_text()
     assert "old" not in page
-    assert table.sections(record)["times"] in page
+    parts = table.sections(record)
+    assert parts["times"] in page
+    assert parts["conditional"] in page
+    assert "given" not in parts["times"]
+    assert [row["work"] for row in rows_of(parts["conditional"])] == [
+        f"{name}, {phase}" for name, work in QUICK.items() if work.context for phase in PHASES
+    ]
 
 
 def test_tables_are_made_again_of_the_record_alone(quick):
@@ -262,7 +369,9 @@ RECORDED: dict[str, Any] = {
         # In another order than the columns.
         *fake("maf, sampling", zuko=400.0, normflows=5123.4, flowkit=100.0, nflows=250.0, flowkit_compiled=9.876),
         *fake("affine, sampling", flowkit=2.0, FrEIA=1.0, **{table.PRODUCTS: 0.5}),
+        *fake("maf given 16, batch 512, log_prob", flowkit=2.0, zuko=3.0),
     ],
+    "multiply_adds": {"affine, sampling": 25_000_000},
     "models": {
         "maf": {
             "nflows": {"saved_bytes": 3_000_000, "parameters": 1234},
@@ -288,7 +397,17 @@ def test_times_are_in_their_columns_beside_the_fastest_peer():
     }
     assert fast["fastest peer / flowkit"] == "0.50 (FrEIA)"
     assert fast["nflows"] == fast["flowkit compiled"] == "none"
-    assert fast["flowkit's products alone"] == "0.500 ms ± 3 %"
+    assert fast["flowkit's products alone"] == "0.500 ms ± 3 %, 0.0250 G"
+
+
+def test_conditional_flows_have_a_table_of_their_own():
+    (row,) = rows_of(table.sections(RECORDED)["conditional"])
+    assert row == {
+        "work": "maf given 16, batch 512, log_prob",
+        "flowkit": "2.00 ms ± 3 %",
+        "zuko": "3.00 ms ± 3 %",
+        "fastest peer / flowkit": "1.50 (zuko)",
+    }
 
 
 def test_memory_and_parameters_are_in_their_columns():
@@ -311,4 +430,5 @@ def test_memory_and_parameters_are_in_their_columns():
 def test_conditions_say_what_was_run():
     text = table.sections(RECORDED)["conditions"]
     assert "2 threads" in text
+    assert "batches of 512 x 6, given 16 numbers; layers 5, hidden 64 x 64." in text
     assert "- **glow**: batches of 16 x 3 x 32 x 32; levels 3, steps 8, hidden 128." in text

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from flowkit import Bijector, BoundBijector, Chain, Inverse, sum_event
+from flowkit import Bijector, Chain, Inverse, sum_event
+from flowkit.bijectors import BoundBijector
 
 
 class ScaleByContext(Bijector[Tensor, Tensor]):

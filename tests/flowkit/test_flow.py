@@ -10,7 +10,6 @@ from flowkit import (
     Bijector,
     Chain,
     Coupling,
-    Distribution,
     Factorised,
     FactorOut,
     Flow,
@@ -22,8 +21,8 @@ from flowkit import (
     ZeroConv2d,
     bits_per_dim,
     initialize,
-    normal_like,
 )
+from flowkit.distributions import Distribution, normal_like
 from flowkit.testing.subject import perturb
 
 

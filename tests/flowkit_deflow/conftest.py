@@ -16,7 +16,8 @@ from skimage import data
 
 from flowkit_deflow.app.cli import main
 from flowkit_deflow.settings.presets import preset
-from flowkit_deflow.settings.schema import Run, override
+from flowkit_deflow.settings.schema import Run
+from flowkit_deflow.settings.text import override
 from flowkit_deflow.training.trainer import train
 
 HEIGHT, WIDTH = 40, 56

@@ -7,7 +7,8 @@ import torch
 from skimage import data
 from torch import Tensor
 
-from flowkit import MixedResolution, ZeroConv2d
+from flowkit import ZeroConv2d
+from flowkit.nn import MixedResolution
 from flowkit_deflow.method.latents import DomainShift
 from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.settings.presets import PRESETS

@@ -210,10 +210,22 @@ class TestAtomicFolder:
 
     def test_a_file_of_that_name(self, tmp_path: Path) -> None:
         (tmp_path / "model").write_text("precious")
-        with pytest.raises(UserError) as caught:
+        with pytest.raises(UserError, match=r"model: a file has that name; give the name of a folder$"):
             write_model(tmp_path / "model")
-        assert "a file has that name" in told(caught, tmp_path / "model")
         assert (tmp_path / "model").read_text() == "precious"
+
+    def test_other_files_than_those_that_may_be_replaced(self, tmp_path: Path) -> None:
+        (tmp_path / "thesis.tex").write_text("precious")
+        with (
+            pytest.raises(UserError, match=r"holds 'thesis\.tex', which replacing the folder would delete"),
+            atomic_folder(tmp_path, replaces=("config.json",)),
+        ):
+            pytest.fail("the block was entered")
+        assert (tmp_path / "thesis.tex").read_text() == "precious"
+
+    def test_an_error_about_another_file_is_not_blamed_on_this_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError, match=r"missing\.txt"), atomic_folder(tmp_path / "model"):
+            (tmp_path / "missing.txt").read_text()
 
     def test_a_full_disk(self, tmp_path: Path) -> None:
         with pytest.raises(UserError) as caught, atomic_folder(tmp_path / "model") as temporary:

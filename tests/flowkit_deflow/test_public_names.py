@@ -1,19 +1,24 @@
 """The two packages meet at flowkit's public names alone."""
 
 import ast
+import importlib
+import pkgutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import flowkit
-import flowkit.testing
 import flowkit_deflow
 
-# What is public of flowkit: its own names, and those of the part that checks bijectors.
-PUBLIC = {"flowkit": flowkit.__all__, "flowkit.testing": flowkit.testing.__all__}
+# What is public of flowkit: its own names, and those of the rooms and of the part that checks bijectors.
+ROOMS = ("bijectors", "distributions", "models", "nn", "ops", "testing", "transforms")
+PUBLIC = {"flowkit": flowkit.__all__} | {
+    f"flowkit.{room}": importlib.import_module(f"flowkit.{room}").__all__ for room in ROOMS
+}
 FLOWKIT = sorted(Path(flowkit.__file__).parent.rglob("*.py"))
 APPLICATION = sorted(Path(flowkit_deflow.__file__).parent.rglob("*.py"))
 
@@ -57,6 +62,21 @@ def test_what_is_announced_is_there(package: object) -> None:
     announced: list[str] = package.__all__  # type: ignore[attr-defined]
     assert announced == sorted(set(announced), key=announced.index)
     assert all(hasattr(package, name) for name in announced)
+
+
+def packages() -> Iterator[ModuleType]:
+    for package in (flowkit, flowkit_deflow):
+        yield package
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if found.ispkg:
+                yield importlib.import_module(found.name)
+
+
+@pytest.mark.parametrize("package", list(packages()), ids=lambda package: package.__name__)
+def test_no_package_exports_a_name_that_a_module_beside_it_has(package: ModuleType) -> None:
+    # The name would stand for the one or the other, as what was imported first.
+    exported = getattr(package, "__all__", ())
+    assert not set(exported) & {module.name for module in pkgutil.iter_modules(package.__path__)}
 
 
 def test_both_are_of_one_version() -> None:

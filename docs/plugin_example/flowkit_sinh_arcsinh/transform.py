@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from flowkit import BoundedLogScale, Transform
+from flowkit.transforms import BoundedLogScale, Transform
 
 __all__ = ["SinhArcsinh"]
 

@@ -1,1 +1,3 @@
 """What the backward pass finds stored of a chain."""
+
+__all__: list[str] = []

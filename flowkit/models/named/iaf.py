@@ -21,7 +21,7 @@ def iaf(features: int, layers: int = 5, hidden: Sequence[int] = (64, 64), contex
 
     .. math:: x_i = z_i\, e^{s_i(z_{<i}, c)} + b_i(z_{<i}, c)
 
-    Samples take one pass of each network, as variational inference wants it; densities of given data are found
+    Samples take one pass of each network, as variational inference needs; densities of given data are computed
     feature by feature.
 
     Args:

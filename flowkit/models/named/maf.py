@@ -21,7 +21,7 @@ def maf(features: int, layers: int = 5, hidden: Sequence[int] = (64, 64), contex
 
     .. math:: z_i = x_i\, e^{s_i(x_{<i}, c)} + b_i(x_{<i}, c)
 
-    Densities take one pass of each network; samples are found feature by feature. Train it on data of about mean 0
+    Densities take one pass of each network; samples are computed feature by feature. Train it on data of about mean 0
     and variance 1.
 
     Args:

@@ -24,7 +24,8 @@ def nice(features: int, layers: int = 4, hidden: Sequence[int] = (128, 128), con
     .. math:: z_K = x_K, \qquad z_i = x_i + b_i(x_K, c) \text{ for } i \notin K; \qquad
               \log\left|\det \frac{\partial z}{\partial x}\right| = \sum_i s_i
 
-    The couplings keep the even and the odd features in turn. Of all flows here the steadiest, and the least able.
+    The couplings keep the even and the odd features in turn. It is the most stable of the named flows, and the least
+    expressive.
 
     Args:
         features: entries of a vector, >= 2.

@@ -35,7 +35,7 @@ def nsf(
 
     ``S`` is a monotonic spline of ``bins`` pieces on ``[-bound, bound]`` and the identity outside. Before each layer
     a learned matrix in LU form mixes the features; between autoregressive layers it starts as a reversal. Couplings
-    are fast both ways; autoregressive layers are the more able, and sample feature by feature. Train it on data of
+    are fast both ways; autoregressive layers are more expressive, but sample feature by feature. Train it on data of
     about mean 0 and variance 1, within the bound.
 
     Args:
@@ -73,7 +73,7 @@ def nsf(
     for layer in range(layers):
         start = torch.eye(features)
         if autoregressive and layer:
-            # Else the order would stay as it is, and the first feature see no other in any layer.
+            # Without a reversal, the first feature would depend on no other in any layer.
             start = start.flip(0)
         parts.append(LULinear(features, start=start))
         spline = RationalQuadraticSpline(bins, bound)

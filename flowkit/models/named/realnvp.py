@@ -22,7 +22,7 @@ def realnvp(features: int, layers: int = 8, hidden: Sequence[int] = (128, 128), 
 
     .. math:: z_K = x_K, \qquad z_i = x_i\, e^{s_i(x_K, c)} + b_i(x_K, c) \text{ for } i \notin K
 
-    Each coupling is followed by a learned matrix in LU form, which lets any features meet in any coupling. Both
+    Each coupling is followed by a learned matrix in LU form, so that each coupling can combine any features. Both
     directions take one pass of each network. Train it on data of about mean 0 and variance 1.
 
     Args:
@@ -56,7 +56,7 @@ def realnvp(features: int, layers: int = 8, hidden: Sequence[int] = (128, 128), 
     require_counts(1, layers=layers)
     parts: list[Bijector[Any, Any]] = []
     for layer in range(layers):
-        # From zeros on, affine couplings learn more slowly at first: at 500 steps they were up to 0.05 nats behind.
+        # Starting from zeros, affine couplings learn more slowly: after 500 steps they were up to 0.05 nats behind.
         coupling = vector_coupling(features, ScaleShift(), layer % 2, hidden, context_features, start_at_identity=False)
         parts += [coupling, LULinear(features, start=torch.eye(features))]
     return Flow(Chain(parts), StandardNormal(), (features,))

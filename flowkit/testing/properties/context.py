@@ -1,4 +1,4 @@
-"""What a context does."""
+"""How bijectors use their context."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from flowkit.testing.violation import ContractViolation, NotApplicable
 
 __all__ = ["PROPERTIES"]
 
-# A context of another sample moves what it conditions by the order of the parameters' perturbation.
+# Another context changes results by about as much as the parameters are perturbed, far more than this.
 VISIBLE = 1e-6
 
 
@@ -73,7 +73,7 @@ PROPERTIES = (
         "bind",
         "bind(context) gives what passing the context gives, both ways; shapes stay known.",
         ROUNDING,
-        "the same operations on the same numbers, a part of them done before",
+        "the same operations on the same numbers, some of them done earlier",
         _bind,
     ),
     Property(

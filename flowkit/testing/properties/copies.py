@@ -1,4 +1,4 @@
-"""Copies are the same and apart; changed parameters take effect."""
+"""Copies are equal and independent; changed parameters take effect."""
 
 import copy
 import io
@@ -74,7 +74,7 @@ def _updates(subject: Subject) -> Iterator[Measurement]:
     perturb(bijector, subject.case.deviation, torch.Generator().manual_seed(subject.seed + 1))
     loaded = subject.fresh()
     loaded.load_state_dict(bijector.state_dict())
-    # The very tensor that came out before: by it, a remembered input would be found.
+    # The very tensor that forward returned: a cache keyed by it would give back the old input.
     what = "inverse of what forward gave before the parameters were changed"
     with torch.no_grad():
         got, expected = (tuple(one.inverse(z, sample.context)) for one in (bijector, loaded))
@@ -112,7 +112,7 @@ PROPERTIES = (
         "updates_take_effect",
         "Parameters that are changed in place, as an optimiser does, take effect in both directions: no stale cache.",
         ROUNDING,
-        "a new bijector runs the same operations on the same numbers; what is stale is off by as much as they moved",
+        "a new bijector runs the same operations on the same numbers; a stale result is off by as much as they moved",
         _updates,
         states=("perturbed",),
     ),

@@ -25,13 +25,13 @@ def _finite_or_refused(subject: Subject) -> Iterator[Measurement]:
             ("inverse", bijector.inverse, sample.z, bijector.codomain(version.dtype)),
         ):
             for magnitude in MAGNITUDES:
-                for value in _of_size(like, magnitude):
+                for value in _values_of_magnitude(like, magnitude):
                     _check(name, direction, value, sample.context, interval, magnitude)
                     yield HOLDS
 
 
-def _of_size(like: Any, magnitude: float) -> Iterator[Any]:
-    """Values of that size: of both signs (those of random numbers), all positive, all negative."""
+def _values_of_magnitude(like: Any, magnitude: float) -> Iterator[Any]:
+    """Values of one magnitude: of random signs, all positive, all negative."""
     yield apply_to(like, lambda t: magnitude * torch.where(t > t.median(), 1.0, -1.0).to(t))
     yield apply_to(like, lambda t: torch.full_like(t, magnitude))
     yield apply_to(like, lambda t: torch.full_like(t, -magnitude))
@@ -52,9 +52,9 @@ def _check(name: str, direction: Any, value: Any, context: Any, interval: Interv
         return
     if not within:
         raise ContractViolation(f"{what} is not refused, though some lie outside {interval}")
-    for part, its in [(part, "result") for part in tensors(result)] + [(log_det, "log-determinant")]:
+    for part, part_name in [(part, "result") for part in tensors(result)] + [(log_det, "log-determinant")]:
         if not part.isfinite().all():
-            raise ContractViolation(f"{what} gives a {its} that is not finite")
+            raise ContractViolation(f"{what} gives a {part_name} that is not finite")
 
 
 PROPERTIES = (
@@ -63,7 +63,7 @@ PROPERTIES = (
         "Values of size 1e-6 to 1e4, of either sign, give finite results and log-determinants in float64 and float32 "
         "if they lie within the stated interval, and a ValueError that names it otherwise.",
         EXACT,
-        "finite is all that is asked: a sigmoid saturates at 1e4, so that no round trip could be",
+        "only finiteness is asked: a sigmoid saturates at 1e4, where no round trip is possible",
         _finite_or_refused,
         states=("perturbed",),
     ),

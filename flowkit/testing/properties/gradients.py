@@ -17,11 +17,11 @@ from flowkit.testing.violation import ContractViolation, NotApplicable
 
 __all__ = ["PROPERTIES"]
 
-# Enough that some reach each ReLU and each bin of a spline.
+# Enough samples to reach each ReLU and each bin of a spline.
 SAMPLES = 16
-# Bijectors with other parameters that are asked when one gives no gradient.
+# How many bijectors with other parameters are tried when one gives no gradient.
 OTHERS = 3
-# What is left where terms of order one cancel; a gradient that is there is orders of magnitude larger.
+# Rounding of terms of order one that cancel; a real gradient is orders of magnitude larger.
 ZERO = 1e-12
 
 
@@ -42,7 +42,7 @@ def _gradcheck(subject: Subject) -> Iterator[Measurement]:
             context = apply_to(sample.context, lambda _: next(given))
             swapped = _split(next(given), parameters) if parameters else {}
             result, log_det = torch.func.functional_call(module, swapped, (x, context))
-            # An output that is cut off from the graph would be passed over: attached by a zero, its slope is wrong.
+            # gradcheck skips outputs that are detached from the graph: adding zero attaches them, so that it sees them.
             attached = torch.stack([part.sum() for part in flat]).sum() * 0.0
             return tuple(part + attached for part in [*tensors(result), *tensors(log_det)])
 
@@ -67,8 +67,11 @@ def _explained(message: str, inputs: list[str]) -> str:
     found = re.search(r"output (\d+) with respect to input (\d+)", message)
     if found is None:
         return message.strip().splitlines()[0]
-    output, of = found[1], inputs[int(found[2])]
-    return f"autograd's gradient of output {output} (the last is the log-determinant) by {of} is not the slope it has"
+    output, name = found[1], inputs[int(found[2])]
+    return (
+        f"autograd's gradient of output {output} (the last is the log-determinant) with respect to {name} is not the "
+        "slope of the function"
+    )
 
 
 def _reaches_parameters(subject: Subject) -> Iterator[Measurement]:
@@ -77,7 +80,7 @@ def _reaches_parameters(subject: Subject) -> Iterator[Measurement]:
     for name in ("forward", "inverse"):
         unreached = _unreached(subject, name)
         if subject.state == "perturbed":
-            # A network whose ReLUs are all off is such a point too, which other parameters are not at.
+            # All ReLUs of a network may be off by chance: that is no failure if other parameters give a gradient.
             other = subject
             for _ in range(OTHERS):
                 if not unreached:
@@ -90,12 +93,12 @@ def _reaches_parameters(subject: Subject) -> Iterator[Measurement]:
 
 
 def _unreached(subject: Subject, name: str) -> set[str]:
-    """The parameters that a direction gives no gradient, or zeros alone."""
+    """The parameters that receive no gradient from a direction, or only zeros."""
     bijector, sample = subject.bijector, subject.sample(subject.batch(SAMPLES))
     parameters = {key: p for key, p in bijector.named_parameters() if p.requires_grad}
     value = sample.x if name == "forward" else sample.z
     result, log_det = getattr(bijector, name)(value, sample.context)
-    # The gradient of a plain sum may vanish where that of the numbers does not.
+    # The gradient of a plain sum may vanish by symmetry: random weights break it.
     generator = torch.Generator().manual_seed(subject.seed)
     loss = torch.stack(
         [
@@ -121,8 +124,8 @@ PROPERTIES = (
         "Gradients of both directions' results and log-determinants, with respect to input, context and parameters, "
         "pass gradcheck.",
         EXACT,
-        "torch.autograd.gradcheck in fast mode with its own tolerances: slopes by differences of 1e-6 are good to "
-        "1e-5 of what they are",
+        "torch.autograd.gradcheck in fast mode with its own tolerances: finite differences with steps of 1e-6 "
+        "are good to a relative 1e-5",
         _gradcheck,
     ),
     Property(

@@ -1,4 +1,4 @@
-"""Samples do not see each other."""
+"""Samples in a batch do not affect each other."""
 
 from collections.abc import Iterator
 from math import prod
@@ -15,8 +15,8 @@ from flowkit.testing.violation import NotApplicable
 __all__ = ["PROPERTIES"]
 
 BECAUSE = (
-    "batches of other sizes are summed in another order, which rounds at 1e-16 per operation; what leaks from a "
-    "neighbour is of the size of the values"
+    "batches of other sizes are summed in another order, which rounds at 1e-16 per operation; a leak from a "
+    "neighbour is as large as the values"
 )
 
 
@@ -70,7 +70,7 @@ def _batch_shapes(subject: Subject) -> Iterator[Measurement]:
 PROPERTIES = (
     Property(
         "batch_independence",
-        "What a sample gives does not depend on its neighbours in the batch.",
+        "The results of a sample do not depend on its neighbours in the batch.",
         ROUNDING,
         BECAUSE,
         _alone,

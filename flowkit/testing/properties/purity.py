@@ -1,4 +1,4 @@
-"""A call gives the same each time, and leaves nothing changed."""
+"""Calls are deterministic in eval mode and have no side effects."""
 
 import random
 from collections.abc import Iterator
@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from flowkit.ops.inference_cache import InferenceCache
 from flowkit.testing.properties.tolerances import EXACT, YES_OR_NO
 from flowkit.testing.property import HOLDS, Measurement, Property
 from flowkit.testing.subject import Subject
@@ -21,7 +20,7 @@ __all__ = ["PROPERTIES"]
 def _deterministic(subject: Subject) -> Iterator[Measurement]:
     sample = subject.sample()
     results = []
-    # Other states of the global generator, else hidden draws could repeat.
+    # Different states of the global generator: with equal ones, hidden draws would repeat.
     for seed in (0, 1):
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(seed)
@@ -66,7 +65,7 @@ def _state_untouched(subject: Subject) -> Iterator[Measurement]:
 
 
 def _attributes(module: nn.Module) -> dict[str, Any]:
-    """Attributes of all parts: plain values by value, containers and objects by what is in them, others by identity."""
+    """Attributes of all submodules: plain values, containers and objects by their contents, others by identity."""
     return {
         f"{name}.{key}".removeprefix("."): _identity(value)
         for name, part in module.named_modules()
@@ -81,18 +80,17 @@ def _identity(value: Any, above: tuple[int, ...] = ()) -> Any:
         return {key: _identity(item, above) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_identity(item, above) for item in value]
-    if _is_looked_into(value) and id(value) not in above:
+    if _may_hold_data(value) and id(value) not in above:
         return id(value), _identity(vars(value), (*above, id(value)))
     return id(value)
 
 
-def _is_looked_into(value: Any) -> bool:
-    """Whether something might be left in an object.
+def _may_hold_data(value: Any) -> bool:
+    """Whether a call might leave data in an object's attributes.
 
-    Not in modules, which are looked at as parts. torch's own objects know what they keep; and of parameters alone,
-    :class:`InferenceCache` keeps what it makes anew once they change, which ``updates_take_effect`` checks.
+    Submodules are inspected on their own, and torch's own objects are trusted.
     """
-    known = isinstance(value, nn.Module | type | InferenceCache) or type(value).__module__.partition(".")[0] == "torch"
+    known = isinstance(value, nn.Module | type) or type(value).__module__.partition(".")[0] == "torch"
     return hasattr(value, "__dict__") and not known
 
 
@@ -111,7 +109,7 @@ def _random_state_untouched(subject: Subject) -> Iterator[Measurement]:
 
 
 def _numpy_state() -> tuple[bytes, int]:
-    _, keys, position, *_ = np.random.get_state()  # noqa: NPY002 - the global state is what is looked at
+    _, keys, position, *_ = np.random.get_state()  # noqa: NPY002 - the global state is what is inspected
     return np.asarray(keys).tobytes(), int(position)
 
 
@@ -132,7 +130,7 @@ PROPERTIES = (
     ),
     Property(
         "state_untouched",
-        "Parameters, buffers and attributes keep their values; no call leaves something of its data on self.",
+        "Parameters, buffers and attributes keep their values; no call leaves any of its data on self.",
         EXACT,
         YES_OR_NO,
         _state_untouched,

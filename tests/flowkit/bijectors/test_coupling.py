@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from flowkit import Additive, Affine, Chain, Coupling, Inverse, SigmoidScale
+from flowkit import Additive, Affine, Chain, Coupling, Inverse
+from flowkit.transforms import SigmoidScale
 from flowkit.transforms.sigmoid import Sigmoid
 from flowkit.transforms.transform import Transform
 

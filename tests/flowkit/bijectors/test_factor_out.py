@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from flowkit import FactorOut, ZeroConv2d, gaussian_log_prob
+from flowkit import FactorOut, ZeroConv2d
+from flowkit.distributions import gaussian_log_prob
 
 
 @pytest.mark.parametrize("channels", [2, 3, 5])

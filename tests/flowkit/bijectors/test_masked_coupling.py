@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from flowkit import Additive, Affine, Coupling, SigmoidScale, Transform
+from flowkit import Additive, Affine, Coupling
 from flowkit.bijectors.masked_coupling import MaskedCoupling
 from flowkit.bijectors.masks import Checkerboard
+from flowkit.transforms import SigmoidScale, Transform
 from flowkit.transforms.sigmoid import Sigmoid
 from tests.flowkit.bijectors.test_coupling import Record
 

@@ -43,7 +43,7 @@ def test_classes_by_an_embedding() -> None:
     assert abs(drawn[label == 1].std() - torch.tensor(-1.0).exp()) < 5 / 10000**0.5
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_shapes_that_do_not_fit_are_refused() -> None:
     base = ConditionalNormal(nn.Linear(2, 6))
     with pytest.raises(ValueError, match="depends on a label: pass label="):
         base.log_prob(torch.zeros(5, 3))

@@ -1,6 +1,6 @@
 import torch
 
-from flowkit import normal_like
+from flowkit.distributions import normal_like
 
 
 def test_normal_like_takes_shape_type_and_device() -> None:

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from flowkit import Gaussian, gaussian_log_prob
+from flowkit import Gaussian
+from flowkit.distributions import gaussian_log_prob
 
 
 def gaussian(channels: int, event_dims: int = 3) -> Gaussian:

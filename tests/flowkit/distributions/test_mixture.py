@@ -67,7 +67,7 @@ def test_images() -> None:
     assert base.sample(0, (2, 3, 3)).shape == (0, 2, 3, 3)
 
 
-def test_what_no_component_can_make_has_density_zero_and_no_nan() -> None:
+def test_density_is_zero_outside_all_supports_and_not_nan() -> None:
     base = Mixture([Uniform(0.0, 1.0), Uniform(2.0, 3.0)])
     z = torch.tensor([[0.5], [1.5]], requires_grad=True)
     scored = base.log_prob(z)

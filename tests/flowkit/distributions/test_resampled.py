@@ -145,7 +145,7 @@ def test_extreme_normalisers_stay_finite(value: float) -> None:
     assert base.log_prob(z).isfinite().all()
 
 
-def test_what_cannot_be_is_refused() -> None:
+def test_invalid_arguments_are_refused() -> None:
     for settings, message in (
         ({"truncation": 1}, "truncation is 1; at least 2"),
         ({"samples": 0}, "samples is 0"),

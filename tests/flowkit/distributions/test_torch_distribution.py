@@ -104,7 +104,7 @@ def test_other_settings_reach_the_distribution() -> None:
         strict.log_prob(torch.full((1, 2), 3.0))
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_shapes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="has 2 dimensions, more than event_dims, 1"):
         TorchDistribution(td.Normal, loc=torch.zeros(2, 3), scale=torch.ones(2, 3))
     base = TorchDistribution(td.Normal, loc=torch.zeros(3), scale=torch.ones(3))

@@ -55,7 +55,7 @@ def test_the_bounds_are_stored() -> None:
     assert list(base.parameters()) == []
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_shapes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="must be greater than lower"):
         Uniform(LOWER, torch.tensor([1.0, -1.0]))
     with pytest.raises(ValueError, match=r"bounds of shape \(2,\) do not fit 0 event dimensions"):

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from flowkit import (
     Chain,
-    Distribution,
     Factorised,
     FactorOut,
     Flow,
@@ -27,6 +26,7 @@ from flowkit import (
     StandardNormal,
     ZeroConv2d,
 )
+from flowkit.distributions import Distribution
 from flowkit.interop import nflows_layout
 from flowkit.interop.nflows import DistributionFromNflows, DistributionToNflows, FromNflows, ToNflows, flow_to_nflows
 from flowkit.testing import run_checks
@@ -330,7 +330,7 @@ def test_a_tuple_of_latents_becomes_one_vector() -> None:
     close(turned.inverse(x)[0], z)
 
 
-def test_what_nflows_could_not_hand_on_is_named() -> None:
+def test_inputs_that_nflows_cannot_pass_on_are_refused() -> None:
     with pytest.raises(ValueError, match=r"MultiScale gives a tuple, .* pass event_shape="):
         ToNflows(MultiScale([Squeeze(), Squeeze()], [FactorOut(4, ZeroConv2d(2, 4))]))(torch.randn(1, 1, 4, 4))
     for shape in ((3,), (2, 5, 3)):
@@ -421,7 +421,7 @@ def test_a_temperature_is_refused() -> None:
     ],
     ids=["normal", "flow", "mixture", "unknown"],
 )
-def test_what_is_reparametrised_is_known(distribution: Any, expected: bool) -> None:
+def test_has_rsample_is_known(distribution: Any, expected: bool) -> None:
     assert DistributionFromNflows(distribution).has_rsample is expected
 
 
@@ -527,7 +527,7 @@ def test_a_flow_of_any_size_is_to_say_which() -> None:
 
 
 @pytest.mark.parametrize("package", ["nflows", "pyro"])
-def test_what_is_missing_is_said(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_is_named(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = [name for name in sys.modules if name.startswith(f"{package}.")]
     for name in (package, *loaded):
         monkeypatch.setitem(sys.modules, name, None)
@@ -543,7 +543,7 @@ def test_the_rest_is_there_without_it() -> None:
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-def test_what_is_none_of_flowkits_is_refused() -> None:
+def test_other_types_are_refused() -> None:
     with pytest.raises(TypeError, match=r"ToNflows takes a flowkit\.Bijector, got LULinear"):
         ToNflows(transforms.LULinear(2))
     with pytest.raises(TypeError, match=r"takes a flowkit.Flow, got LUConv1x1; ToNflows"):

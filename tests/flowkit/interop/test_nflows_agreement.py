@@ -10,10 +10,11 @@ from nflows.transforms.made import MADE as NflowsMADE  # noqa: N811
 from nflows.transforms.splines.rational_quadratic import unconstrained_rational_quadratic_spline
 from torch import Tensor, nn
 
-from flowkit import Additive, Affine, Bijector, Coupling, SigmoidScale
+from flowkit import Additive, Affine, Bijector, Coupling
 from flowkit.bijectors.autoregressive import MaskedAutoregressive
 from flowkit.bijectors.lu import LULinear
 from flowkit.nn.made import MADE
+from flowkit.transforms import SigmoidScale
 from flowkit.transforms.rational_quadratic import RationalQuadraticSpline
 
 FEATURES = 5

@@ -44,7 +44,7 @@ def test_the_table_speaks_of_what_there_is() -> None:
 
 
 @pytest.mark.parametrize("name", TRANSFORMS)
-def test_what_is_found_is_what_is_listed(name: str) -> None:
+def test_findings_are_the_listed_ones(name: str) -> None:
     # One seed: what is listed fails for any, and the properties hold for the others as well.
     report = run_checks(TRANSFORMS[name], name=name, seeds=(0,))
     found = {row.property: row.message for row in report.failures if row.property not in UNSEEN}
@@ -112,7 +112,7 @@ def test_a_cached_matrix_is_kept() -> None:
 # --- beside the checks ----------------------------------------------------------------------------------------------
 
 
-def test_what_is_told_beside_the_checks_is_so() -> None:
+def test_remarks_beside_the_findings_are_true() -> None:
     told = set()
 
     one = transforms.ActNorm(3)

@@ -27,7 +27,7 @@ def test_a_single_context_stays_a_single_row(shape: tuple[int, ...]) -> None:
     assert context_rows(torch.zeros(shape), 1, (2, 3)).shape == (1, 5)
 
 
-def test_other_contexts_are_handed_on() -> None:
+def test_other_contexts_are_passed_on_unchanged() -> None:
     context = {"fine": torch.zeros(1, 2)}
     assert context_rows(context, 1, (7,)) is context
     assert context_rows(None, 1, (7,)) is None
@@ -37,7 +37,7 @@ def test_other_contexts_are_handed_on() -> None:
 def test_contexts_that_do_not_fit_are_named() -> None:
     with pytest.raises(ValueError, match=r"batch shape \(4,\) does not broadcast to samples of batch shape \(3,\)"):
         context_rows(torch.zeros(4, 2), 1, (3,))
-    with pytest.raises(ValueError, match=r"context of 3 dimensions .* shape \(4, 2\)"):
+    with pytest.raises(ValueError, match=r"context_dims is 3: .* shape \(4, 2\)"):
         batch_shape_of(torch.zeros(4, 2), 3)
 
 

@@ -19,7 +19,8 @@ from torch.distributions import (
 from torch.distributions import Distribution as TorchDistribution
 from torch.distributions.transforms import ExpTransform
 
-from flowkit import Distribution, Factorised, Flow, Gaussian, Injector, Squeeze, StandardNormal, Uniform
+from flowkit import Factorised, Flow, Gaussian, Injector, Squeeze, StandardNormal, Uniform
+from flowkit.distributions import Distribution
 from flowkit.distributions.class_conditional import ClassConditional
 from flowkit.distributions.mixture import Mixture
 from flowkit.distributions.resampled import Resampled
@@ -111,7 +112,7 @@ def test_a_single_context_is_prepared_once_for_all_samples(context: Tensor) -> N
     assert rows == [1, 1]
 
 
-def test_other_contexts_are_handed_on() -> None:
+def test_other_contexts_are_passed_on_unchanged() -> None:
     flow = conditional_flow()
 
     class Looked(Scale):
@@ -285,7 +286,7 @@ def test_incomplete_gradients_are_refused(base: Distribution[Any]) -> None:
         density.rsample()
 
 
-def test_what_does_not_fit_is_named() -> None:
+def test_shapes_that_do_not_fit_are_named() -> None:
     with pytest.raises(ValueError, match="event_shape="):
         FlowDistribution(Flow(Squeeze(), StandardNormal(event_dims=3)))
     with pytest.raises(ValueError, match=r"events have 3 dimensions, event_shape is \(4, 4\)"):
@@ -370,6 +371,6 @@ def test_the_support_of_a_base_is_its_own() -> None:
     assert simplex.support.check(torch.tensor([[0.5, 0.25, 0.25], [0.5, 0.5, 0.5]])).tolist() == [True, False]
 
 
-def test_what_is_no_flow_is_refused() -> None:
+def test_other_types_are_refused() -> None:
     with pytest.raises(TypeError, match=r"takes a flowkit.Flow, got Exponential: .* Flow\(bijector, base\)"):
         FlowDistribution(Exponential())  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ import copy
 import math
 import pickle
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +19,8 @@ from torch.distributions import (
 )
 
 from flowkit import Bijector, Chain, Flow, Inverse, MultiScale, Squeeze, StandardNormal
-from flowkit.interop.torch_transforms import BijectorTransform, FromTorchTransform, constraint_of, interval_of
+from flowkit.interop.constraints import interval_of
+from flowkit.interop.torch_transforms import BijectorTransform, FromTorchTransform
 from flowkit.testing import run_checks
 from tests.flowkit.interop.flows import Exponential, Scale, conditional, couplings
 
@@ -195,45 +197,7 @@ def test_values_outside_the_domain_are_refused() -> None:
         Inverse(FromTorchTransform(transforms.ExpTransform()))(torch.tensor([-1.0]))
 
 
-@pytest.mark.parametrize(
-    ("constraint", "interval"),
-    [
-        (constraints.real, (-math.inf, math.inf)),
-        (constraints.real_vector, (-math.inf, math.inf)),
-        (constraints.positive, (0, math.inf)),
-        (constraints.nonnegative, (0, math.inf)),
-        (constraints.unit_interval, (0, 1)),
-        (constraints.interval(-2, 3), (-2, 3)),
-        (constraints.half_open_interval(-2, 3), (-2, 3)),
-        (constraints.greater_than(1.5), (1.5, math.inf)),
-        (constraints.greater_than_eq(1.5), (1.5, math.inf)),
-        (constraints.less_than(1.5), (-math.inf, 1.5)),
-        (constraints.independent(constraints.independent(constraints.positive, 1), 1), (0, math.inf)),
-        (constraints.interval(torch.tensor([0.0, -1.0]), torch.tensor([1.0, 2.0])), (-1, 2)),
-        (constraints.simplex, (-math.inf, math.inf)),
-        (constraints.corr_cholesky, (-math.inf, math.inf)),
-    ],
-    ids=repr,
-)
-def test_constraints_are_intervals(constraint: constraints.Constraint, interval: tuple[float, float]) -> None:
-    assert interval_of(constraint) == interval
-
-
-@pytest.mark.parametrize(
-    "interval", [(-math.inf, math.inf), (0.0, math.inf), (-math.inf, 2.0), (-1.0, 1.0), (1.5, math.inf)], ids=str
-)
-def test_intervals_are_constraints_of_whole_events(interval: tuple[float, float]) -> None:
-    constraint = constraint_of(interval, 2)
-    assert constraint.event_dim == 2
-    assert interval_of(constraint) == interval
-    inside = within(interval, (5, 2, 3)) if interval[1] != 2 else -torch.ones(5, 2, 3)
-    assert constraint.check(inside).tolist() == [True] * 5
-    outside = inside.clone()
-    outside[3, 1, 2] = math.nan
-    assert constraint.check(outside).tolist() == [True, True, True, False, True]
-
-
-def test_what_is_no_bijector_is_refused() -> None:
+def test_transforms_that_are_not_bijective_are_refused() -> None:
     with pytest.raises(ValueError, match="AbsTransform is not bijective"):
         FromTorchTransform(transforms.AbsTransform())
     with pytest.raises(ValueError, match="ReshapeTransform takes events of 1 dimensions to events of 2"):
@@ -326,7 +290,7 @@ def test_bijectors_and_torch_transforms_mix() -> None:
     close(density.expand((4, 6)).log_prob(x), density.log_prob(x).expand(4, 6))
 
 
-def test_composed_and_turned_round() -> None:
+def test_composed_and_inverted() -> None:
     inner = couplings(3)
     composed = transforms.ComposeTransform([BijectorTransform(inner), transforms.ExpTransform()])
     bijector = FromTorchTransform(composed)
@@ -383,6 +347,36 @@ def test_with_a_cache_the_bijector_runs_once() -> None:
     assert calls == ["inverse"]
 
 
+def test_gradients_reach_the_parameters_after_a_sample() -> None:
+    bijector = Scale([0.0, 1.0], [1.0, 2.0])
+    base = Independent(Normal(torch.zeros(2, dtype=torch.float64), 1.0), 1)
+    gradients = []
+    for cache_size in (0, 1):
+        density = TransformedDistribution(base, [BijectorTransform(bijector, cache_size=cache_size).inv])
+        torch.manual_seed(0)
+        loss = -density.log_prob(density.sample((50,))).mean()
+        gradients.append(torch.autograd.grad(loss, list(bijector.parameters())))
+    for uncached, cached in zip(*gradients, strict=True):
+        assert uncached.abs().max() > 0.01
+        close(cached, uncached)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_results_without_gradients_are_not_used_where_gradients_are_wanted(mode: Callable[[], Any]) -> None:
+    transform = BijectorTransform(couplings(3), cache_size=1)
+    x = torch.randn(4, 3, dtype=torch.float64)
+    with mode():
+        y = transform(x)
+        assert transform(x) is y
+        assert transform.inv(y) is x
+    assert not y.requires_grad
+    assert not transform.log_abs_det_jacobian(x, y.clone()).isnan().any()
+    assert transform.log_abs_det_jacobian(x, y).requires_grad
+    assert transform(x).requires_grad
+    with mode():
+        assert not transform(x).requires_grad
+
+
 def test_the_cache_is_of_one_pair_alone() -> None:
     transform = BijectorTransform(couplings(3), cache_size=1)
     x, other = torch.randn(2, 4, 3, dtype=torch.float64)
@@ -436,6 +430,6 @@ def test_gradients_through_the_view_are_those_of_the_map(cache_size: int) -> Non
     assert torch.autograd.gradcheck(density, (x, *bijector.parameters()))
 
 
-def test_what_is_none_of_flowkits_is_refused() -> None:
+def test_other_types_are_refused() -> None:
     with pytest.raises(TypeError, match=r"takes a flowkit\.Bijector, got Linear"):
         BijectorTransform(nn.Linear(2, 2))  # type: ignore[arg-type]

@@ -47,8 +47,8 @@ MODELS: dict[str, Settings] = {
 
 def made(name: str) -> Flow:
     """One of the small models, as it is made."""
-    of_model, settings = MODELS[name]
-    flow = create_model(of_model, **settings)
+    model_name, settings = MODELS[name]
+    flow = create_model(model_name, **settings)
     assert isinstance(flow, Flow)
     return flow
 

@@ -12,7 +12,7 @@ def test_squares_are_averaged_for_any_batch_shape(batch: tuple[int, ...]) -> Non
     torch.testing.assert_close(pooled[..., 1, 2], image[..., 2:4, 4:6].mean((-2, -1)))
 
 
-def test_what_does_not_divide_is_refused() -> None:
+def test_sizes_that_do_not_divide_are_refused() -> None:
     with pytest.raises(ValueError, match="factor is 0"):
         AveragePool(0)
     # avg_pool2d itself would drop the last row.

@@ -5,7 +5,7 @@ import pytest
 from flowkit.models.counts import require_counts, require_widths
 
 
-def test_what_is_right_passes() -> None:
+def test_valid_sizes_pass() -> None:
     require_counts(1, features=1, layers=20)
     require_counts(0, context_features=0)
     require_widths(())

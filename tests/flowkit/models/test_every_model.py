@@ -23,7 +23,7 @@ def flat(latents: Any) -> Tensor:
 
 
 def test_every_model_is_here() -> None:
-    assert {of_model for of_model, _ in MODELS.values()} == set(BUILT_IN)
+    assert {model_name for model_name, _ in MODELS.values()} == set(BUILT_IN)
     assert set(list_models()) >= set(BUILT_IN)
 
 

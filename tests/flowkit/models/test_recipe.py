@@ -17,7 +17,7 @@ def test_other_modules_have_none() -> None:
     assert recipe_of(module) is None
 
 
-def test_what_happens_to_the_settings_later_does_not_matter() -> None:
+def test_later_changes_of_the_settings_do_not_matter() -> None:
     hidden: list[int] = [4]
     model = create_model("maf", features=2, hidden=hidden)
     hidden.append(5)

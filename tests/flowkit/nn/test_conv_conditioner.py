@@ -3,7 +3,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from flowkit import ActNorm, ConvConditioner, MixedResolution, ZeroConv2d, initialize
+from flowkit import ActNorm, ConvConditioner, ZeroConv2d, initialize
+from flowkit.nn import MixedResolution
 
 
 def made_ready(network: ConvConditioner) -> ConvConditioner:

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from flowkit import MixedResolution
+from flowkit.nn import MixedResolution
 
 
 def test_it_stands_for_the_concatenation() -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize, prune
 
 from flowkit import MADE, MLP, ConvConditioner, MaskedAutoregressive, ResidualMLP, initialize
-from flowkit.nn import MixedResolution, PackableConv2d, TimeMLP
+from flowkit.nn import Conv2d, MixedResolution, TimeMLP
 
 Call = Callable[[], Tensor]
 
@@ -165,8 +165,8 @@ def test_inverting_an_autoregressive_layer_calls_them_too(kind: str) -> None:
     torch.testing.assert_close(layer.inverse(layer(x)[0])[0], x)
 
 
-def test_packing_gives_way_to_a_subclass() -> None:
-    class Doubled(PackableConv2d):
+def test_folding_gives_way_to_a_subclass() -> None:
+    class Doubled(Conv2d):
         def forward(self, input: Tensor) -> Tensor:
             return 2 * super().forward(input)
 

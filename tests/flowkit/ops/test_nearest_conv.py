@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from flowkit import nearest_conv2d
+from flowkit.ops import nearest_conv2d
 from flowkit.ops.nearest_conv import spread_taps, tap_weight
 from tests.flowkit.nn.convolutions import assert_alike, operands
 

@@ -20,13 +20,5 @@ def test_private_names_of_torch_stand_in_one_file(package: object) -> None:
     assert found <= {"ops/private.py"}
 
 
-def test_without_the_operators_of_onednn_convolutions_are_plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    layer, x = flowkit.nn.PackableConv2d(3, 5, 3).eval(), torch.rand(2, 3, 8, 8)
-    with torch.no_grad():
-        expected = layer(x)
-        monkeypatch.setattr("flowkit.ops.reasons.packing_is_available", lambda: False)
-        torch.testing.assert_close(layer(x), expected, atol=1e-5, rtol=1e-5)
-
-
 def test_versions_of_torch_without_functorch_are_served() -> None:
     assert private._never(torch.ones(1)) is False

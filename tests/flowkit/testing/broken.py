@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowkit import Bijector, Interval, Shape
+from flowkit import Bijector
+from flowkit.bijectors import Interval, Shape
 from flowkit.testing import Case
 
 FEATURES = 5

@@ -138,7 +138,7 @@ class TestExemptions:
         assert "log_det_of_jacobian is exempt: its sign is another's matter" in str(report)
         assert "1 exempt" in report.summary
 
-    def test_those_of_the_case_count_too(self) -> None:
+    def test_exemptions_of_the_case_count_too(self) -> None:
         exempt = Case(SignOfTheLogDet, (5,), (2,), exempt={"log_det_of_jacobian": "known"})
         check_bijector(exempt, seeds=(0,), properties=QUICK)
         with pytest.raises(ContractViolation):
@@ -169,7 +169,7 @@ class TestWhatIsTold:
         assert not any(line != line.rstrip() for line in lines)
         assert report.failures[0].figure > 0.01
 
-    def test_what_does_not_apply_says_why(self) -> None:
+    def test_properties_that_do_not_apply_say_why(self) -> None:
         rows = {row.property: row for row in run_checks(Squeeze, (1, 2, 2), seeds=(0,)).rows}
         for name in ("context_used", "context_of_one", "parameter_gradients"):
             assert rows[name].verdict == "not applicable"

@@ -47,7 +47,7 @@ def package(tmp_path: Path) -> Path:
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(flowkit.__file__).parents[1])}
 
 
-def test_each_property_is_a_test_of_its_own(package: Path) -> None:
+def test_each_property_becomes_one_test(package: Path) -> None:
     (package / "test_sound.py").write_text(THREE_LINES.format(name="Double", more=""))
     exempt = ', exempt={"log_dets_cancel": "known since March"}'
     (package / "test_wrong.py").write_text(THREE_LINES.format(name="Wrong", more=exempt))

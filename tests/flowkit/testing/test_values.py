@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from flowkit import REAL_LINE
+from flowkit.bijectors import REAL_LINE
 from flowkit.testing import ContractViolation
 from flowkit.testing.values import apply_to, difference, draw_within, equal, tensors, unflatten_event
 
@@ -24,7 +24,7 @@ class TestDifference:
         assert difference((one(1.0), one(2.0)), (one(1.0), one(5.0)), "it") == 0.5
 
     @pytest.mark.parametrize("wrong", [NAN, INF, -INF])
-    def test_what_is_not_finite_is_no_match(self, wrong: float) -> None:
+    def test_nonfinite_values_never_match(self, wrong: float) -> None:
         # A comparison with a tolerance is false for either.
         assert not difference(one(wrong, 0.0), one(1.0, 0.0), "it") <= 1.0
         assert not difference(one(wrong), one(wrong), "it") <= 1.0

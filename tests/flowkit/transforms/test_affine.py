@@ -1,7 +1,8 @@
 import torch
 from torch import nn
 
-from flowkit import Affine, BoundedLogScale, SigmoidScale
+from flowkit import Affine
+from flowkit.transforms import BoundedLogScale, SigmoidScale
 
 
 def test_shift_then_scale_and_back() -> None:

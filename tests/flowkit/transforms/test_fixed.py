@@ -38,7 +38,7 @@ def test_they_are_worked_out_in_float32_at_least(transform: Transform, half: tor
     [Exp(), Log(), Softplus(), Sigmoid(), Logit(), Arctanh(), *map(Power, (2.0, 0.5, -1.0, 3.0, -0.3, 100.0))],
     ids=lambda t: f"{type(t).__name__}{getattr(t, 'exponent', '')}",
 )
-def test_what_lies_in_the_interval_gives_finite_numbers(transform: Transform, dtype: torch.dtype) -> None:
+def test_values_within_the_interval_give_finite_results(transform: Transform, dtype: torch.dtype) -> None:
     # The last numbers before the two ends, and what decades lie between them.
     directions = (transform.forward, transform.domain, "domain"), (transform.inverse, transform.codomain, "codomain")
     for direction, interval, name in directions:

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from flowkit import BoundedLogScale, SigmoidScale
+from flowkit.transforms import BoundedLogScale, SigmoidScale
 
 
 @pytest.mark.parametrize("bound", [0.5, 2.0, 7.0])

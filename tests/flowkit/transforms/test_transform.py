@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from flowkit import split_parameters
+from flowkit.transforms import split_parameters
 
 
 @pytest.mark.parametrize(("shape", "event_dims"), [((2, 6), 1), ((6,), 1), ((2, 6, 3, 4), 3), ((5, 2, 6, 3, 4), 3)])

@@ -15,10 +15,12 @@ import yaml
 from PIL import Image
 from skimage import data
 
+from flowkit_deflow.degraders.white_noise import WhiteNoise
 from flowkit_deflow.images.image_files import list_images, read_image, write_image
 from flowkit_deflow.images.resize import bicubic_downsample
 from flowkit_deflow.method.model import DeFlow
-from flowkit_deflow.settings.schema import Run, to_yaml
+from flowkit_deflow.settings.schema import Run
+from flowkit_deflow.settings.text import to_yaml
 from flowkit_deflow.weights.published import published_shapes
 from tests.flowkit_deflow.conftest import HEIGHT, WIDTH, Command, Ended, Photos
 
@@ -120,7 +122,7 @@ def test_help_of_the_program_and_of_every_command(deflow: Command, deflow_proces
 def test_help_does_not_wait_for_torch(run_python: Callable[..., Ended]) -> None:
     script = (
         "import sys; sys.argv = ['deflow', '--help']\n"
-        "from flowkit_deflow import cli\n"
+        "from flowkit_deflow.app import cli\n"
         "try: cli.main()\n"
         "except SystemExit: pass\n"
         "print('pytorch_lightning' in sys.modules, 'matplotlib' in sys.modules, 'scipy' in sys.modules)"
@@ -170,6 +172,44 @@ class TestTrain:
             "deflow: stopped; train, degrade, restore, sample and downsample go on when given again\n",
         )
         assert torch.load(last, weights_only=True)["global_step"] >= 2
+
+
+class TestAnyDegrader:
+    @pytest.fixture
+    def noise_folder(self, tmp_path: Path) -> Path:
+        WhiteNoise((0.0, 0.1)).save_pretrained(tmp_path / "noise")
+        return tmp_path / "noise"
+
+    def test_degrade(self, deflow: Command, noise_folder: Path, photos: Photos, tmp_path: Path) -> None:
+        for out, more in (("one", ()), ("again", ()), ("other", ("--seed", 1)), ("three", ("--samples", 3))):
+            ended = deflow("degrade", noise_folder, photos.clean, tmp_path / out, *more)
+            assert (ended.status, ended.err) == (0, "")
+        name = "chelsea_0.png"
+        written = [(tmp_path / out / name).read_bytes() for out in ("one", "again", "other")]
+        assert written[0] == written[1] != written[2]
+        assert len({(tmp_path / "three" / f"chelsea_0_s{i}.png").read_bytes() for i in range(3)}) == 3
+        deflow("degrade", noise_folder, photos.clean / name, tmp_path / "cold.png", "--temperature", 0)
+        assert torch.equal(read_image(tmp_path / "cold.png"), read_image(photos.clean / name))
+
+    def test_info(self, deflow: Command, noise_folder: Path) -> None:
+        ended = deflow("info", noise_folder)
+        assert ended.status == 0
+        first, *settings = ended.out.splitlines()
+        assert first == f"{noise_folder}: WhiteNoise, 0 parameters"
+        assert yaml.safe_load("\n".join(settings)) == {"sigma": [0.0, 0.1]}
+
+    @pytest.mark.parametrize("command", ["restore", "sample"])
+    def test_what_deflow_alone_can_do(
+        self, deflow: Command, noise_folder: Path, photos: Photos, tmp_path: Path, command: str
+    ) -> None:
+        ended = deflow(command, noise_folder, photos.clean, tmp_path / "out")
+        assert ended.status == 2
+        assert "is a model of the kind 'white-noise', expected 'deflow'" in ended.err
+
+    def test_a_folder_of_version_0_1_0(self, deflow: Command, photos: Photos, tmp_path: Path) -> None:
+        folder = Path(__file__).parents[2] / "data" / "version_0.1.0" / "deflow"
+        assert deflow("degrade", folder, photos.clean / "chelsea_0.png", tmp_path / "a.png").status == 0
+        assert deflow("info", folder).out.startswith(f"{folder}: DeFlow, ")
 
 
 class TestImages:

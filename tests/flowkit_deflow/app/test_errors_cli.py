@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from flowkit_deflow.images.image_files import read_image, write_image
-from flowkit_deflow.settings.schema import Run, to_yaml
+from flowkit_deflow.settings.schema import Run
+from flowkit_deflow.settings.text import to_yaml
 from flowkit_deflow.state_files import pickled
 from tests.flowkit_deflow.conftest import HEIGHT, WIDTH, Command, Ended, Evil, Photos
 
@@ -85,7 +86,7 @@ def edited_config(**changes: Any) -> Callable[[Path], object]:
     def edit(folder: Path) -> None:
         values = json.loads((folder / "config.json").read_text())
         for name, value in changes.items():
-            (values if name in values else values["architecture"])[name] = value
+            (values if name in values else values["settings"])[name] = value
         (folder / "config.json").write_text(json.dumps(values))
 
     return edit
@@ -252,9 +253,9 @@ DAMAGED_MODELS: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "weights cut short": (cut_weights, ["model.safetensors", "no valid safetensors"]),
     "settings that are no JSON": (lambda folder: (folder / "config.json").write_text("{"), ["config.json", "JSON"]),
     "settings that are a list": (lambda folder: (folder / "config.json").write_text("[]"), ["config.json"]),
-    "another format": (edited_config(format="other 1"), ["config.json", "flowkit-deflow 1"]),
+    "another format": (edited_config(format="other 1"), ["config.json", "flowkit-deflow 2"]),
     "no architecture": (
-        lambda folder: (folder / "config.json").write_text('{"format": "flowkit-deflow 1"}'),
+        lambda folder: (folder / "config.json").write_text('{"format": "flowkit-deflow 2"}'),
         ["config.json"],
     ),
     "an architecture that is a list": (edited_config(architecture=[1]), ["config.json"]),

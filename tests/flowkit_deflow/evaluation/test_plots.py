@@ -3,7 +3,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import skimage.data
 import torch
 from matplotlib.figure import Figure
 
@@ -11,12 +10,13 @@ from flowkit_deflow.errors import UserError
 from flowkit_deflow.evaluation.evaluation import Evaluation, evaluate
 from flowkit_deflow.evaluation.plots import plot_evaluation
 from flowkit_deflow.images.image_files import read_image, write_image
+from tests.flowkit_deflow.evaluation.residuals import photograph
 
 NAMES = ["std_vs_brightness.png", "autocorrelation.png", "spectrum.png", "histogram.png"]
 
 
 def evaluation_of(folder: Path, generated_std: float) -> Evaluation:
-    image = torch.from_numpy(skimage.data.astronaut().copy()).permute(2, 0, 1)[:, 100:228, 100:228] / 255
+    image = photograph("astronaut")[:, 100:228, 100:228]
     noise = torch.randn(2, *image.shape, generator=torch.Generator().manual_seed(0))
     write_image(folder / "clean" / "a.png", image)
     write_image(folder / "real" / "a.png", image + 0.04 * noise[0])
@@ -51,20 +51,20 @@ def test_the_curves_are_the_numbers_in_grey_levels(tmp_path: Path, monkeypatch: 
     plot_evaluation(result, tmp_path)
 
     real, generated, white = drawn["std_vs_brightness.png"].axes[0].lines
-    for line, statistics in ((real, result.real), (generated, result.generated)):
-        enough = statistics.brightness_pixels >= 100
-        np.testing.assert_allclose(line.get_ydata(), 255 * statistics.brightness_std[enough])
-    np.testing.assert_allclose(white.get_ydata(), 255 * result.real.overall_std)
+    for line, values in ((real, result.values["real"]), (generated, result.values["generated"])):
+        enough = values["brightness_pixels"] >= 100
+        np.testing.assert_allclose(line.get_ydata(), 255 * values["brightness_std"][enough])
+    np.testing.assert_allclose(white.get_ydata(), 255 * result.values["real"]["overall_std"])
 
     left, right, along = drawn["autocorrelation.png"].axes[:3]
-    for axes, statistics in ((left, result.real), (right, result.generated)):
-        np.testing.assert_allclose(axes.images[0].get_array()[1:], statistics.autocorrelation[1:])
+    for axes, values in ((left, result.values["real"]), (right, result.values["generated"])):
+        np.testing.assert_allclose(axes.images[0].get_array()[1:], values["autocorrelation"][1:])
     assert left.images[0].get_clim() == right.images[0].get_clim()
-    np.testing.assert_allclose(along.lines[0].get_ydata(), result.real.autocorrelation[0])
-    np.testing.assert_allclose(along.lines[3].get_ydata(), result.generated.autocorrelation[:, 0])
+    np.testing.assert_allclose(along.lines[0].get_ydata(), result.values["real"]["autocorrelation"][0])
+    np.testing.assert_allclose(along.lines[3].get_ydata(), result.values["generated"]["autocorrelation"][:, 0])
 
     spectrum = drawn["spectrum.png"].axes[0]
-    np.testing.assert_allclose(spectrum.lines[1].get_ydata(), 255**2 * result.generated.spectrum)
+    np.testing.assert_allclose(spectrum.lines[1].get_ydata(), 255**2 * result.values["generated"]["spectrum"])
     assert spectrum.get_yscale() == "log"
 
     for axes in (drawn["histogram.png"].axes[0], spectrum):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-import flowkit_deflow.method.model
+import flowkit_deflow.method.generation
 from flowkit_deflow.images.noise import SeededNoise
 from flowkit_deflow.images.tiling import tiles
 from flowkit_deflow.method.latents import Domain
@@ -109,8 +109,8 @@ class TestSeams:
     def test_without_the_margin_seams_would_show(self, model: DeFlow, monkeypatch: pytest.MonkeyPatch) -> None:
         # The test above can tell: with 8 pixels, zero padding at the tiles' edges is felt by several grey levels:
         # more than four times what is allowed there.
-        monkeypatch.setattr(flowkit_deflow.method.model, "MARGIN", 2)
-        monkeypatch.setattr(flowkit_deflow.method.model, "MARGIN_PER_BLOCK", 0)
+        monkeypatch.setattr(flowkit_deflow.method.generation, "MARGIN", 2)
+        monkeypatch.setattr(flowkit_deflow.method.generation, "MARGIN_PER_BLOCK", 0)
         image = image_for(model)
         assert 255 * (degraded(model, image, 64) - degraded(model, image, None)).abs().max() > 2
 
@@ -126,7 +126,7 @@ def test_the_margin_holds_for_the_papers_encoder() -> None:
     torch.manual_seed(0)
     encoder = RRDBEncoder(scale=4, features=16, growth=8, blocks=23)
     h = torch.rand(1, 3, 48, 96)
-    margin = round(flowkit_deflow.method.model.MARGIN_PER_BLOCK * 23)
+    margin = round(flowkit_deflow.method.generation.MARGIN_PER_BLOCK * 23)
     with torch.no_grad():
         whole, cut = encoder(h)[1], encoder(h[..., 20:])[1]
     kept = whole[..., 20 + margin :]

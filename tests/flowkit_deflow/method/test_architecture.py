@@ -1,4 +1,6 @@
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import get_args, get_type_hints
 
 import pytest
 import torch
@@ -6,8 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from flowkit import Additive, Affine, BoundedLogScale, Coupling, Injector, SigmoidScale, initialize
-from flowkit_deflow.method.architecture import build_bijector, build_latents, level_channels
+from flowkit import Additive, Affine, Coupling, Injector, initialize
+from flowkit.transforms import BoundedLogScale, SigmoidScale
+from flowkit_deflow.method.architecture import (
+    COUPLINGS,
+    SCALES,
+    SHIFTS,
+    build_bijector,
+    build_latents,
+    level_channels,
+)
 from flowkit_deflow.method.latents import CorrelatedShift, InferredShift, UncorrelatedShift
 from flowkit_deflow.settings.schema import Architecture
 from tests.flowkit_deflow.networks import TINY, UNCONDITIONAL, perturbed
@@ -164,3 +174,20 @@ class TestParts:
         assert [type(shift) for shift in shifts] == [kind, kind]
         start = 0.0 if kind is InferredShift else 0.125
         assert all(torch.equal(shift.factor, start * torch.eye(shift.channels)) for shift in shifts)
+
+
+class TestTables:
+    @pytest.mark.parametrize(
+        ("setting", "table"), [("scale", SCALES), ("coupling", COUPLINGS), ("shift", SHIFTS)], ids=lambda value: value
+    )
+    def test_every_name_of_the_settings_stands_for_something(self, setting: str, table: Mapping[str, object]) -> None:
+        assert set(get_args(get_type_hints(Architecture)[setting])) == set(table)
+
+    def test_what_the_names_stand_for(self) -> None:
+        config = replace(TINY, scale_eps=0.125, scale_bound=0.5, shift_start=0.25)
+        assert SCALES["sigmoid"](config)(torch.tensor(-1e3)).exp().item() == pytest.approx(0.125)
+        assert SCALES["bounded"](config)(torch.tensor(1e3)).item() == pytest.approx(0.5)
+        factors = {name: make(2, config).factor.detach() for name, make in SHIFTS.items()}
+        assert torch.equal(factors["correlated"], 0.25 * torch.eye(2))
+        assert torch.equal(factors["uncorrelated"], 0.25 * torch.eye(2))
+        assert torch.equal(factors["none"], torch.zeros(2, 2))

@@ -451,7 +451,7 @@ class TestFolder:
 
     def test_a_folder_with_other_files_is_left_alone(self, tmp_path: Path) -> None:
         (tmp_path / "thesis.tex").write_text("precious")
-        with pytest.raises(UserError, match=r"holds other files \(thesis\.tex"):
+        with pytest.raises(UserError, match=r"holds 'thesis\.tex'"):
             perturbed(TINY).save_pretrained(tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
@@ -501,7 +501,19 @@ class TestDamagedFolder:
         (folder / "config.json").write_bytes(text.encode("latin-1"))
         self.refused(folder, "config.json", "not valid JSON")
 
-    @pytest.mark.parametrize("values", [[], "text", {}, {"format": "other"}, {"format": "flowkit-deflow 1"}])
+    @pytest.mark.parametrize(
+        "values",
+        [
+            [],
+            "text",
+            {},
+            {"format": "other"},
+            {"format": "flowkit-deflow 1"},
+            {"format": "flowkit-deflow 2"},
+            {"format": "flowkit-deflow 2", "kind": ["deflow"], "settings": {}},
+            {"format": "flowkit-deflow 2", "kind": "deflow"},
+        ],
+    )
     def test_another_format(self, folder: Path, values: object) -> None:
         (folder / "config.json").write_text(json.dumps(values))
         self.refused(folder, "config.json", "is not of the format")
@@ -516,13 +528,16 @@ class TestDamagedFolder:
     )
     def test_settings_that_are_none(self, folder: Path, changes: dict[str, object], parts: list[str]) -> None:
         values = json.loads((folder / "config.json").read_text())
-        values["architecture"] |= changes
+        values["settings"] |= changes
         (folder / "config.json").write_text(json.dumps(values))
         self.refused(folder, "config.json", *parts)
 
     @pytest.mark.parametrize("architecture", [None, [], "tiny"])
     def test_an_architecture_that_is_none(self, folder: Path, architecture: object) -> None:
         (folder / "config.json").write_text(json.dumps({"format": "flowkit-deflow 1", "architecture": architecture}))
+        self.refused(folder, "config.json")
+        config = {"format": "flowkit-deflow 2", "kind": "deflow", "settings": architecture}
+        (folder / "config.json").write_text(json.dumps(config))
         self.refused(folder, "config.json")
 
     def test_an_unknown_key(self, folder: Path) -> None:
@@ -547,7 +562,7 @@ class TestDamagedFolder:
 
     def test_weights_of_another_architecture(self, folder: Path) -> None:
         values = json.loads((folder / "config.json").read_text())
-        values["architecture"]["steps"] = 2
+        values["settings"]["steps"] = 2
         (folder / "config.json").write_text(json.dumps(values))
         self.refused(folder, "of another architecture than config.json")
 
@@ -559,3 +574,10 @@ def test_images_of_another_precision_than_the_model_are_converted() -> None:
     assert degraded.dtype == torch.float64
     same = model.degrade(images.float(), generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(degraded, same.double(), atol=0, rtol=0)
+
+
+def test_the_method_that_loads_exactly_still_does() -> None:
+    source, target = perturbed(TINY), perturbed(TINY, seed=1)
+    with pytest.warns(DeprecationWarning, match=r"flowkit_deflow\.model_folder\.load_exactly"):
+        target.load_exactly(source.state_dict(), "weights.pth")
+    assert torch.equal(target.latents.shifts[0].mean, source.latents.shifts[0].mean)

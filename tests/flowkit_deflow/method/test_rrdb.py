@@ -3,7 +3,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from flowkit import Activations, Checkpointed, Reversible, Stored, use_activations
+from flowkit import Checkpointed, Reversible, Stored, use_activations
+from flowkit.bijectors import Activations
 from flowkit_deflow.method.rrdb import RRDBEncoder
 from tests.flowkit_deflow.networks import dense
 

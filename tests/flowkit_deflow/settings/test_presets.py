@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.method.architecture import build_bijector
-from flowkit_deflow.settings.presets import AIM_NORMALIZATION, PRESETS, preset
+from flowkit_deflow.settings.presets import AIM_NORMALIZATION, PRESETS, PUBLISHED, preset
 
 
 class TestThePaper:
@@ -58,6 +60,12 @@ class TestThePaper:
         ):
             assert h.mean == pytest.approx(image.mean, abs=1e-3)
             assert all(small < large for small, large in zip(h.std, image.std, strict=True))
+
+    def test_a_published_checkpoint_of_aim_goes_with_its_statistics(self) -> None:
+        assert set(PUBLISHED) == {"aim", "ntire", "dped"}
+        assert PUBLISHED["aim"].normalization == AIM_NORMALIZATION
+        assert replace(PUBLISHED["aim"], normalization=None) == preset("aim").architecture
+        assert all(PUBLISHED[name] == preset(name).architecture for name in ("ntire", "dped"))
 
 
 class TestTheSmallOnes:

@@ -10,7 +10,8 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 
-from flowkit_deflow.settings.schema import Run, from_dict, read_yaml
+from flowkit_deflow.settings.schema import Run
+from flowkit_deflow.settings.text import from_dict, read_yaml
 from flowkit_deflow.training.trainer import train
 
 

@@ -23,7 +23,8 @@ from flowkit_deflow.images.image_files import write_image
 from flowkit_deflow.method.latents import Domain, InferredShift
 from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.method.rrdb import RRDBEncoder
-from flowkit_deflow.settings.schema import Run, to_yaml
+from flowkit_deflow.settings.schema import Run
+from flowkit_deflow.settings.text import to_yaml
 from flowkit_deflow.state_files import pickled, write_state
 from flowkit_deflow.training.data import Batch
 from flowkit_deflow.training.lightning_module import INITIALIZATION_BATCHES, DeFlowTraining

@@ -184,8 +184,8 @@ class TestRoundTrip:
         network = network_of(4)
         for value in to_published(network.bijector, network.latents, network.unused).values():
             value.fill_(7)
-        back = to_published(network.bijector, network.latents)
-        assert torch.equal(back["RRDB.conv_first.weight"], network.weights["RRDB.conv_first.weight"])
+        back = to_published(network.bijector, network.latents, network.unused)
+        assert all(torch.equal(value, network.weights[key]) for key, value in back.items())
 
     def test_half_precision_is_widened(self) -> None:
         network = network_of(4)
@@ -210,6 +210,71 @@ class TestFullSize:
         recorded = json.loads((GOLDEN / f"official_state_dict_{name}.json").read_text())
         expected = {key: tuple(shape) for key, shape in recorded.items()}
         assert published_shapes(*empty(PRESETS[name].architecture)) == expected
+
+
+class TestOtherLayouts:
+    """Checkpoints of networks that are not the presets', made up from the published program's rules."""
+
+    WEIGHT, BIAS = "flowUpsamplerNet.f.0.weight", "flowUpsamplerNet.f.0.bias"
+
+    def checkpoint(self, architecture: Architecture, unused: int) -> dict[str, Tensor]:
+        """Random weights of this architecture; ``unused``: output channels of the layer that is never used."""
+        bijector, latents = empty(architecture)
+        generator = torch.Generator().manual_seed(0)
+        state = to_published(bijector, latents)
+        for key, value in state.items():
+            if key.endswith(("mean_shift", "cov_shift", ".logs", "actnorm.bias")):
+                value.copy_(0.1 * torch.randn(value.shape, generator=generator))
+        features = 64 * (1 + len(architecture.stack_blocks))
+        return state | {
+            self.WEIGHT: torch.randn(unused, features, 3, 3, generator=generator),
+            self.BIAS: torch.randn(unused, generator=generator),
+        }
+
+    @pytest.mark.parametrize(
+        ("levels", "split_after", "unused"),
+        [
+            # One split after level 1 of 3, as in the presets.
+            (3, (1,), 96),
+            # `correct_splits`: after every level but the last.
+            (3, (1, 2), 96),
+            (2, (1,), 96),
+            (4, (1, 2, 3), 96),
+            # Splits enabled, and no level l < L - 1 that has one.
+            (2, (), 96),
+            # Splits disabled.
+            (2, (), 384),
+            (3, (), 384),
+        ],
+    )
+    def test_every_layout_of_splits(self, levels: int, split_after: tuple[int, ...], unused: int) -> None:
+        architecture = replace(architecture_of(4), levels=levels, split_after=split_after)
+        state = self.checkpoint(architecture, unused)
+        bijector, latents = empty(architecture)
+        kept = from_published(bijector, latents, state)
+        assert kept.keys() == {self.WEIGHT, self.BIAS}
+        back = to_published(bijector, latents, kept)
+        assert back.keys() == state.keys()
+        assert all(torch.equal(value, state[key]) for key, value in back.items())
+
+    @pytest.mark.parametrize(("split_after", "unused"), [((1,), 384), ((), 192)])
+    def test_channels_that_no_layout_has(self, split_after: tuple[int, ...], unused: int) -> None:
+        architecture = replace(architecture_of(4), levels=2, split_after=split_after)
+        with pytest.raises(UserError, match=rf"f\.0\.(weight|bias)' has shape \({unused}"):
+            from_published(*empty(architecture), self.checkpoint(architecture, unused))
+
+    def test_a_checkpoint_of_data_parallel(self) -> None:
+        weights = network_of(4).weights
+        bijector, latents = empty(architecture_of(4))
+        from_published(bijector, latents, {f"module.{key}": value for key, value in weights.items()})
+        back = to_published(bijector, latents, network_of(4).unused)
+        assert all(torch.equal(value, weights[key]) for key, value in back.items())
+
+    def test_a_prefix_of_one_key_alone_is_an_unknown_key(self) -> None:
+        weights = dict(network_of(4).weights)
+        weights["module.I"] = weights.pop("I")
+        with pytest.raises(UserError, match=r"unknown key 'module\.I'"):
+            from_published(*empty(architecture_of(4)), weights)
 
 
 class TestErrors:

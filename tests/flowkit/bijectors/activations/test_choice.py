@@ -12,24 +12,20 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from flowkit import (
-    Activations,
     ActNorm,
     Affine,
     Bijector,
-    BoundedLogScale,
     Chain,
     Checkpointed,
     ContextMap,
     ConvConditioner,
     Coupling,
     FactorOut,
-    HutchinsonTrace,
     Injector,
     Inverse,
     Linear,
     LUConv1x1,
     LULinear,
-    MixedResolution,
     MultiScale,
     NeuralODE,
     Permutation,
@@ -37,19 +33,19 @@ from flowkit import (
     Residual,
     Reversal,
     Reversible,
-    RungeKutta4,
-    RussianRouletteLogDet,
     Squeeze,
     Stored,
     TimeMLP,
-    Wrapper,
     ZeroConv2d,
     initialize,
     use_activations,
 )
+from flowkit.bijectors import Activations, HutchinsonTrace, RungeKutta4, RussianRouletteLogDet, Wrapper
+from flowkit.nn import MixedResolution
 from flowkit.nn.lipschitz import LipschitzMLP
 from flowkit.nn.mlp import MLP
 from flowkit.testing.subject import perturb
+from flowkit.transforms import BoundedLogScale
 
 Gradients = dict[str, Tensor]
 

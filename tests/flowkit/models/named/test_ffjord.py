@@ -45,7 +45,7 @@ def test_the_estimate_is_taken_in_training_alone() -> None:
     assert draws.std(0).max() > 0
 
 
-def test_what_cannot_be_is_refused() -> None:
+def test_invalid_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match="steps is 0; it must be at least 1"):
         ffjord(2, steps=0)
     with pytest.raises(ValueError, match="hidden"):

@@ -63,6 +63,6 @@ def test_it_waits_for_data_to_start_from() -> None:
         ({"context_channels": -1}, "context_channels is -1"),
     ],
 )
-def test_what_cannot_be_is_refused(settings: dict[str, Any], message: str) -> None:
+def test_invalid_arguments_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         glow(**{"shape": (3, 8, 8), **settings})

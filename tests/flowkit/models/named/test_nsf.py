@@ -22,7 +22,7 @@ def test_far_outside_the_bound_only_the_matrices_act(name: str) -> None:
     torch.testing.assert_close(log_det, torch.as_tensor(matrices).expand(5))
 
 
-def test_what_cannot_be_is_refused() -> None:
+def test_invalid_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match="features is 1; it must be at least 2"):
         nsf(1)
     with pytest.raises(ValueError, match="features is 0; it must be at least 1"):

@@ -1,0 +1,1 @@
+"""Conditional flows of vectors, in the libraries that have them."""

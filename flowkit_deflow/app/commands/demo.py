@@ -1,0 +1,22 @@
+"""``deflow demo``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flowkit_deflow.app.options import Seed
+
+__all__ = ["demo"]
+
+
+def demo(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write to.")] = Path("demo"),
+    seed: Seed = 0,
+    minutes: Annotated[float, typer.Option(min=0.05, help="Time for training.")] = 4.5,
+) -> None:
+    """Show the whole method on photographs that come with scikit-image, in a few minutes."""
+    from flowkit_deflow.app.demo import run_demo
+
+    report = run_demo(out, seed=seed, minutes=minutes)
+    typer.echo(f"Open {report} in a browser.")

@@ -1,0 +1,47 @@
+"""``deflow evaluate``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flowkit_deflow.app.image_task import report_problems
+from flowkit_deflow.app.options import Strict
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    generated: Annotated[Path, typer.Argument(metavar="GENERATED", help="Folder of generated degraded images.")],
+    real: Annotated[Path, typer.Argument(metavar="REAL", help="Folder of really degraded images.")],
+    clean: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Clean images that GENERATED was made from, by the same names.")
+    ] = None,
+    real_clean: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Clean partners of REAL, where they lie elsewhere than in --clean."),
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for evaluation.json and the plots.")] = Path(
+        "evaluation"
+    ),
+    strict: Strict = False,
+) -> None:
+    """Compare generated degraded images with real ones: noise level, correlation, spectrum, histogram."""
+    from tqdm import tqdm
+
+    from flowkit_deflow.evaluation import evaluation
+    from flowkit_deflow.evaluation.json_record import write_json
+    from flowkit_deflow.evaluation.plots import plot_evaluation
+    from flowkit_deflow.evaluation.table import format_table
+
+    with tqdm(desc="evaluate", unit=" image", disable=None) as bar:
+
+        def one_done(_: Path) -> None:
+            bar.update()
+
+        result = evaluation.evaluate(generated, real, clean, real_clean, strict=strict, progress=one_done)
+    typer.echo(format_table(result))
+    write_json(out / "evaluation.json", result)
+    plots = plot_evaluation(result, out)
+    typer.echo(f"Written to {out}: evaluation.json, {', '.join(path.name for path in plots)}")
+    report_problems(result.warnings)

@@ -1,0 +1,48 @@
+"""``deflow train``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flowkit_deflow.app.image_task import report_problems
+from flowkit_deflow.app.options import Strict
+from flowkit_deflow.errors import UserError, listed
+from flowkit_deflow.settings.presets import DEFAULT_PRESET, PRESETS
+
+__all__ = ["train"]
+
+
+def train(
+    out: Annotated[Path, typer.Option(metavar="RUN", help="Folder of the run; given again, the run goes on.")],
+    clean: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of clean images.")] = None,
+    degraded: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of degraded images.")] = None,
+    preset: Annotated[str | None, typer.Option(help=f"{listed(PRESETS, 'or')}. [default: {DEFAULT_PRESET}]")] = None,
+    config: Annotated[Path | None, typer.Option(metavar="RUN.yaml", help="Settings; instead of a preset.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change any setting, like training.steps=2000; repeatable."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Short for --set training.seed=...")] = None,
+    steps: Annotated[int | None, typer.Option(help="Short for --set training.steps=...")] = None,
+    strict: Strict = False,
+) -> None:
+    """Train a model from two unrelated folders of images."""
+    from flowkit_deflow.settings.presets import preset as named
+    from flowkit_deflow.settings.text import assignments, override, read_run
+    from flowkit_deflow.training.trainer import train as run_training
+
+    if config is not None and preset is not None:
+        raise UserError(f"--config {config} and --preset {preset} were both given; choose one of them")
+    run = named(preset or DEFAULT_PRESET) if config is None else read_run(config)
+    given = {
+        "data.clean": clean,
+        "data.degraded": degraded,
+        "training.seed": seed,
+        "training.steps": steps,
+        "data.strict": strict or None,
+    }
+    run = override(run, [*assignments(given), *(set_ or [])])
+    _, problems = run_training(run, out)
+    typer.echo(f"The model is in {out / 'model'}; scalars and sample images: tensorboard --logdir {out / 'log'}")
+    report_problems(problems)

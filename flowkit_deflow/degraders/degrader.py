@@ -1,0 +1,106 @@
+"""The common face of everything that degrades images."""
+
+from pathlib import Path
+from typing import ClassVar, Protocol, Self, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from flowkit_deflow.images.noise import NoiseSource
+
+__all__ = ["Degrader", "SupportsDegrade", "TiledDegrader"]
+
+
+@runtime_checkable
+class SupportsDegrade(Protocol):
+    r"""Anything that draws degraded versions of clean images, :math:`y \sim p(y \mid x)`.
+
+    This is all that :class:`Degradation` asks for, of classes of others too.
+
+    Examples:
+        >>> class Darker:
+        ...     def degrade(self, images, temperature=1.0, samples=None, generator=None):
+        ...         darker = images * 0.5**temperature
+        ...         return darker if samples is None else darker.expand(samples, *darker.shape)
+        >>> isinstance(Darker(), SupportsDegrade)
+        True
+    """
+
+    def degrade(
+        self,
+        images: Tensor,
+        temperature: float = 1.0,
+        samples: int | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Degraded versions of images.
+
+        Args:
+            images: ``B x 3 x H x W`` in [0, 1].
+            temperature: strength of the degradation: 0 none, 1 as learned or set.
+            samples: how many versions of each; ``None`` for one, without a dimension for it.
+            generator: source of randomness; ``None`` for PyTorch's global one.
+
+        Returns:
+            ``B x 3 x H x W`` in [0, 1], or ``samples x B x 3 x H x W``.
+        """
+
+
+class Degrader(SupportsDegrade, Protocol):
+    r"""A degrader :math:`p(y \mid x)` of images ``B x 3 x H x W`` that is stored in a folder, under its kind's name.
+
+    To add one: a class with this face in a file of its own, and a line in
+    ``flowkit_deflow.degraders.registry.DEGRADERS``.
+
+    Attributes:
+        kind: the name under which the registry knows it.
+
+    Examples:
+        >>> from flowkit_deflow.degraders.registry import DEGRADERS
+        >>> DEGRADERS["deflow"].kind
+        'deflow'
+    """
+
+    kind: ClassVar[str]
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write it as a folder of one format for all kinds: ``config.json`` and ``model.safetensors``."""
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> Self:
+        """Read what :meth:`save_pretrained` wrote, in evaluation mode, on the CPU."""
+
+
+@runtime_checkable
+class TiledDegrader(Degrader, Protocol):
+    """A degrader that works through large images tile by tile, with numbers that do not depend on the tiles.
+
+    Attributes:
+        tiled: says so, to :func:`isinstance`.
+    """
+
+    tiled: ClassVar[bool]
+
+    def degrade(
+        self,
+        images: Tensor,
+        temperature: float = 1.0,
+        samples: int | None = None,
+        generator: torch.Generator | None = None,
+        *,
+        noise: NoiseSource | None = None,
+        tile: int | None = None,
+    ) -> Tensor:
+        """As :meth:`SupportsDegrade.degrade`.
+
+        Args:
+            images: as there.
+            temperature: as there.
+            samples: as there.
+            generator: as there.
+            noise: a source of randomness to use in place of ``generator``.
+            tile: side of the tiles in which to work (pixels); ``None``: in one piece.
+
+        Returns:
+            As there.
+        """

@@ -1,0 +1,60 @@
+"""An image beside its reference, and what they differ by."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+__all__ = ["CHANNELS", "CHANNEL_NAMES", "Pair"]
+
+CHANNEL_NAMES = ("red", "green", "blue")
+CHANNELS = len(CHANNEL_NAMES)
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A degraded image and the image that it is measured against.
+
+    Attributes:
+        degraded: 3 x H x W, in [0, 1].
+        reference: 3 x H x W, in [0, 1]: the clean image, or the degraded one smoothed where there is none.
+        clean: names the clean image where real and generated images of it are compared; otherwise None.
+
+    Raises:
+        ValueError: the shapes differ or are not 3 x H x W with at least one pixel, or a value is not finite.
+
+    Examples:
+        >>> pair = Pair(torch.full((3, 4, 4), 0.75), torch.full((3, 4, 4), 0.5))
+        >>> float(pair.residual.mean())
+        0.25
+    """
+
+    degraded: Tensor
+    reference: Tensor
+    clean: str | None = None
+
+    def __post_init__(self) -> None:
+        degraded, reference = self.degraded, self.reference
+        if degraded.shape != reference.shape or degraded.ndim != 3 or degraded.shape[0] != CHANNELS:
+            shapes = f"{tuple(degraded.shape)} and {tuple(reference.shape)}"
+            raise ValueError(f"degraded and reference must both be 3 x H x W, their shapes are {shapes}")
+        if degraded.numel() == 0:
+            raise ValueError(f"an image of shape {tuple(degraded.shape)} has no pixels")
+        if not bool(self.residual.isfinite().all()):
+            raise ValueError("degraded and reference must be finite: a value is NaN or infinite")
+
+    @cached_property
+    def residual(self) -> Tensor:
+        """3 x H x W, float64: degraded - reference, in [0, 1] units."""
+        return self.degraded.detach().to("cpu", torch.float64) - self.exact_reference
+
+    @cached_property
+    def centred(self) -> Tensor:
+        """3 x H x W: the residual less its mean in each channel."""
+        return self.residual - self.residual.mean((1, 2), keepdim=True)
+
+    @cached_property
+    def exact_reference(self) -> Tensor:
+        """3 x H x W, the reference in float64."""
+        return self.reference.detach().to("cpu", torch.float64)

@@ -1,0 +1,95 @@
+"""Which clean image a degraded image belongs to: the one of its name."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flowkit_deflow.errors import UserError
+from flowkit_deflow.images.image_files import list_images
+
+__all__ = ["Images", "Partnered", "partnered"]
+
+Images = Path | Sequence[Path]
+
+_SAMPLE = re.compile(r"_s\d+$")
+
+
+@dataclass(frozen=True)
+class Partnered:
+    """A degraded image's file, and its clean partner's if it has one."""
+
+    path: Path
+    clean: Path | None
+
+
+def partnered(
+    generated: Images, real: Images, clean: Images | None, real_clean: Images | None
+) -> tuple[list[Partnered], list[Partnered]]:
+    """Find the clean partners of generated and of real images, all of them or none.
+
+    Args:
+        generated: the generated images.
+        real: the real degraded images.
+        clean: the clean images of `generated`; without them no image has a partner.
+        real_clean: the clean images of `real`; `clean` if not given.
+
+    Returns:
+        The generated images and the real ones.
+
+    Raises:
+        UserError: an image has no partner, two clean images have the same name, there are no images, or
+            `real_clean` is given without `clean`.
+    """
+    if clean is None:
+        if real_clean is not None:
+            raise UserError(
+                "clean partners were given for the real images but not for the generated ones; give both, "
+                "or none to compare each image with itself smoothed"
+            )
+        return _without_partners(generated, "generated"), _without_partners(real, "real")
+    partners = _by_name(clean)
+    own_partners = partners if real_clean is None else _by_name(real_clean)
+    return _with_partners(generated, partners, "generated"), _with_partners(real, own_partners, "real")
+
+
+def _named(images: Images) -> list[tuple[str, Path]]:
+    if isinstance(images, Path):
+        root = images if images.is_dir() else images.parent
+        return [(path.relative_to(root).with_suffix("").as_posix(), path) for path in list_images(images)]
+    return [(path.stem, path) for path in images]
+
+
+def _by_name(images: Images) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for name, path in _named(images):
+        if name in found:
+            raise UserError(
+                f"two clean images are called '{name}': '{found[name]}' and '{path}'; rename or remove one of them"
+            )
+        found[name] = path
+    return found
+
+
+def _without_partners(images: Images, kind: str) -> list[Partnered]:
+    return _some([Partnered(path, None) for _, path in _named(images)], kind)
+
+
+def _with_partners(images: Images, partners: Mapping[str, Path], kind: str) -> list[Partnered]:
+    matched = []
+    for name, path in _named(images):
+        clean = partners.get(name) or partners.get(_SAMPLE.sub("", name))
+        if clean is None:
+            raise UserError(
+                f"the {kind} image '{path}' has no clean partner: none of the {len(partners)} clean images is called "
+                f"'{_SAMPLE.sub('', name)}'; give the clean images it belongs to, or none at all to compare each "
+                "image with itself smoothed"
+            )
+        matched.append(Partnered(path, clean))
+    return _some(matched, kind)
+
+
+def _some(images: list[Partnered], kind: str) -> list[Partnered]:
+    if not images:
+        raise UserError(f"there are no {kind} images to compare; give at least one")
+    return images

@@ -1,0 +1,68 @@
+"""Published checkpoint files to models, and back."""
+
+from pathlib import Path
+
+from flowkit_deflow.errors import UserError, listed
+from flowkit_deflow.method.model import DeFlow
+from flowkit_deflow.settings.presets import PUBLISHED, preset
+from flowkit_deflow.settings.schema import Architecture
+from flowkit_deflow.settings.text import read_run
+from flowkit_deflow.state_files import read_state, write_state
+from flowkit_deflow.weights.published import from_published, to_published
+
+__all__ = ["read_published", "write_published"]
+
+
+def read_published(path: Path, name: str | None = None, settings: Path | None = None) -> DeFlow:
+    """The model in a published checkpoint, its architecture given in one of two ways.
+
+    Args:
+        path: the checkpoint, ``.pth``, ``.pt`` or ``.safetensors``.
+        name: the preset whose architecture it has.
+        settings: a file of settings with its architecture.
+
+    Returns:
+        The model in evaluation mode, on the CPU.
+
+    Raises:
+        UserError: the file is missing or damaged, both or none of ``name`` and ``settings`` are given, or the
+            checkpoint is of another architecture.
+    """
+    state = read_state(path)
+    model = DeFlow(_architecture(path, name, settings))
+    from_published(model.bijector, model.latents, state)
+    return model.eval()
+
+
+def write_published(folder: Path, path: Path) -> list[str]:
+    """Write a model folder's weights under the published names.
+
+    Args:
+        folder: the model folder.
+        path: the file to write, ``.pth``, ``.pt`` or ``.safetensors``.
+
+    Returns:
+        What the published format does not hold, a sentence for each.
+
+    Raises:
+        UserError: the folder holds no DeFlow, or one with parts that the published network lacks; or the file cannot be
+            written.
+    """
+    model = DeFlow.from_pretrained(folder)
+    write_state(path, to_published(model.bijector, model.latents))
+    notes = ["Two tensors that the published network never uses (flowUpsamplerNet.f.0) are written as zeros."]
+    if model.config.normalization is not None:
+        notes.append(
+            f"The published format cannot hold this model's colour normalisation: keep {folder / 'config.json'}."
+        )
+    return notes
+
+
+def _architecture(path: Path, name: str | None, settings: Path | None) -> Architecture:
+    if name is not None and settings is None:
+        return PUBLISHED[name] if name in PUBLISHED else preset(name).architecture
+    if settings is not None and name is None:
+        return read_run(settings).architecture
+    raise UserError(
+        f"{path}: say which architecture it has with either --preset ({listed(PUBLISHED, 'or')}) or --config"
+    )
