@@ -231,9 +231,14 @@ class Step(NamedTuple):
     inverse: bool
     context: Any
 
+    # Made anew, not by _replace, which torch.compile of torch before 2.12 does not trace.
     def turned(self) -> "Step":
         """The same in the other direction."""
-        return self._replace(inverse=not self.inverse)
+        return Step(self.bijector, not self.inverse, self.context)
+
+    def with_context(self, context: Any) -> "Step":
+        """The same with another context."""
+        return Step(self.bijector, self.inverse, context)
 
     def prepare(self) -> Any:
         """What the bijection prepares of its context."""

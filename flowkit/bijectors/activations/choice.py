@@ -3,16 +3,29 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
+from types import NoneType
 from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from flowkit.bijector import Step
-from flowkit.ops.private import transforms_are_active
+from flowkit.bijector import BoundBijector, Step
+from flowkit.bijectors.activations.recompute import recompute
+from flowkit.ops.private import pytree, transforms_are_active
 
-__all__ = ["Activations", "Callee", "Checkpointed", "Part", "Plan", "Recomputed", "Stored", "in_segments", "run_steps"]
+__all__ = [
+    "Activations",
+    "Callee",
+    "Checkpointed",
+    "Part",
+    "Plan",
+    "Recomputed",
+    "Stored",
+    "hidden_tensors",
+    "in_segments",
+    "run_steps",
+]
 
 T = TypeVar("T")
 
@@ -142,7 +155,7 @@ class Recomputed(Activations):
 
     def call(self, module: nn.Module, x: Tensor) -> Tensor:
         """The network's result, found again by the backward pass."""
-        return _checkpointed([module], module, x) if _recording() else module(x)
+        return _recomputed([module], module, (x,)) if _recording() else module(x)
 
     @abstractmethod
     def _run_segment(self, steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
@@ -156,17 +169,23 @@ class Checkpointed(Recomputed):
     near :math:`k = \sqrt n`; a training step takes about one forward pass more. A step is a single bijection, those of
     a chain within the chain counted one by one; the functions of :class:`~flowkit.ContextMap` belong to no step, and
     are stored unless they have ``activations`` of their own. Any bijection will do, however expensive or inaccurate its
-    inverse, but one that takes derivatives by ``torch.func``, as :class:`~flowkit.Residual` and
-    :class:`~flowkit.NeuralODE` do: that has to be stored, or :class:`~flowkit.Reversible`.
+    inverse. The gradients can be differentiated again.
 
     Random numbers, autocast and parameters swapped by ``torch.func.functional_call`` are what they were. Bound while
-    gradients are recorded, a chain holds the context, and prepares at each call what depends on it.
+    gradients are recorded, a chain holds the context, and prepares at each call what depends on it. Until the backward
+    pass, parameters must not change.
+
+    Where a context is an object of a class that torch does not flatten, or a part was bound by itself, its tensors can
+    only be found by hooks (``torch.utils.checkpoint``). Bijectors that take derivatives by ``torch.func``,
+    :class:`~flowkit.Residual` and :class:`~flowkit.NeuralODE`, refuse those: give tensors, or lists, tuples and dicts
+    of them, and bind the chain in place of the part.
 
     Args:
         segment: ``k``, the steps that are run again together, at least 1.
 
     Raises:
         ValueError: a segment of no step.
+        RuntimeError: a backward pass after a parameter or the context has changed in place.
 
     References:
         T. Chen, B. Xu, C. Zhang, C. Guestrin, "Training Deep Nets with Sublinear Memory Cost", 2016, sec. 3.
@@ -185,7 +204,15 @@ class Checkpointed(Recomputed):
         super().__init__(segment)
 
     def _run_segment(self, steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
-        return _checkpointed([step.bijector for step in steps], partial(run_steps, steps), x)
+        if hidden_tensors(steps) is not None:
+            return _checkpointed([step.bijector for step in steps], partial(run_steps, steps), x)
+        contexts = [step.context for step in steps]
+        bare = [step.with_context(None) for step in steps]
+
+        def run(x: Any, contexts: list[Any]) -> tuple[Any, Tensor]:
+            return run_steps([step.with_context(c) for step, c in zip(bare, contexts, strict=True)], x)
+
+        return _recomputed([step.bijector for step in steps], run, (x, contexts))
 
 
 class Callee(nn.Module):
@@ -288,11 +315,38 @@ def _recording() -> bool:
     return torch.is_grad_enabled() and not transforms_are_active()
 
 
-def _checkpointed(called: Sequence[nn.Module], function: Callable[[Any], T], x: Any) -> Any:
-    """A function of ``x`` that calls these modules."""
+def hidden_tensors(steps: Sequence[Step]) -> ValueError | TypeError | None:
+    """Why some tensors that the steps use can not be listed, as an error to raise; ``None`` if all can."""
+    for step in steps:
+        if any(isinstance(module, BoundBijector) for module in step.bijector.modules()):
+            return ValueError("a part of the chain is bound to its own context: bind the chain to it instead")
+        for leaf in pytree.tree_leaves(step.context):
+            if not isinstance(leaf, Tensor | NoneType | bool | int | float | str):
+                return TypeError(
+                    f"the chain cannot look into a {type(leaf).__name__} of its context for tensors: "
+                    "give tensors, or lists, tuples and dicts of them"
+                )
+    return None
+
+
+def _recomputed(called: Sequence[nn.Module], function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """The result of a function that calls these modules, and uses no tensors but theirs and the arguments'."""
     if torch.compiler.is_compiling():
         # Compiled, the tensors are the graph's inputs: none can be swapped by the backward pass.
-        return checkpoint(function, x, use_reentrant=False)
+        return checkpoint(function, *arguments, use_reentrant=False)
+    callee = Callee(called)
+    parameters, buffers = callee.tensors()
+
+    def run(given: tuple[tuple[Any, ...], dict[str, Tensor]]) -> Any:
+        arguments, parameters = given
+        # Buffers are not among what must not change: the call itself may change them.
+        return callee.call(lambda: function(*arguments), {**parameters, **buffers})
+
+    return recompute(run, (arguments, parameters))
+
+
+def _checkpointed(called: Sequence[nn.Module], function: Callable[[Any], T], x: Any) -> Any:
+    """The result of a function that calls these modules, and uses tensors that only autograd sees."""
     callee = Callee(called)
     parameters, buffers = callee.tensors()
 

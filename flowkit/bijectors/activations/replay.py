@@ -11,7 +11,7 @@ from torch.utils.checkpoint import get_device_states, set_device_states
 
 from flowkit.ops.private import pytree
 
-__all__ = ["Autocast", "Draws", "RandomState"]
+__all__ = ["Autocast", "Draws", "RandomState", "forked_random_state"]
 
 
 @dataclass(frozen=True)
@@ -139,3 +139,13 @@ class Autocast:
                 if enabled or torch.is_autocast_enabled(device_type):
                     stack.enter_context(torch.autocast(device_type, dtype, enabled, cache_enabled=False))
             yield
+
+
+@contextmanager
+def forked_random_state(value: Any) -> Iterator[None]:
+    """Leave the random generators of the CPU and the tensors' devices as they are found, whatever is drawn."""
+    state = RandomState.now(value)
+    try:
+        yield
+    finally:
+        state.restore()

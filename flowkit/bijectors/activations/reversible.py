@@ -1,17 +1,16 @@
 """Chains that store no activations: the backward pass recomputes them by inverting."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import NoneType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from flowkit.bijector import BoundBijector, Step
-from flowkit.bijectors.activations.choice import Callee, Recomputed
-from flowkit.bijectors.activations.replay import Autocast, Draws, RandomState
+from flowkit.bijector import Step
+from flowkit.bijectors.activations.choice import Callee, Recomputed, hidden_tensors
+from flowkit.bijectors.activations.recompute import vector_jacobian_products
+from flowkit.bijectors.activations.replay import Autocast, Draws, RandomState, forked_random_state
 from flowkit.ops.private import pytree
 
 __all__ = ["Reversible"]
@@ -76,6 +75,8 @@ class Reversible(Recomputed):
     """
 
     def _run_segment(self, steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
+        if (hidden := hidden_tensors(steps)) is not None:
+            raise hidden
         given = _Given()
         leaves, spec = pytree.tree_flatten(x)
         call = _Call([_planned(step, given) for step in steps], spec)
@@ -123,7 +124,7 @@ class _Planned:
     def filled(self, tensors: Sequence[Tensor]) -> Step:
         """The step with its context."""
         leaves = [tensors[leaf.value] if isinstance(leaf, _Number) else leaf for leaf in self.leaves]
-        return self.step._replace(context=pytree.tree_unflatten(leaves, self.spec))
+        return self.step.with_context(pytree.tree_unflatten(leaves, self.spec))
 
     def run(self, x: Any, tensors: Sequence[Tensor]) -> tuple[Any, Tensor]:
         """The step, by the parameters that the bijector has now."""
@@ -156,18 +157,10 @@ class _Planned:
 
 
 def _planned(step: Step, given: _Given) -> _Planned:
-    if any(isinstance(module, BoundBijector) for module in step.bijector.modules()):
-        raise ValueError("a part of a Reversible chain is bound to its own context: bind the chain to it instead")
     leaves, spec = pytree.tree_flatten(step.context)
-    for leaf in leaves:
-        if not isinstance(leaf, Tensor | NoneType | bool | int | float | str):
-            raise TypeError(
-                f"a Reversible chain cannot look into a {type(leaf).__name__} of its context for tensors: "
-                "give tensors, or lists, tuples and dicts of them"
-            )
     parameters, buffers = Callee([step.bijector]).tensors()
     return _Planned(
-        step._replace(context=None),
+        step.with_context(None),
         [_Number(given.number(leaf)) if isinstance(leaf, Tensor) else leaf for leaf in leaves],
         spec,
         {name: given.number(parameter) for name, parameter in parameters.items()},
@@ -236,41 +229,19 @@ class _Reversible(torch.autograd.Function):
         given = [t.detach().requires_grad_(w) for t, w in zip(ctx.saved_tensors[results:], wanted, strict=True)]
         found: list[Tensor | None] = [None] * len(given)
         *of_value, of_log_det = gradients
-        with _forked_random_state(value), call.autocast.again():
+        with forked_random_state(value), call.autocast.again():
             for i, (step, draws) in reversed(list(enumerate(zip(call.steps, call.draws, strict=True)))):
                 value, outputs = step.run_back(value, given, draws, differentiable=i > 0 or of_input)
                 leaves, numbers = pytree.tree_leaves(value), [n for n in step.numbers if wanted[n]]
-                slopes = _slopes(outputs, [*leaves, *(given[n] for n in numbers)], [*of_value, of_log_det])
+                inputs = [*leaves, *(given[n] for n in numbers)]
+                slopes = vector_jacobian_products(outputs, inputs, [*of_value, of_log_det])
                 of_value = [torch.zeros_like(x) if g is None else g for x, g in zip(leaves, slopes, strict=False)]
                 for n, slope in zip(numbers, slopes[len(leaves) :], strict=True):
                     found[n] = _sum(found[n], slope)
         return None, *of_value, *found
 
 
-def _slopes(outputs: Sequence[Tensor], inputs: Sequence[Tensor], gradients: Sequence[Tensor]) -> list[Tensor | None]:
-    """The gradients by the inputs, ``None`` by those that nothing depends on."""
-    recorded = [(y, g) for y, g in zip(outputs, gradients, strict=True) if y.requires_grad]
-    slopes: list[Tensor | None] = [None] * len(inputs)
-    asked = [i for i, x in enumerate(inputs) if x.requires_grad]
-    if recorded and asked:
-        ys, gs = zip(*recorded, strict=True)
-        found = torch.autograd.grad(ys, [inputs[i] for i in asked], gs, allow_unused=True)
-        for i, slope in zip(asked, found, strict=True):
-            slopes[i] = slope
-    return slopes
-
-
 def _sum(total: Tensor | None, term: Tensor | None) -> Tensor | None:
     if total is None or term is None:
         return term if total is None else total
     return total + term
-
-
-@contextmanager
-def _forked_random_state(value: Any) -> Iterator[None]:
-    """Leave the random generators as they are found, whatever is drawn."""
-    state = RandomState.now(value)
-    try:
-        yield
-    finally:
-        state.restore()
