@@ -15,10 +15,10 @@ def at_least_float32(tensor: Tensor) -> Tensor:
     """A tensor out of half precision: float32 for bfloat16 and float16, else as it is.
 
     Args:
-        tensor: of a floating-point type.
+        tensor: of a floating-point type and any shape.
 
     Returns:
-        A tensor of the same values.
+        A tensor of the same values and shape.
 
     Examples:
         >>> at_least_float32(torch.ones(2, dtype=torch.bfloat16)).dtype

@@ -15,7 +15,7 @@ def readable(*tensors: Tensor) -> bool:
     it, and on the meta device, where there are no values.
 
     Args:
-        tensors: any tensors.
+        tensors: of any shape.
 
     Returns:
         True if all of them can be read.
@@ -34,7 +34,7 @@ def require_values(what: str, tensor: Tensor) -> None:
 
     Args:
         what: the tensor is, for the message.
-        tensor: any tensor.
+        tensor: of any shape.
 
     Raises:
         ValueError: it has no values.
