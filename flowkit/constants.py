@@ -13,8 +13,8 @@ __all__ = ["WithConstants", "place_constants", "place_constants_after_loading"]
 class WithConstants(nn.Module):
     """A module with constants: masks, index tables and the like, which follow from the constructor's arguments.
 
-    A constant is a buffer, of any shape, that is no part of the state dict. Its values are kept beside it, on the CPU, so that they
-    return after whatever loses them: ``to_empty``, or loading into a model that was on the meta device.
+    A constant is a buffer, of any shape, that is no part of the state dict. Its values are kept beside it, on the CPU,
+    so that they return after whatever loses them: ``to_empty``, or loading into a model that was on the meta device.
 
     Examples:
         >>> class Lower(WithConstants):

@@ -1,8 +1,10 @@
 """Bijectors: one family to a file."""
 
 from flowkit.bijector import REAL_LINE, Bijector, BoundBijector, Interval, Shape, Wrapper, sum_event
-from flowkit.bijectors.activations.choice import Activations, Checkpointed, Stored
+from flowkit.bijectors.activations.activations import Activations
+from flowkit.bijectors.activations.checkpointed import Checkpointed
 from flowkit.bijectors.activations.reversible import Reversible
+from flowkit.bijectors.activations.stored import Stored
 from flowkit.bijectors.actnorm import ActNorm, initialize
 from flowkit.bijectors.autoregressive import InverseAutoregressive, MaskedAutoregressive
 from flowkit.bijectors.chain import Chain, use_activations

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, Interval, Shape, Step
-from flowkit.bijectors.activations.choice import Activations, Plan, Stored
+from flowkit.bijectors.activations.activations import Activations, Plan
+from flowkit.bijectors.activations.stored import Stored
 
 __all__ = ["Chain", "use_activations"]
 

@@ -35,7 +35,8 @@ def nearest_conv2d(x: Tensor, weight: Tensor, factor: int) -> Tensor:
         a convolutional layer?", 2016.
 
     Examples:
-        >>>         >>> x, weight = torch.randn(1, 5, 3, 4).double(), torch.randn(2, 5, 3, 3).double()
+        >>> import torch.nn.functional as F
+        >>> x, weight = torch.randn(1, 5, 3, 4).double(), torch.randn(2, 5, 3, 3).double()
         >>> plain = F.conv2d(F.interpolate(x, scale_factor=4, mode="nearest"), weight, padding=1)
         >>> torch.allclose(nearest_conv2d(x, weight, 4), plain)
         True

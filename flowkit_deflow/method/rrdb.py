@@ -124,7 +124,8 @@ class RRDBEncoder(nn.Module):
 
     def forward(self, h: Tensor) -> tuple[Features, ...]:
         """``B x 3 x H x W`` in [0, 1] to a map for each level, finest first."""
-        x = self.conv_first(h)
+        # All maps then keep this order in memory, in which each of the flow's networks convolves them as they are.
+        x = self.conv_first(h.contiguous(memory_format=torch.channels_last))
         stacked: dict[int, Tensor] = {}
         for i, block in enumerate(self.RRDB_trunk):
             x = self.activations.call(block, x)

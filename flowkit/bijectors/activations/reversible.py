@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from flowkit.bijector import Step
-from flowkit.bijectors.activations.choice import Callee, Recomputed, hidden_tensors
+from flowkit.bijectors.activations.callee import Callee
 from flowkit.bijectors.activations.recompute import vector_jacobian_products
+from flowkit.bijectors.activations.recomputed import Recomputed
 from flowkit.bijectors.activations.replay import Autocast, Draws, RandomState, forked_random_state
+from flowkit.bijectors.activations.steps import hidden_tensors
 from flowkit.ops.private import pytree
 
 __all__ = ["Reversible"]

@@ -6,7 +6,8 @@ from typing import Any
 from torch import nn
 
 from flowkit.bijector import Bijector
-from flowkit.bijectors.activations.choice import Activations, Checkpointed
+from flowkit.bijectors.activations.activations import Activations
+from flowkit.bijectors.activations.checkpointed import Checkpointed
 from flowkit.bijectors.activations.reversible import Reversible
 from flowkit.bijectors.actnorm import ActNorm
 from flowkit.bijectors.autoregressive import InverseAutoregressive, MaskedAutoregressive

@@ -1,0 +1,49 @@
+"""Everything stays in memory, as autograd has it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from flowkit.bijectors.activations.activations import Activations, Part, Parts, Plan
+
+__all__ = ["Stored"]
+
+
+class Stored(Activations):
+    r"""Every intermediate value stays in memory, as autograd has it: :math:`O(n)` for ``n`` parts, and the fastest.
+
+    References:
+        D. E. Rumelhart, G. E. Hinton, R. J. Williams, "Learning representations by back-propagating errors", 1986.
+
+    Examples:
+        >>> import torch
+        >>> from flowkit import Chain, LULinear
+        >>> z, _ = Chain([LULinear(2), LULinear(2)], Stored())(torch.rand(5, 2))
+        >>> z.shape
+        torch.Size([5, 2])
+    """
+
+    def plan(self, parts: Parts, context: Any) -> Plan:
+        """Every part with what it prepared."""
+        return _PreparedParts([(part, part.prepare(context)) for part in parts])
+
+    def call(self, module: nn.Module, x: Tensor) -> Tensor:
+        """The network's result."""
+        return module(x)
+
+
+class _PreparedParts:
+    """Parts of a chain with what each prepared."""
+
+    def __init__(self, parts: Sequence[tuple[Part, Any]]) -> None:
+        self.parts = parts
+
+    def run(self, x: Any, inverse: bool) -> tuple[Any, Tensor]:
+        """One part after another."""
+        total: Tensor | None = None
+        for part, prepared in reversed(self.parts) if inverse else self.parts:
+            x, log_det = part.run(x, prepared, inverse)
+            total = log_det if total is None else total + log_det
+        assert total is not None
+        return x, total
