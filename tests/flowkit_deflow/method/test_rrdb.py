@@ -111,7 +111,7 @@ class TestTraining:
         self, activations: Activations
     ) -> None:
         def run(activations: Activations) -> tuple[list[Tensor | None], int]:
-            encoder, kept = encoder_of(4), dict[int, int]()
+            encoder, kept = encoder_of(4).double(), dict[int, int]()
             use_activations(encoder, activations)
 
             def pack(tensor: Tensor) -> Tensor:
@@ -119,15 +119,15 @@ class TestTraining:
                 return tensor
 
             with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-                maps = encoder(h_of())
+                maps = encoder(h_of().double())
             weights = sum(p.untyped_storage().nbytes() for p in encoder.parameters())
             sum(m.square().sum() for m in dense(maps)).backward()
             return [p.grad for p in encoder.parameters()], sum(kept.values()) - weights
 
         expected, all_bytes = run(Stored())
         got, few_bytes = run(activations)
-        # The same operations again: not even rounding differs.
-        assert all(a is b is None or (a is not None and torch.equal(a, b)) for a, b in zip(got, expected, strict=True))
+        # The same operations again, but that gradients pass between blocks in another order in memory.
+        torch.testing.assert_close(got, expected)
         # 3 blocks of 3 dense blocks of 5 convolutions store some 50 maps; of these three are left.
         assert few_bytes < 0.3 * all_bytes
 
