@@ -8,8 +8,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
-from flowkit.hooks import has_hooks
-from flowkit.ops.private import is_wrapped
+from flowkit.ops.precision import HALF
+from flowkit.ops.private import HOOKS_FOR_ALL_MODULES
+from flowkit.ops.values import readable
 
 __all__ = ["REAL_LINE", "Bijector", "BoundBijector", "Interval", "Prepared", "Shape", "Step", "Wrapper", "sum_event"]
 
@@ -66,7 +67,8 @@ class Bijector(nn.Module, ABC, Generic[X, Z]):
             context: what the map depends on besides ``x``; ``None`` for an unconditional bijector.
 
         Returns:
-            The latent ``z`` and log|det dz/dx| (shape: the batch shape; at least float32).
+            The latent ``z`` and log|det dz/dx| (shape: the batch shape; at least float32). Of half precision, ``z``
+            is of the type that ``x`` and the parameters promote to.
 
         Raises:
             TypeError: ``x`` is not a floating-point tensor.
@@ -76,14 +78,13 @@ class Bijector(nn.Module, ABC, Generic[X, Z]):
         """
         self.output_shape(self._event_shape(x))
         _require_within(x, self.domain, self)
-        prepared = context.value if isinstance(context, Prepared) else self.prepare(context)
-        return self._forward(x, prepared)
+        return self._in_result_type(self._forward, x, context)
 
     def inverse(self, z: Z, context: Any = None) -> tuple[X, Tensor]:
         """Generate: latent to data; log|det dx/dz| is returned beside it. Arguments and errors as in ``forward``."""
         self.input_shape(self._event_shape(z))
         _require_within(z, self.codomain, self)
-        return self._inverse(z, self.prepare(context))
+        return self._in_result_type(self._inverse, z, context)
 
     def bind(self, context: Any) -> "BoundBijector[X, Z]":
         """The same bijection with everything that depends on the context alone computed once.
@@ -140,7 +141,10 @@ class Bijector(nn.Module, ABC, Generic[X, Z]):
         if inverse:
             return self._inverse(x, prepared)
         # A call checks the shape again, which costs more than small layers do.
-        return self(x, Prepared(prepared)) if has_hooks(self) else self._forward(x, prepared)
+        hooks = self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks
+        if hooks or any(HOOKS_FOR_ALL_MODULES):
+            return self(x, Prepared(prepared))
+        return self._forward(x, prepared)
 
     @abstractmethod
     def _forward(self, x: X, prepared: Any) -> tuple[Z, Tensor]:
@@ -157,6 +161,24 @@ class Bijector(nn.Module, ABC, Generic[X, Z]):
         through compositions. A subclass of a composition that changes what is run changes them as well.
         """
         return [Step(self, inverse=False, context=context)]
+
+    def _in_result_type(self, direction: Callable[..., Any], x: Any, context: Any) -> Any:
+        """Run a direction; what is in half precision leaves in the type that it and the parameters promote to.
+
+        Between the layers of a composition values are float32 at least: rounded once, they come back.
+        """
+        like = x
+        while isinstance(like, tuple):
+            like = like[0]
+        parameter = next(self.parameters(), None) if like.dtype in HALF else None
+        if parameter is None:
+            return direction(x, self._prepared(context))
+        dtype = torch.promote_types(like.dtype, parameter.dtype)
+        y, log_det = direction(_cast(x, dtype), self._prepared(context))
+        return _cast(y, dtype), log_det
+
+    def _prepared(self, context: Any) -> Any:
+        return context.value if isinstance(context, Prepared) else self.prepare(context)
 
     def _event_shape(self, value: Any) -> Shape:
         if isinstance(value, tuple):
@@ -333,6 +355,10 @@ def sum_event(values: Tensor, event_dims: int, like: Tensor | None = None) -> Te
     return (values.flatten(batch).sum(-1, dtype=dtype) * math.prod(shared)).expand(like.shape[:batch])
 
 
+def _cast(value: Any, dtype: torch.dtype) -> Any:
+    return tuple(_cast(part, dtype) for part in value) if isinstance(value, tuple) else value.to(dtype)
+
+
 def _require_within(value: Any, interval: Callable[[torch.dtype], Interval], bijector: nn.Module) -> None:
     """Refuse values outside the interval that a bijector takes.
 
@@ -350,7 +376,7 @@ def _require_within(value: Any, interval: Callable[[torch.dtype], Interval], bij
         return
     lower, upper = interval(value.dtype)
     # Nothing to see on the real line; and a branch on values would break a compiled graph or a vmapped call.
-    if (lower, upper) == REAL_LINE or torch.compiler.is_compiling() or is_wrapped(value):
+    if (lower, upper) == REAL_LINE or not readable(value):
         return
     inside = (value > lower) & (value < upper)
     if not inside.all():

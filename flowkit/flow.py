@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, Shape
+from flowkit.constants import place_constants_after_loading
 from flowkit.distributions import Distribution
 
 __all__ = ["Flow", "bits_per_dim"]
@@ -49,6 +50,8 @@ class Flow(nn.Module):
         self.bijector = bijector
         self.base = base
         self.event_shape = event_shape
+        # A base distribution may have no state of its own to go by.
+        place_constants_after_loading(self)
 
     def forward(self, x: Tensor, context: Any = None, label: Any = None) -> Tensor:
         """Log-density, as :meth:`log_prob`: what calls a module calls this, :func:`initialize` and DDP among them."""

@@ -1,30 +1,12 @@
-"""Whether a module does more than its class says: hooks, replaced layers, parametrisations."""
+"""Whether a network's layers do more than their classes say: hooks, replaced layers, parametrisations."""
 
 from collections.abc import Iterable
 
 from torch import nn
 
-from flowkit.ops.private import hooks_for_all_modules
+from flowkit.ops.private import HOOKS_FOR_ALL_MODULES
 
-__all__ = ["has_hooks", "why_called"]
-
-
-def has_hooks(module: nn.Module) -> bool:
-    """Whether a hook waits for the module's call or for gradients of it, or one for the calls of all modules.
-
-    Args:
-        module: it alone is looked at, not what is in it.
-
-    Examples:
-        >>> layer = nn.Linear(2, 2)
-        >>> has_hooks(layer)
-        False
-        >>> _ = layer.register_forward_hook(lambda module, args, output: None)
-        >>> has_hooks(layer)
-        True
-    """
-    own = module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
-    return bool(own) or hooks_for_all_modules()
+__all__ = ["why_called"]
 
 
 def why_called(layers: Iterable[tuple[nn.Module, type[nn.Module]]]) -> str | None:
@@ -47,6 +29,6 @@ def why_called(layers: Iterable[tuple[nn.Module, type[nn.Module]]]) -> str | Non
             return f"a layer is a {type(layer).__name__}, not a {expected.__name__}"
         if "forward" in vars(layer):
             return f"the forward of {expected.__name__} was replaced"
-        if has_hooks(layer):
+        if layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks or layer._backward_pre_hooks:
             return f"{expected.__name__} has hooks"
-    return None
+    return "all modules have hooks" if any(HOOKS_FOR_ALL_MODULES) else None

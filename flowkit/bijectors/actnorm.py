@@ -1,6 +1,6 @@
 """Activation normalisation with a data-dependent start."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -8,6 +8,10 @@ from torch import Tensor, nn
 
 from flowkit.bijector import sum_event
 from flowkit.bijectors.channels import ChannelBijector
+from flowkit.distributed import run_on_rank_0
+from flowkit.ops.precision import at_least_float32
+from flowkit.ops.private import version
+from flowkit.ops.values import readable
 from flowkit.transforms import Affine
 
 __all__ = ["ActNorm", "initialize"]
@@ -17,7 +21,9 @@ class ActNorm(ChannelBijector):
     r"""One shift and one scale per channel: :math:`z = (x + b)\, e^{s}`.
 
     The start depends on data: :func:`initialize` sets the parameters so that the first batch leaves with mean 0 and
-    variance 1 in every channel. Until that has run, or a state dict was loaded, both directions refuse.
+    variance 1 in every channel. Until that has run, or a state dict was loaded, both directions refuse. The buffer
+    ``initialized`` says whether it has. Where no value can be read (in compiled code, where ``torch.func`` maps over
+    the buffer, on the meta device), a layer counts as initialised.
 
     Args:
         channels: size of the channel dimension, the first event dimension.
@@ -47,20 +53,28 @@ class ActNorm(ChannelBijector):
         self.log_scale = nn.Parameter(torch.zeros(channels))
         self.transform = Affine()
         self.register_buffer("initialized", torch.tensor(False))
-        # The buffer's value as a Python bool: reading the buffer itself would wait for the device at every call
-        # and break compiled graphs. Whatever sets the one sets the other.
-        self._ready = False
+        # The buffer when it was last found to be true, and its version then: to read it at each call would make each
+        # call wait for the device.
+        self._found_true: tuple[Tensor, int] | None = None
         self._collecting = False
 
     def mark_initialized(self) -> None:
         """Declare the present parameters a valid start (after setting them by hand)."""
         self.initialized.fill_(True)
-        self._ready = True
 
     @property
     def is_initialized(self) -> bool:
         """Whether the parameters were set: from data, by hand, or by a state dict."""
-        return self._ready
+        flag = self.initialized
+        if not readable(flag):
+            return True
+        if flag.is_inference():
+            return bool(flag)
+        found = self._found_true
+        if found is not None and found[0] is flag and found[1] == version(flag):
+            return True
+        self._found_true = (flag, version(flag)) if flag else None
+        return self._found_true is not None
 
     @property
     def collecting(self) -> bool:
@@ -69,7 +83,7 @@ class ActNorm(ChannelBijector):
 
     def constants(self) -> tuple[Tensor, Tensor]:
         """Shift and log-scale per channel, to be folded into a layer beside; RuntimeError before the start."""
-        if not self._ready:
+        if not self.is_initialized:
             raise RuntimeError(
                 f"ActNorm({self.channels}) is not initialised: call flowkit.initialize(bijector, batch, context) "
                 "with a batch of data first, or load a state dict"
@@ -92,14 +106,20 @@ class ActNorm(ChannelBijector):
         return x, sum_event(log_dxdz, self.event_dims, like=z)
 
     def _parameters_like(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        bias, log_scale = self.constants()
+        bias, log_scale = map(at_least_float32, self.constants())
         shape = (self.channels,) + (1,) * (self.event_dims - 1)
         return bias.view(shape), log_scale.view(shape)
 
     def _moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        per_channel = x.movedim(x.ndim - self.event_dims, 0).reshape(self.channels, -1)
+        per_channel = at_least_float32(x).movedim(x.ndim - self.event_dims, 0).reshape(self.channels, -1)
+        mean, std = per_channel.mean(1), per_channel.std(1, correction=0)
+        if readable(mean) and not (mean.isfinite().all() and std.isfinite().all()):
+            raise ValueError(
+                f"ActNorm({self.channels}) cannot start from data of mean {mean.tolist()} and standard deviation "
+                f"{std.tolist()}: the layers before it or the context made values that are not finite; look there first"
+            )
         # A channel that is constant in the first batch would get an infinite scale.
-        return per_channel.mean(1), per_channel.std(1, correction=0).clamp_min(1e-6)
+        return mean, std.clamp_min(1e-6)
 
     def _start(self, bias: Tensor, log_scale: Tensor) -> None:
         with torch.no_grad():
@@ -108,16 +128,15 @@ class ActNorm(ChannelBijector):
         self.mark_initialized()
         self._collecting = False
 
-    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
-        super()._load_from_state_dict(state_dict, prefix, *args)
-        self._ready = bool(self.initialized)
-
 
 def initialize(bijector: nn.Module, x: Any, context: Any = None) -> None:
     r"""Run a batch of data forwards through a bijector so that every new :class:`ActNorm` in it starts from data.
 
     With the mean :math:`m` and the standard deviation :math:`\sigma` of each channel over samples and positions, the
     layer starts as :math:`z = (x - m) / \sigma`. Layers that are initialised already keep their parameters.
+
+    Of a ``DistributedDataParallel`` module every process calls this: the data of rank 0 is used, and its start is
+    sent to all others.
 
     Args:
         bijector: the bijector, a flow of it, or any module that is called as ``module(x, context)``.
@@ -126,7 +145,8 @@ def initialize(bijector: nn.Module, x: Any, context: Any = None) -> None:
         context: its context.
 
     Raises:
-        RuntimeError: a layer was not reached by the data.
+        ValueError: the batch is empty or holds NaN or infinite values, or a layer before an actnorm makes such values.
+        RuntimeError: a layer was not reached by the data; or, on other ranks, rank 0 failed.
 
     References:
         D. P. Kingma, P. Dhariwal, "Glow: Generative Flow with Invertible 1x1 Convolutions", NeurIPS 2018, sec. 3.1.
@@ -136,15 +156,40 @@ def initialize(bijector: nn.Module, x: Any, context: Any = None) -> None:
         >>> flow = Chain([ActNorm(3), LUConv1x1(3)])
         >>> initialize(flow, torch.rand(4, 3, 8, 8))
     """
-    waiting = {name: m for name, m in bijector.named_modules() if isinstance(m, ActNorm) and not m._ready}
-    for norm in waiting.values():
-        norm._collecting = True
-    try:
-        with torch.no_grad():
-            bijector(x, context)
-    finally:
+    waiting = {name: m for name, m in bijector.named_modules() if isinstance(m, ActNorm) and not m.is_initialized}
+
+    def run(module: nn.Module) -> None:
+        _require_usable(x)
         for norm in waiting.values():
-            norm._collecting = False
-    missed = [name for name, norm in waiting.items() if not norm._ready]
+            norm._collecting = True
+        try:
+            with torch.no_grad():
+                module(x, context)
+        finally:
+            for norm in waiting.values():
+                norm._collecting = False
+
+    run_on_rank_0(bijector, run, [m for m in bijector.modules() if isinstance(m, ActNorm)])
+    missed = [name for name, norm in waiting.items() if not norm.is_initialized]
     if missed:
         raise RuntimeError(f"no data reached these ActNorm layers, which stay uninitialised: {', '.join(missed)}")
+
+
+def _require_usable(x: Any) -> None:
+    """Refuse an empty batch, and one with NaN or infinite values; look into tuples of tensors."""
+    for part in _tensors(x):
+        if not part.numel():
+            raise ValueError(f"initialize got an empty batch of shape {tuple(part.shape)}; give it one of data")
+        if readable(part) and not part.isfinite().all():
+            wrong = int((~part.isfinite()).sum())
+            raise ValueError(
+                f"initialize got a batch with {wrong} of {part.numel()} values NaN or infinite; give it finite data"
+            )
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Sequence):
+        for part in value:
+            yield from _tensors(part)

@@ -8,8 +8,10 @@ from torch import Tensor, nn
 
 from flowkit.bijector import Interval, sum_event
 from flowkit.bijectors.channels import ChannelBijector
-from flowkit.bijectors.conditioner import apply_conditioner, prepare_conditioner
+from flowkit.bijectors.conditioner import prepare_conditioner
 from flowkit.bijectors.coupling import require_parameters
+from flowkit.half_precision import in_full_precision
+from flowkit.ops.precision import at_least_float32, without_autocast
 from flowkit.transforms.affine import Affine
 from flowkit.transforms.transform import Transform, split_parameters
 
@@ -71,8 +73,7 @@ class MaskedAutoregressive(ChannelBijector):
     def prepare(self, context: Any) -> Any:
         """What the conditioner computes from the context alone."""
         parameter = next(self.parameters(), None)
-        device = "cpu" if parameter is None else parameter.device.type
-        with torch.autocast(device, enabled=False):
+        with without_autocast(torch.device("cpu") if parameter is None else parameter.device):
             return prepare_conditioner(self.conditioner, context)
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
@@ -83,13 +84,15 @@ class MaskedAutoregressive(ChannelBijector):
 
     def _at_once(self, direction: Callable[..., Any], x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         """Parameters from the values that are given."""
-        with torch.autocast(x.device.type, enabled=False):
+        x = at_least_float32(x)
+        with without_autocast(x.device):
             y, log_derivative = direction(x, self._parameters_from(x, prepared))
             return y, sum_event(log_derivative, 1, like=x)
 
     def _one_by_one(self, direction: Callable[..., Any], y: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         """Parameters from the values that are sought."""
-        with torch.autocast(y.device.type, enabled=False):
+        y = at_least_float32(y)
+        with without_autocast(y.device):
             unrolled = self._unrolled(direction, y, prepared)
             if unrolled is not None:
                 return unrolled
@@ -120,7 +123,9 @@ class MaskedAutoregressive(ChannelBijector):
         return torch.stack(found, -1), sum_event(torch.stack(log_derivatives, -1), 1)
 
     def _parameters_from(self, x: Tensor, prepared: Any) -> tuple[Tensor, ...]:
-        raw = apply_conditioner(self.conditioner, x, prepared)
+        # Rounded to half precision, a feature's error would grow from feature to feature.
+        network = in_full_precision(self.conditioner)
+        raw = network(x) if prepared is None else network(x, prepared)
         count = self.transform.parameters_per_element
         return self.transform.constrain(split_parameters(raw, count, 1, self.channels))
 

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from flowkit.bijectors.channels import ChannelBijector
+from flowkit.ops.precision import without_autocast
 
 __all__ = ["ChannelMixing", "random_orthogonal"]
 
@@ -66,12 +67,12 @@ class ChannelMixing(ChannelBijector):
         return self._mix(self._matrix(), x)
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x.device):
             x = x.to(torch.promote_types(x.dtype, torch.float32))
             return self._multiply(x), self._of_positions(self._log_abs_det(), x)
 
     def _inverse(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
-        with torch.autocast(z.device.type, enabled=False):
+        with without_autocast(z.device):
             z = z.to(torch.promote_types(z.dtype, torch.float32))
             return self._solve(z), self._of_positions(-self._log_abs_det(), z)
 

@@ -4,6 +4,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from flowkit.half_precision import cast_for
+
 __all__ = ["apply_conditioner", "prepare_conditioner"]
 
 
@@ -22,6 +24,7 @@ def prepare_conditioner(conditioner: nn.Module, context: Any) -> Any:
         'context'
     """
     prepare = getattr(conditioner, "prepare", None)
+    context = cast_for(conditioner, context)
     return context if prepare is None else prepare(context)
 
 
@@ -36,4 +39,5 @@ def apply_conditioner(conditioner: nn.Module, x: Tensor, prepared: Any) -> Tenso
     Returns:
         The raw parameters.
     """
+    x = cast_for(conditioner, x)
     return conditioner(x) if prepared is None else conditioner(x, prepared)

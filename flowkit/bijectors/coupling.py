@@ -1,6 +1,7 @@
 """Coupling: some of the channels transform the others."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,13 +10,15 @@ from torch import Tensor, nn
 from flowkit.bijector import REAL_LINE, Interval, sum_event
 from flowkit.bijectors.channels import ChannelBijector
 from flowkit.bijectors.conditioner import apply_conditioner, prepare_conditioner
+from flowkit.constants import WithConstants
+from flowkit.ops.values import require_values
 from flowkit.transforms.affine import Affine
 from flowkit.transforms.transform import Transform, split_parameters
 
 __all__ = ["Coupling", "interval_with_kept", "require_parameters"]
 
 
-class Coupling(ChannelBijector):
+class Coupling(WithConstants, ChannelBijector):
     r"""A coupling layer: some channels are kept and set the parameters of the others' elementwise transform.
 
     .. math:: z_K = x_K, \qquad z_i = T(x_i;\, \theta_i(x_K, c)) \text{ for } i \notin K, \qquad
@@ -84,7 +87,10 @@ class Coupling(ChannelBijector):
         whole = cut == list(range(channels))
         # They follow from the constructor's arguments, so that they are no part of the state.
         for name, index in (("kept_index", kept), ("changed_index", changed), ("join_index", _argsort(kept + changed))):
-            self.register_buffer(name, None if whole else torch.tensor(index), persistent=False)
+            if whole:
+                self.register_buffer(name, None, persistent=False)
+            else:
+                self.register_constant(name, partial(torch.tensor, index))
 
     def domain(self, dtype: torch.dtype) -> Interval:
         """That of the transform where it maps an interval onto itself, else the real line: kept channels are free."""
@@ -166,7 +172,8 @@ def require_parameters(transform: Transform) -> None:
 
 
 def _as_booleans(mask: Sequence[bool] | Tensor, channels: int) -> list[bool]:
-    tensor = torch.as_tensor(mask)
+    tensor = torch.as_tensor(mask, device=mask.device if isinstance(mask, Tensor) else "cpu")
+    require_values("a mask", tensor)
     if tensor.dtype != torch.bool or tensor.shape != (channels,):
         raise ValueError(
             f"a mask over {channels} channels is {channels} booleans, got {tensor.dtype} of shape {tuple(tensor.shape)}"

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, Shape, sum_event
 from flowkit.bijectors.channels import require_channels
+from flowkit.half_precision import cast_for
 from flowkit.transforms import Affine, BoundedLogScale, split_parameters
 
 __all__ = ["FactorOut"]
@@ -82,7 +83,8 @@ class FactorOut(Bijector[Tensor, tuple[Tensor, Tensor]]):
         return torch.cat([kept, dropped], dim=-3), sum_event(log_derivative, 3, like=dropped)
 
     def _parameters_from(self, kept: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_std = split_parameters(self.conditioner(kept), 2, 3, self.channels - self.channels // 2).unbind(-1)
+        raw = self.conditioner(cast_for(self.conditioner, kept))
+        mean, log_std = split_parameters(raw, 2, 3, self.channels - self.channels // 2).unbind(-1)
         dtype = torch.promote_types(mean.dtype, torch.float32)
         # The affine transform shifts and then scales: minus the mean, minus the log-standard-deviation.
         return -mean.to(dtype), -self.scale(log_std.to(dtype))

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.bijectors.channel_mixing import ChannelMixing
+from flowkit.ops.precision import at_least_float32
 
 __all__ = ["Householder", "householder_product", "random_reflections"]
 
@@ -44,10 +45,10 @@ class Householder(ChannelMixing):
         return self._matrix()
 
     def _matrix(self) -> Tensor:
-        return householder_product(self.vectors)
+        return householder_product(at_least_float32(self.vectors))
 
     def _log_abs_det(self) -> Tensor:
-        return self.vectors.new_zeros(())
+        return at_least_float32(self.vectors).new_zeros(())
 
     def _solve(self, z: Tensor) -> Tensor:
         return self._mix(self._matrix().mT, z)

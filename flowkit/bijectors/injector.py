@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from flowkit.bijector import Interval, sum_event
 from flowkit.bijectors.channels import ChannelBijector
+from flowkit.half_precision import cast_for
 from flowkit.transforms import Affine, Transform, split_parameters
 
 __all__ = ["Injector"]
@@ -57,7 +58,7 @@ class Injector(ChannelBijector):
         """The transform's parameters: they depend on the context alone."""
         if context is None:
             raise ValueError("an Injector is conditional: pass context=, or bind(context) first")
-        return self.parameters_from(self.conditioner(context))
+        return self.parameters_from(self.conditioner(cast_for(self.conditioner, context)))
 
     def parameters_from(self, raw: Tensor) -> tuple[Tensor, ...]:
         """The transform's parameters, from the conditioner's output.

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.bijectors.channel_mixing import ChannelMixing, random_orthogonal
+from flowkit.ops.precision import at_least_float32
 
 __all__ = ["Linear"]
 
@@ -36,10 +37,10 @@ class Linear(ChannelMixing):
         self.weight = nn.Parameter(random_orthogonal(channels))
 
     def _matrix(self) -> Tensor:
-        return self.weight
+        return at_least_float32(self.weight)
 
     def _log_abs_det(self) -> Tensor:
-        return torch.linalg.slogdet(self.weight)[1]
+        return torch.linalg.slogdet(self._matrix())[1]
 
     def _solve(self, z: Tensor) -> Tensor:
-        return self._on_rows(lambda rows: torch.linalg.solve(self.weight, rows.mT).mT, z)
+        return self._on_rows(lambda rows: torch.linalg.solve(self._matrix(), rows.mT).mT, z)

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.bijectors.channel_mixing import ChannelMixing, random_orthogonal
+from flowkit.ops.precision import at_least_float32
+from flowkit.ops.values import readable
 
 __all__ = ["LULinear"]
 
@@ -45,7 +47,7 @@ class LULinear(ChannelMixing):
             raise ValueError(f"start has the shape {tuple(start.shape)}; it must be {channels} x {channels}")
         P, L, U = torch.linalg.lu(random_orthogonal(channels) if start is None else start.detach())
         diagonal = U.diagonal()
-        if not diagonal.all():
+        if readable(diagonal) and not diagonal.all():
             raise ValueError("start is singular; the matrix must have an inverse to start from")
         # Only the strict triangles of these two matrices are read.
         self.lower = nn.Parameter(L.tril(-1))
@@ -65,7 +67,7 @@ class LULinear(ChannelMixing):
         return torch.addmm(upper, self._below(), upper)[self.permutation]
 
     def _log_abs_det(self) -> Tensor:
-        return self.log_scale.sum()
+        return at_least_float32(self.log_scale).sum()
 
     def _solve(self, z: Tensor) -> Tensor:
         return self._on_rows(self._solve_rows, z)
@@ -79,7 +81,7 @@ class LULinear(ChannelMixing):
         return torch.linalg.solve_triangular(self._upper().to(rows).mT, rows, upper=False, left=False)
 
     def _below(self) -> Tensor:
-        return self.lower.tril(-1)
+        return at_least_float32(self.lower).tril(-1)
 
     def _upper(self) -> Tensor:
-        return self.upper.triu(1) + torch.diag(self.sign * self.log_scale.exp())
+        return at_least_float32(self.upper).triu(1) + torch.diag(self.sign * at_least_float32(self.log_scale).exp())

@@ -10,13 +10,15 @@ from torch import Tensor, nn
 from flowkit.bijector import Bijector, Interval, Shape, sum_event
 from flowkit.bijectors.conditioner import apply_conditioner, prepare_conditioner
 from flowkit.bijectors.coupling import interval_with_kept, require_parameters
+from flowkit.constants import WithConstants
+from flowkit.ops.values import require_values
 from flowkit.transforms.affine import Affine
 from flowkit.transforms.transform import Transform, split_parameters
 
 __all__ = ["MaskedCoupling"]
 
 
-class MaskedCoupling(Bijector[Tensor, Tensor]):
+class MaskedCoupling(WithConstants, Bijector[Tensor, Tensor]):
     r"""A coupling layer under a mask: elements with :math:`M = 1` are kept, and transform the others.
 
     .. math:: z = M \odot x + (1 - M) \odot T(x;\, \theta(M \odot x, c)), \qquad
@@ -66,12 +68,13 @@ class MaskedCoupling(Bijector[Tensor, Tensor]):
         self.transform = Affine() if transform is None else transform
         require_parameters(self.transform)
         if isinstance(mask, Tensor):
+            require_values("a mask", mask)
             if mask.dtype != torch.bool or mask.all() or not mask.any():
                 raise ValueError(
                     "a mask tensor is boolean, with both true and false, "
                     f"got {mask.dtype} with {int(mask.count_nonzero())} of {mask.numel()} true"
                 )
-            self.register_buffer("mask", mask, persistent=False)
+            self.register_constant("mask", lambda: mask)
         else:
             self.mask = mask
 

@@ -31,7 +31,8 @@ def alternating_mask(channels: int, parity: int = 0) -> Tensor:
         tensor([ True, False,  True, False,  True])
     """
     _require_parity(parity)
-    return torch.arange(channels) % 2 == parity
+    # A layer reads its mask, which it could not on the meta device, where a model may be made.
+    return torch.arange(channels, device="cpu") % 2 == parity
 
 
 @dataclass(frozen=True)

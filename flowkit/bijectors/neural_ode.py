@@ -10,6 +10,8 @@ from flowkit.bijectors.conditioner import prepare_conditioner
 from flowkit.bijectors.jacobian import out_of_inference_mode
 from flowkit.bijectors.ode_solvers import DormandPrince, ODESolver, State
 from flowkit.bijectors.traces import ExactTrace, Trace
+from flowkit.half_precision import full_precision_state, map_floating
+from flowkit.ops.precision import at_least_float32, without_autocast
 from flowkit.ops.private import pytree
 
 __all__ = ["NeuralODE"]
@@ -89,9 +91,13 @@ from flowkit.bijectors.ode_solvers import RungeKutta4
 
     def _flow(self, x: Tensor, prepared: Any, start: float, end: float) -> tuple[Tensor, Tensor]:
         trace = self.trace if self.training else ExactTrace()
-        with torch.autocast(x.device.type, enabled=False):
+        x = at_least_float32(x)
+        with without_autocast(x.device):
             log_det = sum_event(torch.zeros_like(x), self.event_dims)
-            dynamics = _Dynamics(self.vector_field, prepared, trace.draw(x), self.event_dims)
+            # A field rounded to half precision has no solution that steps of adapted size could follow.
+            swapped = full_precision_state(self.vector_field) or None
+            prepared = map_floating(at_least_float32, prepared)
+            dynamics = _Dynamics(self.vector_field, prepared, trace.draw(x), self.event_dims, swapped)
             z, log_det = self.solver(dynamics, (x, log_det), start, end)
             return z, log_det
 
@@ -128,14 +134,20 @@ class _Dynamics:
 
     def tensors(self) -> State:
         of_context = filter(_is_differentiable, pytree.tree_leaves(self.prepared))
-        return (*self.vector_field.parameters(), *of_context)
+        swapped = self.swapped or {}
+        return (*(swapped.get(name, p) for name, p in self.vector_field.named_parameters()), *of_context)
 
     def replaced(self, tensors: State) -> "_Dynamics":
         given = iter(tensors)
+        buffers = {**dict(self.vector_field.named_buffers()), **(self.swapped or {})}
         swapped = {name: next(given) for name, _ in self.vector_field.named_parameters()}
         prepared = pytree.tree_map(lambda leaf: next(given) if _is_differentiable(leaf) else leaf, self.prepared)
+<<<<<<< HEAD
         swapped.update(self.vector_field.named_buffers())
         return _Dynamics(self.vector_field, prepared, self.trace, self.event_dims, swapped)
+=======
+        return replace(self, prepared=prepared, swapped={**buffers, **swapped})
+>>>>>>> main
 
     def _velocity(self, t: Tensor, y: Tensor) -> Tensor:
         arguments = (t, y) if self.prepared is None else (t, y, self.prepared)

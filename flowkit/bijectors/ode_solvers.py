@@ -136,7 +136,10 @@ class DormandPrince(ODESolver):
         _torchdiffeq()
 
     def __call__(self, dynamics: Dynamics, state: State, start: float, end: float) -> State:
-        """The solution within the tolerance."""
+        """The solution within the tolerance; on the meta device its shapes, from a single evaluation."""
+        if state[0].is_meta:
+            # The steps depend on values, of which there are none.
+            return _moved(state, end - start, dynamics(state[0].new_full((), start), state))
         tolerance = torch.finfo(state[0].dtype).eps ** (2 / 3) if self.tolerance is None else self.tolerance
         times = torch.tensor([start, end], dtype=torch.float64, device=state[0].device)
         solution = self._solution(dynamics, state, times, tolerance)

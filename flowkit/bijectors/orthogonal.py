@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from flowkit.bijectors.channel_mixing import ChannelMixing
 from flowkit.bijectors.householder import householder_product, random_reflections
+from flowkit.ops.precision import at_least_float32
 
 __all__ = ["Orthogonal"]
 
@@ -52,13 +53,15 @@ class Orthogonal(ChannelMixing):
         return self._matrix()
 
     def _matrix(self) -> Tensor:
-        lower = self.lower.tril(-1)
+        lower = at_least_float32(self.lower).tril(-1)
         skew = lower - lower.mT
         identity = torch.eye(self.channels, dtype=skew.dtype, device=skew.device)
-        return torch.linalg.solve(identity + skew, (identity - skew) @ householder_product(self.start))
+        return torch.linalg.solve(
+            identity + skew, (identity - skew) @ householder_product(at_least_float32(self.start))
+        )
 
     def _log_abs_det(self) -> Tensor:
-        return self.lower.new_zeros(())
+        return at_least_float32(self.lower).new_zeros(())
 
     def _solve(self, z: Tensor) -> Tensor:
         return self._mix(self._matrix().mT, z)

@@ -36,6 +36,11 @@ class Permutation(ChannelBijector):
     permutation: Tensor
 
     def __init__(self, permutation: Sequence[int] | Tensor, event_dims: int = 1) -> None:
+        if isinstance(permutation, Tensor) and permutation.is_meta:
+            # Made on the meta device: the values are still to be loaded.
+            super().__init__(len(permutation), event_dims)
+            self.register_buffer("permutation", permutation)
+            return
         order = permutation.tolist() if isinstance(permutation, Tensor) else list(permutation)
         super().__init__(len(order), event_dims)
         if not order or sorted(order) != list(range(len(order))):

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from flowkit.bijectors.channel_mixing import ChannelMixing
 from flowkit.bijectors.householder import householder_product, random_reflections
+from flowkit.ops.precision import at_least_float32
 
 __all__ = ["QRLinear"]
 
@@ -47,18 +48,18 @@ class QRLinear(ChannelMixing):
         return self._matrix()
 
     def _matrix(self) -> Tensor:
-        return householder_product(self.vectors) @ self._upper()
+        return householder_product(at_least_float32(self.vectors)) @ self._upper()
 
     def _log_abs_det(self) -> Tensor:
-        return self.log_scale.sum()
+        return at_least_float32(self.log_scale).sum()
 
     def _solve(self, z: Tensor) -> Tensor:
         return self._on_rows(self._solve_rows, z)
 
     def _solve_rows(self, rows: Tensor) -> Tensor:
         # One position to a row, so the factors stand transposed on the right, and the transpose of Q undoes Q.
-        rows = rows @ householder_product(self.vectors)
+        rows = rows @ householder_product(at_least_float32(self.vectors))
         return torch.linalg.solve_triangular(self._upper().mT, rows, upper=False, left=False)
 
     def _upper(self) -> Tensor:
-        return self.upper.triu(1) + torch.diag(self.log_scale.exp())
+        return at_least_float32(self.upper).triu(1) + torch.diag(at_least_float32(self.log_scale).exp())

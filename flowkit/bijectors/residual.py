@@ -6,9 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.bijector import Bijector
-from flowkit.bijectors.conditioner import apply_conditioner, prepare_conditioner
+from flowkit.bijectors.conditioner import prepare_conditioner
 from flowkit.bijectors.jacobian import jacobian, out_of_inference_mode
 from flowkit.bijectors.residual_log_det import ExactLogDet, ResidualLogDet
+from flowkit.half_precision import in_full_precision
+from flowkit.ops.precision import at_least_float32, without_autocast
 
 __all__ = ["Residual"]
 
@@ -101,12 +103,14 @@ class Residual(Bijector[Tensor, Tensor]):
         return out_of_inference_mode(self._generated, z, prepared)
 
     def _normalized(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
-        with torch.autocast(x.device.type, enabled=False):
+        x = at_least_float32(x)
+        with without_autocast(x.device):
             value, log_det = self._strategy()(_Branch(self.network, prepared), x, self.event_dims)
             return x + value, log_det
 
     def _generated(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
-        with torch.autocast(z.device.type, enabled=False):
+        z = at_least_float32(z)
+        with without_autocast(z.device):
             branch = _Branch(self.network, prepared)
             with torch.no_grad():
                 root = self._root(branch, z)
@@ -144,11 +148,12 @@ class _Branch:
     """A network with its context: a function of the data alone."""
 
     def __init__(self, network: nn.Module, prepared: Any) -> None:
-        self.network = network
         self.prepared = prepared
+        # Rounded to half precision, it would be no contraction, and its inverse would have no root to be found.
+        self._call = in_full_precision(network)
 
     def __call__(self, x: Tensor) -> Tensor:
-        value = apply_conditioner(self.network, x, self.prepared)
+        value = self._call(x) if self.prepared is None else self._call(x, self.prepared)
         # A context of more samples than the data would silently multiply them.
         if value.shape != x.shape:
             raise ValueError(f"the network gave the shape {tuple(value.shape)} for data of shape {tuple(x.shape)}")

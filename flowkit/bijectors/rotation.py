@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.bijectors.channel_mixing import ChannelMixing
+from flowkit.ops.precision import at_least_float32
 
 __all__ = ["Rotation"]
 
@@ -44,11 +45,11 @@ class Rotation(ChannelMixing):
         return self._matrix()
 
     def _matrix(self) -> Tensor:
-        lower = self.lower.tril(-1)
+        lower = at_least_float32(self.lower).tril(-1)
         return torch.linalg.matrix_exp(lower - lower.mT)
 
     def _log_abs_det(self) -> Tensor:
-        return self.lower.new_zeros(())
+        return at_least_float32(self.lower).new_zeros(())
 
     def _solve(self, z: Tensor) -> Tensor:
         return self._mix(self._matrix().mT, z)

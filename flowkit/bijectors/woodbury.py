@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.bijectors.channel_mixing import ChannelMixing
+from flowkit.ops.precision import at_least_float32
 
 __all__ = ["Woodbury"]
 
@@ -56,29 +57,37 @@ class Woodbury(ChannelMixing):
         """The matrix, channels x channels."""
         return self._matrix()
 
+    @property
+    def _own_factor(self) -> Tensor:
+        return at_least_float32(self.factor)
+
+    @property
+    def _own_log_scale(self) -> Tensor:
+        return at_least_float32(self.log_scale)
+
     def _matrix(self) -> Tensor:
-        return torch.diag(self.log_scale.exp()) + self.factor @ self._second_factor()
+        return torch.diag(self._own_log_scale.exp()) + self._own_factor @ self._second_factor()
 
     def _log_abs_det(self) -> Tensor:
-        return self.log_scale.sum() + torch.linalg.slogdet(self._capacitance())[1]
+        return self._own_log_scale.sum() + torch.linalg.slogdet(self._capacitance())[1]
 
     def _multiply(self, x: Tensor) -> Tensor:
-        return self._scaled(x, self.log_scale) + self._mix(self.factor, self._mix(self._second_factor(), x))
+        return self._scaled(x, self._own_log_scale) + self._mix(self._own_factor, self._mix(self._second_factor(), x))
 
     def _solve(self, z: Tensor) -> Tensor:
-        z = self._scaled(z, -self.log_scale)
+        z = self._scaled(z, -self._own_log_scale)
         inner = torch.linalg.solve(self._capacitance(), self._second_factor())
-        return z - self._scaled(self._mix(self.factor, self._mix(inner, z)), -self.log_scale)
+        return z - self._scaled(self._mix(self._own_factor, self._mix(inner, z)), -self._own_log_scale)
 
     def _second_factor(self) -> Tensor:
         """The transpose of ``V``, r x channels."""
-        lower = self.lower.tril(-1)
-        return self.factor.mT + (lower - lower.mT) @ self.factor.mT
+        lower = at_least_float32(self.lower).tril(-1)
+        return self._own_factor.mT + (lower - lower.mT) @ self._own_factor.mT
 
     def _capacitance(self) -> Tensor:
         """The matrix ``M``, r x r."""
-        identity = torch.eye(len(self.lower), dtype=self.lower.dtype, device=self.lower.device)
-        return identity + self._second_factor() @ ((-self.log_scale).exp()[:, None] * self.factor)
+        identity = torch.eye(len(self.lower), dtype=self._own_factor.dtype, device=self.lower.device)
+        return identity + self._second_factor() @ ((-self._own_log_scale).exp()[:, None] * self._own_factor)
 
     def _scaled(self, x: Tensor, log_scale: Tensor) -> Tensor:
         return x * log_scale.exp().view(-1, *[1] * (self.event_dims - 1))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from flowkit.bijector import Shape
 from flowkit.distributions.distribution import Distribution
 from flowkit.distributions.picking import pick
-from flowkit.ops.private import is_wrapped
+from flowkit.ops.values import readable
 
 __all__ = ["ClassConditional"]
 
@@ -93,7 +93,7 @@ class ClassConditional(Distribution[Any]):
                 f"the label has the shape {tuple(label.shape)}; it must have the batch shape {batch}"
             ) from None
         # A branch on values would break a compiled graph or a vmapped call.
-        if not (torch.compiler.is_compiling() or is_wrapped(classes)):
+        if readable(classes):
             outside = (label < 0) | (label >= number)
             if bool(outside.any()):
                 first = label[outside].flatten()[0].item()

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from flowkit.bijector import Shape
 from flowkit.distributions.distribution import Distribution, normal_like
+from flowkit.ops.precision import at_least_float32, without_autocast
 
 __all__ = ["Gaussian", "gaussian_log_prob"]
 
@@ -44,8 +45,8 @@ class Gaussian(Distribution[Tensor]):
 
     @property
     def cholesky(self) -> Tensor:
-        """The lower triangular factor ``L`` of the covariance, channels x channels."""
-        return self.lower.tril(-1) + torch.diag(self.log_diagonal.exp())
+        """The lower triangular factor ``L`` of the covariance, channels x channels, in float32 at least."""
+        return at_least_float32(self.lower).tril(-1) + torch.diag(at_least_float32(self.log_diagonal).exp())
 
     def log_prob(self, z: Tensor, label: Any = None) -> Tensor:
         """Log-density of ``batch x channels x ...``, one number per sample."""
@@ -61,9 +62,10 @@ class Gaussian(Distribution[Tensor]):
     ) -> Tensor:
         """A tensor ``batch x shape``; ``shape[0]`` is the number of channels."""
         noise = normal_like((batch, self.channels, math.prod(shape[1:])), self.mean, generator)
-        with torch.autocast(noise.device.type, enabled=False):
-            z = self.mean[:, None] + temperature * (self.cholesky @ noise)
-        return z.reshape(batch, *shape)
+        with without_autocast(noise.device):
+            cholesky = self.cholesky
+            z = self.mean[:, None] + temperature * (cholesky @ noise.to(cholesky.dtype))
+        return z.to(noise.dtype).reshape(batch, *shape)
 
 
 def gaussian_log_prob(z: Tensor, mean: Tensor, cholesky: Tensor, event_dims: int = 3) -> Tensor:
@@ -87,7 +89,7 @@ def gaussian_log_prob(z: Tensor, mean: Tensor, cholesky: Tensor, event_dims: int
     """
     dtype = torch.promote_types(z.dtype, torch.float32)
     channel_dim = z.ndim - event_dims
-    with torch.autocast(z.device.type, enabled=False):
+    with without_autocast(z.device):
         columns = z.to(dtype).flatten(channel_dim + 1) if event_dims > 1 else z.to(dtype)[..., None]
         cholesky = cholesky.to(dtype)
         white = torch.linalg.solve_triangular(cholesky, columns - mean.to(dtype)[..., None], upper=False)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from flowkit.bijector import Shape
 from flowkit.distributions.channels import ChannelDistribution, event_shape
 from flowkit.distributions.distribution import normal_like
+from flowkit.ops.precision import without_autocast
 
 __all__ = ["LowRankNormal"]
 
@@ -65,7 +66,7 @@ class LowRankNormal(ChannelDistribution):
         """Log-density of ``batch x channels x ...``, one number per sample; a label is ignored."""
         self._check(event_shape(z, self.event_dims, self))
         dtype = torch.promote_types(z.dtype, torch.float32)
-        with torch.autocast(z.device.type, enabled=False):
+        with without_autocast(z.device):
             mean, log_std, factor = (p.to(dtype) for p in (self.mean, self.log_std, self.factor))
             deviation = z.to(dtype) - self._along_event(mean)
             columns = deviation.flatten(-self.event_dims + 1) if self.event_dims > 1 else deviation[..., None]
@@ -93,6 +94,6 @@ class LowRankNormal(ChannelDistribution):
         positions = math.prod(shape[1:])
         common = normal_like((batch, self.rank, positions), self.mean, generator)
         own = normal_like((batch, self.channels, positions), self.mean, generator)
-        with torch.autocast(own.device.type, enabled=False):
+        with without_autocast(own.device):
             deviation = self.factor @ common + self.log_std.exp()[:, None] * own
             return (self.mean[:, None] + temperature * deviation).reshape(batch, *shape)

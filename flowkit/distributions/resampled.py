@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from flowkit.bijector import Shape
 from flowkit.distributions.distribution import Distribution
 from flowkit.distributions.uniform import uniform_like
-from flowkit.ops.private import is_wrapped
+from flowkit.ops.values import readable
 
 __all__ = ["Normaliser", "Resampled"]
 
@@ -189,8 +189,7 @@ class Resampled(Distribution[Tensor]):
         return value
 
     def _held_normaliser(self) -> Tensor:
-        known = torch.compiler.is_compiling() or is_wrapped(self.normaliser)
-        if not known and bool(self.normaliser.isnan()):
+        if readable(self.normaliser) and bool(self.normaliser.isnan()):
             raise RuntimeError(
                 "the normaliser of this Resampled distribution was never estimated: train it, or call "
                 "estimate_normaliser(shape, samples)"

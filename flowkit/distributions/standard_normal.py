@@ -1,18 +1,20 @@
 """The standard normal base distribution."""
 
 import math
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from flowkit.bijector import Shape, sum_event
+from flowkit.constants import WithConstants
 from flowkit.distributions.distribution import Distribution, normal_like
 
 __all__ = ["StandardNormal"]
 
 
-class StandardNormal(Distribution[Any]):
+class StandardNormal(WithConstants, Distribution[Any]):
     r"""Independent standard normals: :math:`\log p(z) = -\tfrac12 \sum (z^2 + \log 2\pi)`.
 
     Args:
@@ -32,7 +34,7 @@ class StandardNormal(Distribution[Any]):
         super().__init__()
         self.event_dims = event_dims
         # Samples go where the module went.
-        self.register_buffer("_device", torch.zeros(()), persistent=False)
+        self.register_constant("_device", partial(torch.zeros, ()))
 
     def log_prob(self, z: Any, label: Any = None) -> Tensor:
         """Log-density of a tensor or of a tuple of them, one number per sample."""

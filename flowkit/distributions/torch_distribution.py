@@ -13,6 +13,7 @@ from torch.distributions import constraints
 from flowkit.bijector import Shape, sum_event
 from flowkit.distributions.channels import event_shape
 from flowkit.distributions.distribution import Distribution
+from flowkit.ops.precision import without_autocast
 
 __all__ = ["TorchDistribution"]
 
@@ -85,7 +86,7 @@ class TorchDistribution(Distribution[Tensor]):
     def log_prob(self, z: Tensor, label: Any = None) -> Tensor:
         """Log-density of ``batch x event``, one number per sample; a label is ignored."""
         dtype = torch.promote_types(z.dtype, torch.float32)
-        with torch.autocast(z.device.type, enabled=False):
+        with without_autocast(z.device):
             made = self._make(dtype=dtype)
             self._check(made, event_shape(z, self.event_dims, self))
             log_prob = made.log_prob(z.to(dtype))
@@ -108,7 +109,7 @@ class TorchDistribution(Distribution[Tensor]):
         """
         home = self._device()
         device = home if generator is None else generator.device
-        with torch.autocast("cpu" if device is None else device.type, enabled=False):
+        with without_autocast(torch.device("cpu") if device is None else device):
             made = self._make(device=device)
             self._check(made, shape)
             # The event's leading dimensions that the distribution's own do not cover, or only broadcast to.

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from flowkit.bijector import Bijector, Interval, Shape
+from flowkit.constants import WithConstants
 from flowkit.distributions.distribution import Distribution
 from flowkit.flow import Flow
 from flowkit.interop.rows import context_rows, is_several, join_parts, split_parts, to_rows
+from flowkit.ops.precision import without_autocast
 
 try:
     import nflows.distributions
@@ -97,7 +99,7 @@ class FromNflows(Bijector[Any, Any]):
 
     def _run(self, direction: Callable[..., Any], value: Any, context: Any, result: Shape) -> tuple[Any, Tensor]:
         rows, batch, dtype = _rows_of(value, self.event_dims)
-        with torch.autocast(rows.device.type, enabled=False):
+        with without_autocast(rows.device):
             out, log_det = direction(rows, _repeated(context, self.context_dims, batch))
         if log_det.shape != rows.shape[:1]:
             raise ValueError(
@@ -174,7 +176,7 @@ class ToNflows(nflows.transforms.Transform):  # type: ignore[misc]
         return join_parts(outputs), log_det
 
 
-class DistributionFromNflows(Distribution[Any]):
+class DistributionFromNflows(WithConstants, Distribution[Any]):
     r"""A distribution of nflows, a whole ``nflows.flows.Flow`` included, as a flowkit one: :math:`\log p(z \mid l)`.
 
     The label is what nflows calls the context.
@@ -216,7 +218,7 @@ class DistributionFromNflows(Distribution[Any]):
         normals = nflows.distributions.StandardNormal | nflows.distributions.ConditionalDiagonalNormal
         self.has_rsample = isinstance(source, normals)
         # nflows draws in the default type; samples go to the type and device that this module went to.
-        self.register_buffer("_like", torch.zeros(()), persistent=False)
+        self.register_constant("_like", lambda: torch.zeros(()))
 
     def log_prob(self, z: Any, label: Any = None) -> Tensor:
         """Log-density, one number per sample."""

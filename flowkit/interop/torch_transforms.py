@@ -11,6 +11,7 @@ from flowkit.bijector import Bijector, Interval, Shape, Wrapper, sum_event
 from flowkit.bijectors import Chain, Inverse
 from flowkit.interop.constraints import constraint_of, exact_interval, interval_of
 from flowkit.interop.rows import batch_shape_of, context_rows, to_rows
+from flowkit.ops.precision import without_autocast
 
 __all__ = ["BijectorTransform", "FromTorchTransform", "codomain_constraint", "domain_constraint"]
 
@@ -94,12 +95,12 @@ class FromTorchTransform(Bijector[Tensor, Tensor]):
         return interval_of(self.transform.codomain)
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x.device):
             z = self.transform(x)
             return z, self._log_det(x, z, x)
 
     def _inverse(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
-        with torch.autocast(z.device.type, enabled=False):
+        with without_autocast(z.device):
             x = self.transform.inv(z)
             return x, -self._log_det(x, z, z)
 

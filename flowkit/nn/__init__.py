@@ -1,5 +1,6 @@
 """Networks that set the parameters of layers: plain modules, to be replaced at will."""
 
+from flowkit.constants import WithConstants, place_constants_after_loading
 from flowkit.nn.context_conv import ContextConv2d
 from flowkit.nn.context_linear import ContextLinear
 from flowkit.nn.context_parameters import ContextParameters
@@ -28,5 +29,7 @@ __all__ = [
     "MixedResolution",
     "ResidualMLP",
     "TimeMLP",
+    "WithConstants",
     "ZeroConv2d",
+    "place_constants_after_loading",
 ]

@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from flowkit.half_precision import cast_for
+
 __all__ = ["ContextParameters"]
 
 
@@ -42,7 +44,7 @@ class ContextParameters(nn.Module):
             return own
         if context is None:
             raise ValueError("this layer is conditional: pass context=, or bind(context) first")
-        moved = self.conditioner(context)
+        moved = self.conditioner(cast_for(self.conditioner, context))
         if moved.shape[-1] != len(own):
             raise ValueError(f"the conditioner gave {moved.shape[-1]} parameters, {len(own)} are needed")
         return own + moved

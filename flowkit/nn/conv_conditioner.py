@@ -98,8 +98,7 @@ class ConvConditioner(nn.Module):
         :math:`\operatorname{ReLU}((y + b) e^s) = e^s \operatorname{ReLU}(y + b)`: a norm's shift is the bias of the
         kernel before it, and its scale multiplies the columns of the next.
         """
-        shift1, log_scale1 = self.norm1.constants()
-        shift2, log_scale2 = self.norm2.constants()
-        y = rectified(self.conv1.over_data(x, prepared, shift1))
-        y = rectified(conv2d(y, self.conv2.weight * log_scale1.exp()[:, None, None], shift2))
-        return conv2d(y, *self.conv3.kernel(log_scale2.exp()))
+        first, second = self.norm1, self.norm2
+        y = rectified(self.conv1.over_data(x, prepared, first.bias))
+        y = rectified(conv2d(y, self.conv2.weight * first.log_scale.exp()[:, None, None], second.bias))
+        return conv2d(y, *self.conv3.kernel(second.log_scale.exp()))

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowkit.nn.lipswish import LipSwish
+from flowkit.ops.precision import at_least_float32, without_autocast
 
 __all__ = ["LipschitzLinear", "LipschitzMLP", "PreparedWeights"]
 
@@ -52,14 +53,14 @@ class LipschitzLinear(nn.Linear):
 
     def bounded_weight(self) -> Tensor:
         """The weight that is applied, ``out_features x in_features``: its largest singular value is at most ``c``."""
-        with torch.autocast(self.weight.device.type, enabled=False):
-            weight = self.weight.to(torch.promote_types(self.weight.dtype, torch.float32))
+        with without_autocast(self.weight.device):
+            weight = at_least_float32(self.weight)
             norm = torch.linalg.matrix_norm(weight, 2)
-            return (weight / (norm / self.coefficient).clamp(min=1)).to(self.weight.dtype)
+            return weight / (norm / self.coefficient).clamp(min=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """``... x in_features`` to ``... x out_features``."""
-        return F.linear(x, self.bounded_weight(), self.bias)
+        return F.linear(x, self.bounded_weight().to(self.weight.dtype), self.bias)
 
 
 class PreparedWeights(NamedTuple):
@@ -141,7 +142,7 @@ class LipschitzMLP(nn.Module):
         weights = tuple(layer.bounded_weight() for layer in self._linear_layers())
         if context is None or self.context_layer is None:
             return PreparedWeights(weights, None)
-        with torch.autocast(context.device.type, enabled=False):
+        with without_autocast(context.device):
             return PreparedWeights(weights, self.context_layer(context.to(self.context_layer.weight.dtype)))
 
     def forward(self, x: Tensor, prepared: PreparedWeights | None = None) -> Tensor:

@@ -7,14 +7,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from flowkit.constants import WithConstants
 from flowkit.hooks import why_called
 from flowkit.nn.context_linear import ContextLinear, require_features
 from flowkit.nn.mlp import rectifier, zero_
+from flowkit.ops.precision import at_least_float32
 
 __all__ = ["MADE"]
 
 
-class MADE(nn.Module):
+class MADE(WithConstants):
     r"""A multilayer perceptron with masked weights: the parameters of a feature depend on those before it alone.
 
     Each hidden unit has a degree :math:`m`: it sees the first :math:`m` features of the order. With the degree of
@@ -83,12 +85,13 @@ class MADE(nn.Module):
 
         # A unit of degree 0 sees the context alone: without one, it would only be a second bias.
         lowest = 0 if context_features or features == 1 else 1
-        ranks = torch.tensor(order).argsort()
-        degrees = [
-            ranks + 1,
-            *(lowest + torch.arange(width) * (features - lowest) // width for width in hidden),
-            ranks.repeat_interleave(parameters_per_feature),
-        ]
+        with torch.device("cpu"):
+            ranks = torch.tensor(order).argsort()
+            degrees = [
+                ranks + 1,
+                *(lowest + torch.arange(width) * (features - lowest) // width for width in hidden),
+                ranks.repeat_interleave(parameters_per_feature),
+            ]
         self.layers = nn.ModuleList(
             _MaskedLinear(after[:, None] >= before, 0 if i else context_features)
             for i, (before, after) in enumerate(pairwise(degrees))
@@ -98,10 +101,11 @@ class MADE(nn.Module):
         # For `unroll`: how many units of each degree, layer by layer from the inputs to the outputs, and where the
         # features' rows and columns are, in order.
         self._counts = [torch.bincount(layer, minlength=features + 1).tolist() for layer in degrees]
-        inputs = torch.tensor(order)
-        outputs = inputs.unsqueeze(-1) * parameters_per_feature + torch.arange(parameters_per_feature)
-        self.register_buffer("input_index", inputs, persistent=False)
-        self.register_buffer("output_index", outputs.flatten(), persistent=False)
+        count = parameters_per_feature
+        self.register_constant("input_index", lambda: torch.tensor(order))
+        self.register_constant(
+            "output_index", lambda: (torch.tensor(order).unsqueeze(-1) * count + torch.arange(count)).flatten()
+        )
 
     def prepare(self, context: Tensor | None) -> Tensor | None:
         """The first layer's part over the context ``batch x context_features``; ``None`` for no context."""
@@ -161,8 +165,8 @@ class MADE(nn.Module):
         Where units ascend in degree, what the masks leave is such blocks. The features do not, so that their rows
         and columns are put in order.
         """
-        weights = [layer.data_weight for layer in self._parts]
-        biases: list[Tensor] = [layer.bias for layer in self._parts]
+        weights = [at_least_float32(layer.data_weight) for layer in self._parts]
+        biases = [at_least_float32(layer.bias) for layer in self._parts]
         if prepared is not None:
             biases[0] = biases[0] + prepared
         weights[0] = weights[0].index_select(1, self.input_index)
@@ -180,7 +184,7 @@ class MADE(nn.Module):
         return list(self.layers)  # type: ignore[arg-type]
 
 
-class _MaskedLinear(ContextLinear):
+class _MaskedLinear(WithConstants, ContextLinear):
     """A linear layer some of whose weights over the data count as 0; those over the context are all there.
 
     Args:
@@ -193,9 +197,9 @@ class _MaskedLinear(ContextLinear):
     def __init__(self, mask: Tensor, context_features: int) -> None:
         super().__init__(mask.shape[1], mask.shape[0], context_features)
         # Of the weights' type: multiplying by booleans converts them each time.
-        self.register_buffer("mask", mask.to(self.weight.dtype), persistent=False)
+        self.register_constant("mask", lambda: mask.to(self.weight.dtype))
 
     @property
     def data_weight(self) -> Tensor:
         """``W_x`` under its mask."""
-        return super().data_weight * self.mask
+        return self.weight[:, : self.data_features] * self.mask

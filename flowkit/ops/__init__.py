@@ -1,6 +1,8 @@
-"""How numbers are multiplied fast: functions of tensors, which know no bijector and no module."""
+"""How numbers are computed: functions of tensors, which know no bijector and no module."""
 
 from flowkit.ops.convolution import conv2d
 from flowkit.ops.nearest_conv import nearest_conv2d
+from flowkit.ops.precision import at_least_float32, without_autocast
+from flowkit.ops.values import readable, require_values
 
-__all__ = ["conv2d", "nearest_conv2d"]
+__all__ = ["at_least_float32", "conv2d", "nearest_conv2d", "readable", "require_values", "without_autocast"]

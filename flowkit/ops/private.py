@@ -1,22 +1,30 @@
 """Every private name of torch that flowkit uses, each with what happens where a version of torch lacks it."""
 
+from collections.abc import Callable, Mapping
+from operator import attrgetter
+
 import torch
 from torch import Tensor
 from torch.nn.modules import module as _module
 from torch.utils import _pytree as pytree
 
-__all__ = ["gamma_variates", "hooks_for_all_modules", "is_wrapped", "pytree", "transforms_are_active"]
+__all__ = ["HOOKS_FOR_ALL_MODULES", "gamma_variates", "is_wrapped", "pytree", "transforms_are_active", "version"]
 
 
 def _never(*_: object) -> bool:
     return False
 
 
-# Without them, this torch has no torch.func either.
-_is_wrapped = getattr(getattr(torch._C, "_functorch", None), "is_functorch_wrapped_tensor", _never)
-_transforms_are_active = getattr(torch._C, "_are_functorch_transforms_active", _never)
+# Without them, this torch has no torch.func either. As they are, not in functions of ours: they are asked at each call.
+is_wrapped: Callable[[Tensor], bool] = getattr(
+    getattr(torch._C, "_functorch", None), "is_functorch_wrapped_tensor", _never
+)
+"""Whether ``torch.func`` has wrapped a tensor, whose values then cannot be read or its memory laid out."""
 
-_GLOBAL_HOOKS = [
+transforms_are_active: Callable[[], bool] = getattr(torch._C, "_are_functorch_transforms_active", _never)
+"""Whether a transform of ``torch.func`` (vmap, grad, jvp, ...) is on the way."""
+
+HOOKS_FOR_ALL_MODULES: list[Mapping[int, object]] = [
     getattr(_module, name, {})
     for name in (
         "_global_forward_hooks",
@@ -25,16 +33,7 @@ _GLOBAL_HOOKS = [
         "_global_backward_pre_hooks",
     )
 ]
-
-
-def is_wrapped(x: Tensor) -> bool:
-    """Whether ``torch.func`` has wrapped a tensor, whose values then cannot be read or its memory laid out."""
-    return bool(_is_wrapped(x))
-
-
-def transforms_are_active() -> bool:
-    """Whether a transform of ``torch.func`` (vmap, grad, jvp, ...) is on the way."""
-    return bool(_transforms_are_active())
+"""Hooks for the calls of all modules, as ``register_module_forward_hook`` registers them."""
 
 
 def gamma_variates(concentration: Tensor, generator: torch.Generator | None) -> Tensor:
@@ -43,6 +42,5 @@ def gamma_variates(concentration: Tensor, generator: torch.Generator | None) -> 
     return drawn
 
 
-def hooks_for_all_modules() -> bool:
-    """Whether hooks are registered for the calls of all modules, as ``register_module_forward_hook`` does."""
-    return any(_GLOBAL_HOOKS)
+version: Callable[[Tensor], int] = attrgetter("_version")
+"""How often a tensor was changed in place."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from flowkit import StandardNormal
 from flowkit.distributions import Distribution, gaussian_log_prob, normal_like
+from flowkit.ops import without_autocast
 
 __all__ = ["CorrelatedShift", "Domain", "DomainShift", "InferredShift", "LatentModel", "Posterior", "UncorrelatedShift"]
 
@@ -144,7 +145,7 @@ def _cholesky_of_sum(factor: Tensor) -> Tensor:
     (factor,) = _precise(factor)
     eye = torch.eye(len(factor), dtype=factor.dtype, device=factor.device)
     # The density stays out of autocast, which would take the product in half precision.
-    with torch.autocast(factor.device.type, enabled=False):
+    with without_autocast(factor.device):
         return torch.linalg.cholesky(eye + factor @ factor.T)
 
 

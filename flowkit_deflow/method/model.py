@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from flowkit import Bijector, Flow, initialize
+from flowkit.nn import place_constants_after_loading
 from flowkit_deflow.images.checks import require_images, require_samples
 from flowkit_deflow.images.noise import GeneratorNoise, NoiseSource
 from flowkit_deflow.images.resize import bicubic_downsample, pad_to_multiple
@@ -59,6 +60,7 @@ class DeFlow(nn.Module):
         self.config = config
         self.flow = Flow(build_bijector(config), build_latents(config))
         self.normalization = ColourNormalization(config.normalization)
+        place_constants_after_loading(self)
 
     @property
     def bijector(self) -> Bijector[Tensor, Latents]:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.bijectors.autoregressive import InverseAutoregressive, MaskedAutoregressive
+from flowkit.constants import WithConstants
 from flowkit.nn.made import MADE
 from flowkit.testing.case import Case, Draw, Entry
 from flowkit.testing.catalogue.coupling import affine_bounded, affine_sigmoid, spline
@@ -20,7 +21,7 @@ __all__ = ["ENTRIES", "StrictlyLowerLinear"]
 Build = Callable[[Draw], Case]
 
 
-class StrictlyLowerLinear(nn.Module):
+class StrictlyLowerLinear(WithConstants):
     """An autoregressive network as a user would write it, without ``unroll`` or ``prepare``: a triangular matrix.
 
     Args:
@@ -37,8 +38,9 @@ class StrictlyLowerLinear(nn.Module):
     def __init__(self, features: int, parameters_per_feature: int) -> None:
         super().__init__()
         self.linear = nn.Linear(features, features * parameters_per_feature)
-        mask = torch.ones(features, features).tril(-1).repeat_interleave(parameters_per_feature, 0)
-        self.register_buffer("mask", mask, persistent=False)
+        self.register_constant(
+            "mask", lambda: torch.ones(features, features).tril(-1).repeat_interleave(parameters_per_feature, 0)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """``batch x features`` to ``batch x (features * parameters_per_feature)``."""

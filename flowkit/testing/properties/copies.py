@@ -4,6 +4,7 @@ import copy
 import io
 import pickle
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -43,6 +44,34 @@ def _state_dict(subject: Subject) -> Iterator[Measurement]:
         if not equal(_results(other, sample), expected):
             raise ContractViolation(f"after load_state_dict, {name} gives other numbers than the one that was saved")
         yield HOLDS
+
+
+def _without_values(subject: Subject) -> Iterator[Measurement]:
+    sample = subject.sample()
+    expected, state = _results(subject.bijector, sample), subject.bijector.state_dict()
+    emptied, assigned = subject.fresh().to("meta"), subject.fresh().to("meta")
+    with _garbage_in_new_memory():
+        emptied.to_empty(device="cpu")
+    emptied.load_state_dict(state)
+    assigned.load_state_dict(copy.deepcopy(state), assign=True)
+    for other, how in ((emptied, "to_empty and load_state_dict"), (assigned, "load_state_dict(assign=True)")):
+        if not equal(_results(other, sample), expected):
+            raise ContractViolation(
+                f"a bijector from the meta device gives other numbers after {how}: a tensor that is not in the state "
+                "dict has lost its values; register it by flowkit.constants.WithConstants, or save it"
+            )
+        yield HOLDS
+
+
+@contextmanager
+def _garbage_in_new_memory() -> Iterator[None]:
+    """Fill new memory with NaN and the largest integers, where there might by chance be the right numbers."""
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
 
 
 def _copies(make: Callable[[AnyBijector], AnyBijector], name: str) -> Callable[[Subject], Iterator[Measurement]]:
@@ -93,6 +122,15 @@ PROPERTIES = (
         EXACT,
         BECAUSE,
         _state_dict,
+    ),
+    Property(
+        "meta_device",
+        "Moved to the meta device, where nothing has a value, and filled by a state dict (after to_empty, or with "
+        "assign=True), a bijector is the same as the saved one.",
+        EXACT,
+        BECAUSE,
+        _without_values,
+        states=("perturbed",),
     ),
     Property(
         "deepcopy",

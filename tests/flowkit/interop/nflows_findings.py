@@ -36,13 +36,13 @@ CAUSES: Mapping[str, Cause] = {
         bug=True,
         text="`inverse` calls `torch.solve`, which PyTorch has removed: there is no inverse any more. (Every property "
         "looks at both directions.)",
-        sign=r"torch\.solve|function solve",
+        sign=r"torch\.solve|function solve|Low precision dtypes",
     ),
     "identity of default type": Cause(
         bug=True,
         text="In eval mode, a cached `inverse` solves against `torch.eye(features)`, made in the default type on the "
         "CPU: in float64, or on an accelerator, it raises. (Every property looks at both directions, in float64.)",
-        sign=r"b of type Float and A of type Double|triangular_solve",
+        sign=r"b of type Float and A of type (Double|BFloat16)|triangular_solve|b on cpu and A on meta",
     ),
     "stale cache": Cause(
         bug=True,
@@ -93,6 +93,11 @@ CAUSES: Mapping[str, Cause] = {
         "off by some 1e-8, to 1e-7, for each negative element.",
         sign=r"the log-determinant of \w+ against its autograd Jacobian's is off by \d\.\de-0[78]",
     ),
+    "left on the CPU": Cause(
+        bug=True,
+        text="A tensor is made on the CPU, or stays there when the module is moved: on any other device it raises.",
+        sign=r"is not on the expected device cpu|Cannot copy out of meta tensor",
+    ),
     "tanh saturates": Cause(
         bug=True,
         text="The log-determinant is log(1 - tanh(x)^2), which is minus infinity once tanh(x) rounds to 1: over 9 in "
@@ -114,18 +119,29 @@ CAUSES: Mapping[str, Cause] = {
     "branches": Cause(
         bug=False,
         text="Python branches on the values of tensors, and boolean masks select from them: no single graph for "
-        "`torch.compile(fullgraph=True)`, and no batching rule for `torch.func.vmap`.",
-        sign=r"[Dd]ata-dependent|boolean mask",
+        "`torch.compile(fullgraph=True)`, no batching rule for `torch.func.vmap`, and no shapes on the meta device.",
+        sign=r"[Dd]ata-dependent|boolean mask|cannot be called on meta tensors|torch\.nonzero",
     ),
     "boolean masks": Cause(
         bug=False,
-        text="Boolean masks select from tensors: there is no batching rule for `torch.func.vmap`.",
-        sign=r"boolean mask",
+        text="Boolean masks select from tensors: there is no batching rule for `torch.func.vmap`, and no shape on the "
+        "meta device.",
+        sign=r"boolean mask|torch\.nonzero",
     ),
     "NumPy in between": Cause(
         bug=False,
         text="Sizes are computed with NumPy, which `torch.compile(fullgraph=True)` does not trace through.",
         sign=r"`range` with argument types \['ndarray'\]|numpy function",
+    ),
+    "half precision": Cause(
+        bug=False,
+        text="Triangular solves, determinants and products of two types are taken in the parameters' own type: in "
+        "bfloat16 some raise, and the square roots that invert quadratic and cubic bins round to 0, where their "
+        "gradient is infinite.",
+        sign=(
+            r"not implemented for 'BFloat16'|Low precision dtypes|dtypes match|must have the same dtype"
+            r"|gradient that is not finite"
+        ),
     ),
     "old cast": Cause(
         bug=False,
@@ -135,7 +151,9 @@ CAUSES: Mapping[str, Cause] = {
 }
 
 _WIDTH = {"stray error": frozenset({"other_event_shapes"})}
-_BRANCHES = {"branches": frozenset({"compile", "vmap"})}
+_BRANCHES = {"branches": frozenset({"compile", "vmap", "devices"})}
+# Elsewhere than on the CPU the tensor that stayed there is met before any branch.
+_LEFT_BEHIND = {"branches": frozenset({"compile", "vmap"}), "left on the CPU": frozenset({"devices"})}
 _LINEAR_SPLINE = {
     "shifted end": frozenset({"round_trip_of_data", "round_trip_of_latents", "log_dets_cancel"}),
     **_BRANCHES,
@@ -154,12 +172,16 @@ _NAN = frozenset(
 )
 # A refusal is a refusal, whatever for.
 _BOTH_WAYS = EVERY - {"other_event_shapes"}
-_IN_FLOAT64 = _BOTH_WAYS - {"devices", "autocast_log_det", "autocast_round_trip"}
+_IN_FLOAT64 = _BOTH_WAYS - {"autocast_log_det", "autocast_round_trip"}
+_HALF = {"half precision": frozenset({"half_precision"})}
 _NUMPY = {"NumPy in between": frozenset({"compile"})}
 
 # Transform to cause to the properties that fail for it; a transform that is not here keeps every one.
 FINDINGS: Mapping[str, Mapping[str, frozenset[str]]] = {
     "NaiveLinear": {"torch.solve": _BOTH_WAYS},
+    "LULinear": _HALF,
+    "QRLinear": _HALF,
+    "OneByOneConvolution": _HALF,
     "LULinear, cached": {"identity of default type": _IN_FLOAT64},
     "SVDLinear, cached": {
         "stale cache": frozenset(
@@ -177,34 +199,38 @@ FINDINGS: Mapping[str, Mapping[str, frozenset[str]]] = {
     "HouseholderSequence, eight of three features": {"zero reflections": _NAN},
     "SqueezeTransform, factor 3": {"multiple of four": EVERY},
     "Tanh": {"tanh saturates": frozenset({"extreme_inputs"}), **_BRANCHES},
-    "LogTanh": {"no interval": frozenset({"extreme_inputs"}), "boolean masks": frozenset({"vmap"})},
-    "LeakyReLU": {"float32 constant": frozenset({"log_det_of_jacobian"}), "old cast": frozenset({"compile"})},
-    "Sigmoid": _BRANCHES,
+    "LogTanh": {"no interval": frozenset({"extreme_inputs"}), "boolean masks": frozenset({"vmap", "devices"})},
+    "LeakyReLU": {
+        "float32 constant": frozenset({"log_det_of_jacobian"}),
+        "left on the CPU": frozenset({"devices"}),
+        "old cast": frozenset({"compile"}),
+    },
+    "Sigmoid": _LEFT_BEHIND,
     "Sigmoid, learned": _BRANCHES,
     "Logit": _BRANCHES,
     "CauchyCDF": _BRANCHES,
     "CauchyCDFInverse": _BRANCHES,
     "GatedLinearUnit": {"unsummed": _BOTH_WAYS},
     "PiecewiseLinearCDF": _LINEAR_SPLINE,
-    "PiecewiseLinearCDF, tails": {**_LINEAR_SPLINE, **_WIDTH},
+    "PiecewiseLinearCDF, tails": {**_LINEAR_SPLINE, **_WIDTH, **_HALF},
     "PiecewiseQuadraticCDF": _BRANCHES,
     "PiecewiseQuadraticCDF, tails": {**_BRANCHES, **_WIDTH},
-    "PiecewiseCubicCDF": _BRANCHES,
-    "PiecewiseCubicCDF, from zeros": {"zero over zero": _NAN | {"log_dets_cancel"}, **_BRANCHES},
-    "PiecewiseCubicCDF, tails": {**_BRANCHES, **_WIDTH},
+    "PiecewiseCubicCDF": {**_BRANCHES, **_HALF},
+    "PiecewiseCubicCDF, from zeros": {"zero over zero": _NAN | {"log_dets_cancel", "half_precision"}, **_BRANCHES},
+    "PiecewiseCubicCDF, tails": {**_BRANCHES, **_WIDTH, **_HALF},
     "PiecewiseRationalQuadraticCDF": _BRANCHES,
     "PiecewiseRationalQuadraticCDF, tails": {**_BRANCHES, **_WIDTH},
-    "CompositeCDFTransform": _BRANCHES,
-    "PiecewiseLinearCouplingTransform": _LINEAR_SPLINE,
-    "PiecewiseQuadraticCouplingTransform": _BRANCHES,
+    "CompositeCDFTransform": _LEFT_BEHIND,
+    "PiecewiseLinearCouplingTransform": {**_LINEAR_SPLINE, **_HALF},
+    "PiecewiseQuadraticCouplingTransform": {**_BRANCHES, **_HALF},
     "PiecewiseCubicCouplingTransform": _BRANCHES,
     "PiecewiseRationalQuadraticCouplingTransform": _BRANCHES,
     "PiecewiseRationalQuadraticCouplingTransform, conditional": _BRANCHES,
     "PiecewiseRationalQuadraticCouplingTransform, images": _BRANCHES,
     "MaskedAffineAutoregressiveTransform": _NUMPY,
     "MaskedAffineAutoregressiveTransform, conditional": _NUMPY,
-    "MaskedPiecewiseLinearAutoregressiveTransform": _LINEAR_SPLINE,
-    "MaskedPiecewiseQuadraticAutoregressiveTransform": _BRANCHES,
+    "MaskedPiecewiseLinearAutoregressiveTransform": {**_LINEAR_SPLINE, **_HALF},
+    "MaskedPiecewiseQuadraticAutoregressiveTransform": {**_BRANCHES, **_HALF},
     "MaskedPiecewiseCubicAutoregressiveTransform": _BRANCHES,
     "MaskedPiecewiseRationalQuadraticAutoregressiveTransform": _BRANCHES,
     "MultiscaleCompositeTransform": _NUMPY,
@@ -281,7 +307,7 @@ def _ids(properties: frozenset[str]) -> str:
     if properties >= _BOTH_WAYS:
         return "every one"
     if properties == _IN_FLOAT64:
-        return "every one that runs it in float64"
+        return "every one that runs it in float64 or on another device"
     # In the order in which they are checked.
     return ", ".join(prop.id for prop in PROPERTIES if prop.id in properties)
 

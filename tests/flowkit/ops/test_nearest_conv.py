@@ -42,10 +42,11 @@ def test_under_vmap_and_compile() -> None:
     torch.testing.assert_close(compiled(x, weight, 4), expected[0])
 
 
-def test_other_kernels_and_factors_are_refused() -> None:
+def test_a_factor_of_1_is_a_convolution_and_other_kernels_and_factors_are_refused() -> None:
     x, weight = operands(3, 4)
+    torch.testing.assert_close(nearest_conv2d(x, weight, 1), F.conv2d(x, weight, padding=1))
     with pytest.raises(ValueError, match="factor is 1"):
-        nearest_conv2d(x, weight, 1)
+        spread_taps(torch.rand(1, 9, 2, 2), 1)
     with pytest.raises(ValueError, match=r"3x3 kernel, got one of shape \(5, 3, 1, 1\)"):
         tap_weight(weight[..., :1, :1])
     with pytest.raises(ValueError, match="factor is 0"):

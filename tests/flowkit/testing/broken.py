@@ -46,7 +46,9 @@ class Sound(Bijector[Tensor, Tensor]):
         return z * (-self.log_scale).exp()
 
     def log_det(self, log_scale: Tensor) -> Tensor:
-        return log_scale.sum(-1) + self.log_scale.sum()
+        # Out of half precision: a log-determinant adds up what each element rounds.
+        dtype = torch.promote_types(log_scale.dtype, torch.float32)
+        return log_scale.to(dtype).sum(-1) + self.log_scale.to(dtype).sum()
 
     def _forward(self, x: Tensor, prepared: Tensor) -> tuple[Tensor, Tensor]:
         kept, changed = x[..., :KEPT], x[..., KEPT:]
@@ -148,7 +150,8 @@ class ScalarLogDet(Sound):
 
 class LogDetOfEachElement(Sound):
     def log_det(self, log_scale: Tensor) -> Tensor:
-        return F.pad(log_scale, (KEPT, 0)) + self.log_scale
+        dtype = torch.promote_types(log_scale.dtype, torch.float32)
+        return F.pad(log_scale, (KEPT, 0)).to(dtype) + self.log_scale
 
 
 class NoLogDet(Sound):
@@ -181,6 +184,27 @@ class LeftBehind(Sound):
 
     def unscale(self, z: Tensor) -> Tensor:
         return super().unscale(z) * self.sign
+
+
+class MaskIsLost(Sound):
+    """A buffer that is not saved, and that nothing makes again after ``to_empty``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("sign", torch.tensor([1.0, -1.0, 1.0, -1.0, 1.0]), persistent=False)
+
+    def scale(self, x: Tensor) -> Tensor:
+        return super().scale(x) * self.sign
+
+    def unscale(self, z: Tensor) -> Tensor:
+        return super().unscale(z) * self.sign
+
+
+class ReadsItsParameters(Sound):
+    """Branches on the values of a parameter, of which there are none on the meta device."""
+
+    def scale(self, x: Tensor) -> Tensor:
+        return super().scale(x) if bool(self.log_scale.any()) else x
 
 
 class WrongOutputShape(Sound):
@@ -572,6 +596,20 @@ class Float32Inside(Sound):
         return shift.float().to(kept.dtype), log_scale.float().to(kept.dtype)
 
 
+class LogDetOfHalfPrecision(Sound):
+    """Adds up in the type of its input."""
+
+    def log_det(self, log_scale: Tensor) -> Tensor:
+        return super().log_det(log_scale).to(log_scale.dtype)
+
+
+class SolvesInHalfPrecision(Sound):
+    """Solves for a matrix of the type of its parameters, which PyTorch cannot in half precision."""
+
+    def unscale(self, z: Tensor) -> Tensor:
+        return torch.linalg.solve(torch.diag(self.log_scale.exp()), z.unsqueeze(-1)).squeeze(-1)
+
+
 BROKEN: dict[type[Sound], str] = {
     EpsilonInOneDirection: "round_trip_of_data",
     NotOntoTheRealLine: "round_trip_of_latents",
@@ -587,6 +625,8 @@ BROKEN: dict[type[Sound], str] = {
     Float32Result: "dtypes",
     Float32LogDet: "dtypes",
     LeftBehind: "devices",
+    ReadsItsParameters: "devices",
+    MaskIsLost: "meta_device",
     WrongOutputShape: "output_shape",
     SilentlyDropsFeatures: "other_event_shapes",
     MeanOfTheBatch: "batch_independence",
@@ -627,6 +667,8 @@ BROKEN: dict[type[Sound], str] = {
     MatrixInHalfPrecision: "autocast_round_trip",
     HalfPrecisionResult: "autocast_log_det",
     LogDetInHalfPrecision: "autocast_log_det",
+    LogDetOfHalfPrecision: "half_precision",
+    SolvesInHalfPrecision: "half_precision",
     Float32Inside: "float64_kept",
 }
 

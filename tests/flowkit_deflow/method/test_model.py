@@ -421,7 +421,7 @@ class TestInitialize:
         for model in (one, other):
             for module in model.modules():
                 if hasattr(module, "initialized"):
-                    module._ready = False  # type: ignore[assignment]
+                    module.initialized.fill_(False)
         one.initialize(images, domains)
         other.initialize(images, domains, torch.zeros(4, 3, 4, 4))
         assert any(not torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))

@@ -1,0 +1,93 @@
+"""Networks in half precision among layers that compute in float32."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from flowkit.ops.precision import HALF, at_least_float32
+
+__all__ = ["cast_for", "full_precision_state", "in_full_precision", "map_floating"]
+
+
+def cast_for(network: nn.Module, value: Any) -> Any:
+    """What a network is given, in the type of its parameters where that is half precision: products do not mix types.
+
+    Args:
+        network: any module.
+        value: a floating-point tensor, a tuple of values, or anything else, which stays as it is.
+
+    Returns:
+        The value, of the same structure.
+
+    Examples:
+        >>> cast_for(nn.Linear(2, 2).bfloat16(), torch.ones(1, 2)).dtype
+        torch.bfloat16
+    """
+    parameter = next(network.parameters(), None) if isinstance(network, nn.Module) else None
+    if parameter is None or parameter.dtype not in HALF:
+        return value
+    dtype = parameter.dtype
+    return map_floating(lambda tensor: tensor.to(dtype), value)
+
+
+def map_floating(function: Callable[[Tensor], Tensor], value: Any) -> Any:
+    """Apply a function to the floating-point tensors of a value.
+
+    Args:
+        function: from tensor to tensor.
+        value: a tensor, a tuple of values, or anything else, which stays as it is.
+
+    Returns:
+        A value of the same structure.
+
+    Examples:
+        >>> map_floating(torch.neg, (torch.ones(1), torch.ones(1, dtype=torch.int64), "a"))
+        (tensor([-1.]), tensor([1]), 'a')
+    """
+    if isinstance(value, tuple):
+        parts = [map_floating(function, part) for part in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    return function(value) if isinstance(value, Tensor) and value.is_floating_point() else value
+
+
+def full_precision_state(network: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers of a network in half precision, as float32; nothing for any other network.
+
+    Args:
+        network: any module.
+
+    Returns:
+        Name to tensor; gradients flow back to the network's own.
+
+    Examples:
+        >>> list(full_precision_state(nn.Linear(2, 2).half())), full_precision_state(nn.Linear(2, 2))
+        (['weight', 'bias'], {})
+    """
+    parameter = next(network.parameters(), None)
+    if parameter is None or parameter.dtype not in HALF:
+        return {}
+    return {name: at_least_float32(t) for name, t in (*network.named_parameters(), *network.named_buffers())}
+
+
+def in_full_precision(network: nn.Module) -> Callable[..., Tensor]:
+    """A network whose parameters are read as float32 where they are half, for layers that repeat or invert it.
+
+    Where its result is rounded to half precision, a search for the inverse ends at no point, and the steps of a solver
+    at none that its error allows.
+
+    Args:
+        network: any module.
+
+    Returns:
+        What is called as the network.
+
+    Examples:
+        >>> in_full_precision(nn.Linear(2, 2).bfloat16())(torch.ones(1, 2)).dtype
+        torch.float32
+    """
+    state = full_precision_state(network)
+    if not state:
+        return network
+    return lambda *given: torch.func.functional_call(network, state, map_floating(at_least_float32, given))
