@@ -142,12 +142,8 @@ class _Dynamics:
         buffers = {**dict(self.vector_field.named_buffers()), **(self.swapped or {})}
         swapped = {name: next(given) for name, _ in self.vector_field.named_parameters()}
         prepared = pytree.tree_map(lambda leaf: next(given) if _is_differentiable(leaf) else leaf, self.prepared)
-<<<<<<< HEAD
-        swapped.update(self.vector_field.named_buffers())
+        swapped = {**buffers, **swapped}
         return _Dynamics(self.vector_field, prepared, self.trace, self.event_dims, swapped)
-=======
-        return replace(self, prepared=prepared, swapped={**buffers, **swapped})
->>>>>>> main
 
     def _velocity(self, t: Tensor, y: Tensor) -> Tensor:
         arguments = (t, y) if self.prepared is None else (t, y, self.prepared)
