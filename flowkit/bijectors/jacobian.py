@@ -1,12 +1,16 @@
 """Derivatives of a map that treats each sample by itself."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-__all__ = ["jacobian", "value_and_pullback"]
+from flowkit.ops.private import pytree
+
+__all__ = ["jacobian", "out_of_inference_mode", "value_and_pullback"]
+
+T = TypeVar("T")
 
 
 def jacobian(function: Callable[[Tensor], Tensor], x: Tensor, event_dims: int) -> tuple[Tensor, Tensor]:
@@ -54,6 +58,35 @@ def value_and_pullback(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple
         >>> pullback(torch.ones(2))
         tensor([2., 4.])
     """
-    both: Any = torch.func.vjp(function, x)
+    both: Any = out_of_inference_mode(torch.func.vjp, function, x)
     value, pullback = both
-    return value, lambda v: pullback(v)[0]
+    return value, lambda v: out_of_inference_mode(pullback, v)[0]
+
+
+def out_of_inference_mode(function: Callable[..., T], *arguments: Any) -> T:
+    """Call a function that takes derivatives, as under ``torch.no_grad()`` if ``torch.inference_mode()`` is on.
+
+    In inference mode ``torch.func`` gives zeros for derivatives, without a word, in torch before 2.13; and no version
+    saves a tensor that was made in that mode, so that those among the arguments are copied.
+
+    Args:
+        function: of the arguments; what else it uses must not have been made in inference mode.
+        arguments: tensors in any structure.
+
+    Returns:
+        Its result.
+
+    Examples:
+        >>> with torch.inference_mode():
+        ...     out_of_inference_mode(torch.func.grad(torch.sin), torch.zeros(()))
+        tensor(1.)
+    """
+    # Compiled code is asked first: torch before 2.9 does not trace the question.
+    if torch.compiler.is_compiling() or not torch.is_inference_mode_enabled():
+        return function(*arguments)
+    with torch.inference_mode(False), torch.no_grad():
+        return function(*pytree.tree_map(_usable, arguments))
+
+
+def _usable(leaf: Any) -> Any:
+    return leaf.clone() if isinstance(leaf, Tensor) and leaf.is_inference() else leaf

@@ -1,6 +1,5 @@
 """A continuous bijector: the flow of a vector field."""
 
-from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -8,6 +7,7 @@ from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, sum_event
 from flowkit.bijectors.conditioner import prepare_conditioner
+from flowkit.bijectors.jacobian import out_of_inference_mode
 from flowkit.bijectors.ode_solvers import DormandPrince, ODESolver, State
 from flowkit.bijectors.traces import ExactTrace, Trace
 from flowkit.half_precision import full_precision_state, map_floating
@@ -28,8 +28,9 @@ class NeuralODE(Bijector[Tensor, Tensor]):
     other way: its data are at the end.)
 
     The trace is found by a strategy **in training mode only**: after ``eval()`` it is exact whatever the strategy,
-    so that results are repeatable and densities are densities. Traces are taken by ``torch.func``, which knows no
-    hooks on saved tensors: ``torch.utils.checkpoint`` around this layer has to be the reentrant kind.
+    so that results are repeatable and densities are densities. Traces are taken by ``torch.func``, which refuses
+    hooks on saved tensors: to store less for the backward pass take :class:`~flowkit.Checkpointed`;
+    ``torch.utils.checkpoint`` around this layer has to be the reentrant kind.
 
     Args:
         vector_field: ``f``, a module called ``field(t, y)``, or ``field(t, y, context)`` where there is one, with
@@ -51,7 +52,8 @@ class NeuralODE(Bijector[Tensor, Tensor]):
         Reversible Generative Models", ICLR 2019, equations 4 to 8.
 
     Examples:
-        >>> from flowkit.bijectors.ode_solvers import RungeKutta4
+        >>> from flowkit.bijectors.jacobian import out_of_inference_mode
+from flowkit.bijectors.ode_solvers import RungeKutta4
         >>> from flowkit.nn.time_mlp import TimeMLP
         >>> layer = NeuralODE(TimeMLP(2, hidden=(16,)), solver=RungeKutta4(10))
         >>> x = torch.rand(5, 2)
@@ -82,10 +84,10 @@ class NeuralODE(Bijector[Tensor, Tensor]):
         return prepare_conditioner(self.vector_field, context)
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
-        return self._flow(x, prepared, 0.0, self.time)
+        return out_of_inference_mode(self._flow, x, prepared, 0.0, self.time)
 
     def _inverse(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
-        return self._flow(z, prepared, self.time, 0.0)
+        return out_of_inference_mode(self._flow, z, prepared, self.time, 0.0)
 
     def _flow(self, x: Tensor, prepared: Any, start: float, end: float) -> tuple[Tensor, Tensor]:
         trace = self.trace if self.training else ExactTrace()
@@ -100,16 +102,32 @@ class NeuralODE(Bijector[Tensor, Tensor]):
             return z, log_det
 
 
-@dataclass(frozen=True)
 class _Dynamics:
-    """The derivative of a point and of the log-determinant on its way."""
+    """The derivative of a point and of the log-determinant on its way.
 
-    vector_field: nn.Module
-    prepared: Any
-    trace: Trace
-    event_dims: int
-    # Parameters and buffers to call the field with, in place of its own.
-    swapped: dict[str, Tensor] | None = None
+    No frozen dataclass: ``torch.compile`` of torch before 2.12 does not trace how one is made.
+
+    Args:
+        vector_field: as of the layer.
+        prepared: what depends on the context alone.
+        trace: without randomness.
+        event_dims: as of the layer.
+        swapped: parameters and buffers to call the field with, in place of its own.
+    """
+
+    def __init__(
+        self,
+        vector_field: nn.Module,
+        prepared: Any,
+        trace: Trace,
+        event_dims: int,
+        swapped: dict[str, Tensor] | None = None,
+    ) -> None:
+        self.vector_field = vector_field
+        self.prepared = prepared
+        self.trace = trace
+        self.event_dims = event_dims
+        self.swapped = swapped
 
     def __call__(self, t: Tensor, state: State) -> State:
         return self.trace(lambda y: self._velocity(t, y), state[0], self.event_dims)
@@ -124,7 +142,8 @@ class _Dynamics:
         buffers = {**dict(self.vector_field.named_buffers()), **(self.swapped or {})}
         swapped = {name: next(given) for name, _ in self.vector_field.named_parameters()}
         prepared = pytree.tree_map(lambda leaf: next(given) if _is_differentiable(leaf) else leaf, self.prepared)
-        return replace(self, prepared=prepared, swapped={**buffers, **swapped})
+        swapped = {**buffers, **swapped}
+        return _Dynamics(self.vector_field, prepared, self.trace, self.event_dims, swapped)
 
     def _velocity(self, t: Tensor, y: Tensor) -> Tensor:
         arguments = (t, y) if self.prepared is None else (t, y, self.prepared)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from flowkit.bijector import Bijector
 from flowkit.bijectors.conditioner import prepare_conditioner
-from flowkit.bijectors.jacobian import jacobian
+from flowkit.bijectors.jacobian import jacobian, out_of_inference_mode
 from flowkit.bijectors.residual_log_det import ExactLogDet, ResidualLogDet
 from flowkit.half_precision import in_full_precision
 from flowkit.ops.precision import at_least_float32, without_autocast
@@ -34,8 +34,8 @@ class Residual(Bijector[Tensor, Tensor]):
 
     The inverse and the exact log-determinant take the full Jacobian: ``D`` backward passes at once and a ``D x D``
     matrix per sample, for events of ``D`` numbers. Only first derivatives of the inverse are right. Derivatives are
-    taken by ``torch.func``, which knows no hooks on saved tensors: ``torch.utils.checkpoint`` around this layer has to
-    be the reentrant kind.
+    taken by ``torch.func``, which refuses hooks on saved tensors: to store less for the backward pass take
+    :class:`~flowkit.Checkpointed`; ``torch.utils.checkpoint`` around this layer has to be the reentrant kind.
 
     Args:
         network: ``g``, a module from ``x`` (and the context, if there is one) to the same shape, with a Lipschitz
@@ -94,15 +94,21 @@ class Residual(Bijector[Tensor, Tensor]):
             >>> RussianRouletteLogDet().estimate(layer.branch(), torch.rand(5, 2)).variance.shape
             torch.Size([5])
         """
-        return _Branch(self.network, self.prepare(context))
+        return _Branch(self.network, out_of_inference_mode(self.prepare, context))
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
+        return out_of_inference_mode(self._normalized, x, prepared)
+
+    def _inverse(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
+        return out_of_inference_mode(self._generated, z, prepared)
+
+    def _normalized(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         x = at_least_float32(x)
         with without_autocast(x.device):
             value, log_det = self._strategy()(_Branch(self.network, prepared), x, self.event_dims)
             return x + value, log_det
 
-    def _inverse(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
+    def _generated(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         z = at_least_float32(z)
         with without_autocast(z.device):
             branch = _Branch(self.network, prepared)
