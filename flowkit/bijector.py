@@ -8,6 +8,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
+from flowkit.half_precision import first_parameter
 from flowkit.ops.precision import HALF
 from flowkit.ops.private import HOOKS_FOR_ALL_MODULES
 from flowkit.ops.values import readable
@@ -170,7 +171,7 @@ class Bijector(nn.Module, ABC, Generic[X, Z]):
         like = x
         while isinstance(like, tuple):
             like = like[0]
-        parameter = next(self.parameters(), None) if like.dtype in HALF else None
+        parameter = first_parameter(self) if like.dtype in HALF else None
         if parameter is None:
             return direction(x, self._prepared(context))
         dtype = torch.promote_types(like.dtype, parameter.dtype)

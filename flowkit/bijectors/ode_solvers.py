@@ -148,8 +148,10 @@ class DormandPrince(ODESolver):
     def _solution(self, dynamics: Dynamics, state: State, times: Tensor, tolerance: float) -> State:
         """The states at both times, stacked."""
         options = _options(times) | {"norm": _largest}
+        # One for each part: compiled by torch before 2.9, torchdiffeq fails to ask whether a number is iterable.
+        tolerances = (tolerance,) * len(state)
         return _torchdiffeq().odeint(
-            dynamics, state, times, rtol=tolerance, atol=tolerance, method="dopri5", options=options
+            dynamics, state, times, rtol=tolerances, atol=tolerances, method="dopri5", options=options
         )
 
 

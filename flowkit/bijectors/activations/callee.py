@@ -9,7 +9,7 @@ from torch.utils.checkpoint import checkpoint
 
 from flowkit.bijectors.activations.recompute import recompute
 
-__all__ = ["Callee", "called_again", "called_again_by_hooks"]
+__all__ = ["Callee", "called_again"]
 
 T = TypeVar("T")
 
@@ -53,28 +53,30 @@ class Callee(nn.Module):
         return function()
 
 
-def called_again(called: Sequence[nn.Module], function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    """The result of a function that calls these modules, and uses no tensors but theirs and the arguments'."""
+def called_again(
+    called: Sequence[nn.Module], function: Callable[..., Any], *arguments: Any, listed: bool = True
+) -> Any:
+    """The result of a function that calls modules; its arguments are stored, and the backward pass runs it again.
+
+    Args:
+        called: the modules, with the tensors that they have now.
+        function: of the arguments.
+        arguments: tensors in any structure.
+        listed: whether the function uses no tensors but the arguments' and the modules'.
+
+    Returns:
+        The function's result.
+    """
     if torch.compiler.is_compiling():
         # Compiled, the tensors are the graph's inputs: none can be swapped by the backward pass.
         return checkpoint(function, *arguments, use_reentrant=False)
     callee = Callee(called)
     parameters, buffers = callee.tensors()
 
-    def run(given: tuple[tuple[Any, ...], dict[str, Tensor]]) -> Any:
-        arguments, parameters = given
+    def run(arguments: tuple[Any, ...], parameters: dict[str, Tensor]) -> Any:
         # Buffers are not among what must not change: the call itself may change them.
         return callee.call(lambda: function(*arguments), {**parameters, **buffers})
 
-    return recompute(run, (arguments, parameters))
-
-
-def called_again_by_hooks(called: Sequence[nn.Module], function: Callable[[Any], T], x: Any) -> Any:
-    """The result of a function that calls these modules, and uses tensors that only autograd sees."""
-    callee = Callee(called)
-    parameters, buffers = callee.tensors()
-
-    def run(x: Any) -> T:
-        return callee.call(lambda: function(x), {**parameters, **buffers})
-
-    return checkpoint(run, x, use_reentrant=False)
+    if listed:
+        return recompute(run, arguments, parameters)
+    return checkpoint(run, arguments, parameters, use_reentrant=False)

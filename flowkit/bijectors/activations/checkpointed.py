@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from flowkit.bijector import Step
-from flowkit.bijectors.activations.callee import called_again, called_again_by_hooks
+from flowkit.bijectors.activations.callee import called_again
 from flowkit.bijectors.activations.recomputed import Recomputed
 from flowkit.bijectors.activations.steps import hidden_tensors, run_steps
 
@@ -57,12 +57,11 @@ class Checkpointed(Recomputed):
         super().__init__(segment)
 
     def _run_segment(self, steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
-        if hidden_tensors(steps) is not None:
-            return called_again_by_hooks([step.bijector for step in steps], partial(run_steps, steps), x)
+        bijectors = [step.bijector for step in steps]
         contexts = [step.context for step in steps]
-        bare = [step.with_context(None) for step in steps]
+        run = partial(_run_with_contexts, [step.with_context(None) for step in steps])
+        return called_again(bijectors, run, x, contexts, listed=hidden_tensors(steps) is None)
 
-        def run(x: Any, contexts: list[Any]) -> tuple[Any, Tensor]:
-            return run_steps([step.with_context(c) for step, c in zip(bare, contexts, strict=True)], x)
 
-        return called_again([step.bijector for step in steps], run, (x, contexts))
+def _run_with_contexts(steps: Sequence[Step], x: Any, contexts: Sequence[Any]) -> tuple[Any, Tensor]:
+    return run_steps([step.with_context(context) for step, context in zip(steps, contexts, strict=True)], x)

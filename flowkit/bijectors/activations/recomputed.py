@@ -46,7 +46,7 @@ class Recomputed(Activations):
 
     def call(self, module: nn.Module, x: Tensor) -> Tensor:
         """The network's result, found again by the backward pass."""
-        return called_again([module], module, (x,)) if _recording() else module(x)
+        return called_again([module], module, x) if _recording() else module(x)
 
     @abstractmethod
     def _run_segment(self, steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from types import NoneType
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from flowkit.bijector import BoundBijector, Step
@@ -41,11 +42,14 @@ def run_steps(steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
 
 def hidden_tensors(steps: Sequence[Step]) -> ValueError | TypeError | None:
     """Why some tensors that the steps use can not be listed, as an error to raise; ``None`` if all can."""
+    if torch.compiler.is_compiling():
+        # Nothing is listed then; and torch before 2.9 does not trace the questions.
+        return None
     for step in steps:
         if any(isinstance(module, BoundBijector) for module in step.bijector.modules()):
             return ValueError("a part of the chain is bound to its own context: bind the chain to it instead")
         for leaf in pytree.tree_leaves(step.context):
-            if not isinstance(leaf, Tensor | NoneType | bool | int | float | str):
+            if not isinstance(leaf, (Tensor, NoneType, bool, int, float, str)):
                 return TypeError(
                     f"the chain cannot look into a {type(leaf).__name__} of its context for tensors: "
                     "give tensors, or lists, tuples and dicts of them"
