@@ -8,6 +8,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
+from flowkit.half_precision import first_parameter
 from flowkit.ops.precision import HALF
 from flowkit.ops.private import HOOKS_FOR_ALL_MODULES
 from flowkit.ops.values import readable
@@ -170,7 +171,7 @@ class Bijector(nn.Module, ABC, Generic[X, Z]):
         like = x
         while isinstance(like, tuple):
             like = like[0]
-        parameter = next(self.parameters(), None) if like.dtype in HALF else None
+        parameter = first_parameter(self) if like.dtype in HALF else None
         if parameter is None:
             return direction(x, self._prepared(context))
         dtype = torch.promote_types(like.dtype, parameter.dtype)
@@ -374,10 +375,10 @@ def _require_within(value: Any, interval: Callable[[torch.dtype], Interval], bij
         for part in value:
             _require_within(part, interval, bijector)
         return
-    lower, upper = interval(value.dtype)
-    # Nothing to see on the real line; and a branch on values would break a compiled graph or a vmapped call.
-    if (lower, upper) == REAL_LINE or not readable(value):
+    # A branch on values would break a compiled graph or a vmapped call; and nothing is to be seen on the real line.
+    if not readable(value) or (ends := interval(value.dtype)) == REAL_LINE:
         return
+    lower, upper = ends
     inside = (value > lower) & (value < upper)
     if not inside.all():
         first = value[~inside].flatten()[0].item()

@@ -8,7 +8,23 @@ from torch import Tensor, nn
 
 from flowkit.ops.precision import HALF, at_least_float32
 
-__all__ = ["cast_for", "full_precision_state", "in_full_precision", "map_floating"]
+__all__ = ["cast_for", "first_parameter", "full_precision_state", "in_full_precision", "map_floating"]
+
+
+def first_parameter(module: nn.Module) -> nn.Parameter | None:
+    """A parameter of a module, whose type and device stand for the others'; ``None`` where it has none.
+
+    Args:
+        module: any module.
+
+    Examples:
+        >>> first_parameter(nn.Linear(2, 2)).shape, first_parameter(nn.Identity())
+        (torch.Size([2, 2]), None)
+    """
+    # Not by next(..., None), which torch.compile of torch before 2.9 does not trace.
+    for parameter in module.parameters():
+        return parameter
+    return None
 
 
 def cast_for(network: nn.Module, value: Any) -> Any:
@@ -25,7 +41,7 @@ def cast_for(network: nn.Module, value: Any) -> Any:
         >>> cast_for(nn.Linear(2, 2).bfloat16(), torch.ones(1, 2)).dtype
         torch.bfloat16
     """
-    parameter = next(network.parameters(), None) if isinstance(network, nn.Module) else None
+    parameter = first_parameter(network) if isinstance(network, nn.Module) else None
     if parameter is None or parameter.dtype not in HALF:
         return value
     dtype = parameter.dtype
@@ -65,7 +81,7 @@ def full_precision_state(network: nn.Module) -> dict[str, Tensor]:
         >>> list(full_precision_state(nn.Linear(2, 2).half())), full_precision_state(nn.Linear(2, 2))
         (['weight', 'bias'], {})
     """
-    parameter = next(network.parameters(), None)
+    parameter = first_parameter(network)
     if parameter is None or parameter.dtype not in HALF:
         return {}
     return {name: at_least_float32(t) for name, t in (*network.named_parameters(), *network.named_buffers())}

@@ -27,7 +27,7 @@ def why_called(layers: Iterable[tuple[nn.Module, type[nn.Module]]]) -> str | Non
     for layer, expected in layers:
         if type(layer) is not expected:
             return f"a layer is a {type(layer).__name__}, not a {expected.__name__}"
-        if "forward" in vars(layer):
+        if "forward" in layer.__dict__:
             return f"the forward of {expected.__name__} was replaced"
         if layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks or layer._backward_pre_hooks:
             return f"{expected.__name__} has hooks"

@@ -10,7 +10,7 @@ from flowkit.bijector import Interval, sum_event
 from flowkit.bijectors.channels import ChannelBijector
 from flowkit.bijectors.conditioner import prepare_conditioner
 from flowkit.bijectors.coupling import require_parameters
-from flowkit.half_precision import in_full_precision
+from flowkit.half_precision import first_parameter, in_full_precision
 from flowkit.ops.precision import at_least_float32, without_autocast
 from flowkit.transforms.affine import Affine
 from flowkit.transforms.transform import Transform, split_parameters
@@ -72,7 +72,7 @@ class MaskedAutoregressive(ChannelBijector):
 
     def prepare(self, context: Any) -> Any:
         """What the conditioner computes from the context alone."""
-        parameter = next(self.parameters(), None)
+        parameter = first_parameter(self)
         with without_autocast(torch.device("cpu") if parameter is None else parameter.device):
             return prepare_conditioner(self.conditioner, context)
 

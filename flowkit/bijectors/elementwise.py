@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, Interval, Shape, sum_event
+from flowkit.ops.broadcasting import broadcasts_to
 from flowkit.transforms import Transform
 
 __all__ = ["Elementwise"]
@@ -54,9 +55,8 @@ class Elementwise(Bijector[Tensor, Tensor]):
 
     def output_shape(self, shape: Shape) -> Shape:
         """The same shape; ValueError where the parameters do not broadcast to it."""
-        own = self.shape
-        if any(size not in (1, event) for size, event in zip(own[::-1], shape[::-1], strict=False)):
-            raise ValueError(f"Elementwise has parameters of shape {own}, got the event shape {tuple(shape)}")
+        if not broadcasts_to(self.shape, shape):
+            raise ValueError(f"Elementwise has parameters of shape {self.shape}, got the event shape {tuple(shape)}")
         return shape
 
     def input_shape(self, shape: Shape) -> Shape:

@@ -11,6 +11,7 @@ from flowkit.bijector import Bijector, Interval, Shape, sum_event
 from flowkit.bijectors.conditioner import apply_conditioner, prepare_conditioner
 from flowkit.bijectors.coupling import interval_with_kept, require_parameters
 from flowkit.constants import WithConstants
+from flowkit.ops.broadcasting import broadcasts_to
 from flowkit.ops.values import require_values
 from flowkit.transforms.affine import Affine
 from flowkit.transforms.transform import Transform, split_parameters
@@ -138,6 +139,5 @@ def _inside(interval: Interval) -> float:
 
 
 def _require_broadcast(mask: torch.Size, shape: Shape) -> None:
-    fits = len(mask) <= len(shape) and all(m in (1, s) for m, s in zip(mask[::-1], shape[::-1], strict=False))
-    if not fits:
+    if not broadcasts_to(mask, shape):
         raise ValueError(f"a mask of shape {tuple(mask)} does not broadcast to the event shape {tuple(shape)}")

@@ -68,7 +68,7 @@ class MultiScale(Bijector[Tensor, tuple[Tensor, ...]]):
     def output_shape(self, shape: Shape) -> Shape:
         """``C x H x W`` to the tuple of the latents' shapes, finest first."""
         latents = []
-        for level, cut in zip(self.levels, self.factor_outs, strict=False):
+        for level, cut in zip(self.levels[:-1], self.factor_outs, strict=True):
             shape, latent = cut.output_shape(level.output_shape(shape))
             latents.append(latent)
         return *latents, self.levels[-1].output_shape(shape)

@@ -52,8 +52,7 @@ class NeuralODE(Bijector[Tensor, Tensor]):
         Reversible Generative Models", ICLR 2019, equations 4 to 8.
 
     Examples:
-        >>> from flowkit.bijectors.jacobian import out_of_inference_mode
-from flowkit.bijectors.ode_solvers import RungeKutta4
+        >>> from flowkit.bijectors.ode_solvers import RungeKutta4
         >>> from flowkit.nn.time_mlp import TimeMLP
         >>> layer = NeuralODE(TimeMLP(2, hidden=(16,)), solver=RungeKutta4(10))
         >>> x = torch.rand(5, 2)

@@ -148,8 +148,11 @@ class DormandPrince(ODESolver):
     def _solution(self, dynamics: Dynamics, state: State, times: Tensor, tolerance: float) -> State:
         """The states at both times, stacked."""
         options = _options(times) | {"norm": _largest}
+        # One for each part: whether a number is iterable, torchdiffeq asks in a way that torch.compile fails at before
+        # torch 2.9.
+        tolerances = (tolerance,) * len(state)
         return _torchdiffeq().odeint(
-            dynamics, state, times, rtol=tolerance, atol=tolerance, method="dopri5", options=options
+            dynamics, state, times, rtol=tolerances, atol=tolerances, method="dopri5", options=options
         )
 
 

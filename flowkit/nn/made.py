@@ -174,9 +174,9 @@ class MADE(WithConstants):
         biases[-1] = biases[-1].index_select(-1, self.output_index)
         columns = []
         for weight, before, after in zip(weights, self._counts[:-1], self._counts[1:], strict=True):
-            starts = accumulate(after, initial=0)
+            starts = list(accumulate(after, initial=0))
             blocks = weight.split(before, 1)
-            columns.append([block[start:] for block, start in zip(blocks, starts, strict=False)])
+            columns.append([block[start:] for block, start in zip(blocks, starts[: len(blocks)], strict=True)])
         return columns, biases
 
     @property

@@ -155,7 +155,7 @@ class Recomputed(Activations):
 
     def call(self, module: nn.Module, x: Tensor) -> Tensor:
         """The network's result, found again by the backward pass."""
-        return _recomputed([module], module, (x,)) if _recording() else module(x)
+        return _run_again([module], module, x) if _recording() else module(x)
 
     @abstractmethod
     def _run_segment(self, steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
@@ -204,15 +204,10 @@ class Checkpointed(Recomputed):
         super().__init__(segment)
 
     def _run_segment(self, steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
-        if hidden_tensors(steps) is not None:
-            return _checkpointed([step.bijector for step in steps], partial(run_steps, steps), x)
+        bijectors = [step.bijector for step in steps]
         contexts = [step.context for step in steps]
-        bare = [step.with_context(None) for step in steps]
-
-        def run(x: Any, contexts: list[Any]) -> tuple[Any, Tensor]:
-            return run_steps([step.with_context(c) for step, c in zip(bare, contexts, strict=True)], x)
-
-        return _recomputed([step.bijector for step in steps], run, (x, contexts))
+        run = partial(_run_with_contexts, [step.with_context(None) for step in steps])
+        return _run_again(bijectors, run, x, contexts, listed=hidden_tensors(steps) is None)
 
 
 class Callee(nn.Module):
@@ -315,13 +310,20 @@ def _recording() -> bool:
     return torch.is_grad_enabled() and not transforms_are_active()
 
 
+def _run_with_contexts(steps: Sequence[Step], x: Any, contexts: Sequence[Any]) -> tuple[Any, Tensor]:
+    return run_steps([step.with_context(context) for step, context in zip(steps, contexts, strict=True)], x)
+
+
 def hidden_tensors(steps: Sequence[Step]) -> ValueError | TypeError | None:
     """Why some tensors that the steps use can not be listed, as an error to raise; ``None`` if all can."""
+    if torch.compiler.is_compiling():
+        # Nothing is listed then; and torch before 2.9 does not trace the questions.
+        return None
     for step in steps:
         if any(isinstance(module, BoundBijector) for module in step.bijector.modules()):
             return ValueError("a part of the chain is bound to its own context: bind the chain to it instead")
         for leaf in pytree.tree_leaves(step.context):
-            if not isinstance(leaf, Tensor | NoneType | bool | int | float | str):
+            if not isinstance(leaf, (Tensor, NoneType, bool, int, float, str)):
                 return TypeError(
                     f"the chain cannot look into a {type(leaf).__name__} of its context for tensors: "
                     "give tensors, or lists, tuples and dicts of them"
@@ -329,28 +331,25 @@ def hidden_tensors(steps: Sequence[Step]) -> ValueError | TypeError | None:
     return None
 
 
-def _recomputed(called: Sequence[nn.Module], function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    """The result of a function that calls these modules, and uses no tensors but theirs and the arguments'."""
+def _run_again(called: Sequence[nn.Module], function: Callable[..., Any], *arguments: Any, listed: bool = True) -> Any:
+    """The result of a function that calls these modules; its arguments are stored, and the backward pass runs it again.
+
+    Args:
+        called: the modules, with the tensors that they have now.
+        function: of the arguments.
+        arguments: tensors in any structure.
+        listed: whether the function uses no tensors but the arguments' and the modules'.
+    """
     if torch.compiler.is_compiling():
         # Compiled, the tensors are the graph's inputs: none can be swapped by the backward pass.
         return checkpoint(function, *arguments, use_reentrant=False)
     callee = Callee(called)
     parameters, buffers = callee.tensors()
 
-    def run(given: tuple[tuple[Any, ...], dict[str, Tensor]]) -> Any:
-        arguments, parameters = given
+    def run(arguments: tuple[Any, ...], parameters: dict[str, Tensor]) -> Any:
         # Buffers are not among what must not change: the call itself may change them.
         return callee.call(lambda: function(*arguments), {**parameters, **buffers})
 
-    return recompute(run, (arguments, parameters))
-
-
-def _checkpointed(called: Sequence[nn.Module], function: Callable[[Any], T], x: Any) -> Any:
-    """The result of a function that calls these modules, and uses tensors that only autograd sees."""
-    callee = Callee(called)
-    parameters, buffers = callee.tensors()
-
-    def run(x: Any) -> T:
-        return callee.call(lambda: function(x), {**parameters, **buffers})
-
-    return checkpoint(run, x, use_reentrant=False)
+    if listed:
+        return recompute(run, arguments, parameters)
+    return checkpoint(run, arguments, parameters, use_reentrant=False)

@@ -12,7 +12,7 @@ from flowkit.ops.private import pytree
 __all__ = ["recompute", "vector_jacobian_products"]
 
 
-def recompute(function: Callable[[Any], Any], arguments: Any) -> Any:
+def recompute(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a function, and store nothing but its arguments for the backward pass.
 
     The gradients can be differentiated again. ``torch.utils.checkpoint`` does the same by hooks on saved tensors, under
@@ -20,15 +20,15 @@ def recompute(function: Callable[[Any], Any], arguments: Any) -> Any:
     the arguments.
 
     Args:
-        function: of tensors in any structure, to tensors in any structure; it must not remember what it is called with.
-        arguments: what it is called with.
+        function: to tensors in any structure; it must not remember what it is called with.
+        arguments: its arguments, tensors in any structure.
 
     Returns:
         Its result.
 
     Examples:
         >>> x = torch.ones(2, requires_grad=True)
-        >>> y = recompute(lambda tensors: (tensors["x"] ** 3).sum(), {"x": x})
+        >>> y = recompute(lambda x: (x**3).sum(), x)
         >>> (slope,) = torch.autograd.grad(y, x, create_graph=True)
         >>> slope, torch.autograd.grad(slope.sum(), x)[0]
         (tensor([3., 3.], grad_fn=<...>), tensor([6., 6.]))
@@ -60,7 +60,7 @@ class _Call:
     """A function with those of its arguments that are no tensors, and what it has run under."""
 
     def __init__(
-        self, function: Callable[[Any], Any], others: list[Any], places: list[int], spec: pytree.TreeSpec
+        self, function: Callable[..., Any], others: list[Any], places: list[int], spec: pytree.TreeSpec
     ) -> None:
         self.function = function
         self.others = others
@@ -73,7 +73,7 @@ class _Call:
         leaves = list(self.others)
         for place, tensor in zip(self.places, tensors, strict=True):
             leaves[place] = tensor
-        result, self.result_spec = pytree.tree_flatten(self.function(pytree.tree_unflatten(leaves, self.spec)))
+        result, self.result_spec = pytree.tree_flatten(self.function(*pytree.tree_unflatten(leaves, self.spec)))
         return result
 
 
