@@ -375,10 +375,10 @@ def _require_within(value: Any, interval: Callable[[torch.dtype], Interval], bij
         for part in value:
             _require_within(part, interval, bijector)
         return
-    lower, upper = interval(value.dtype)
-    # Nothing to see on the real line; and a branch on values would break a compiled graph or a vmapped call.
-    if (lower, upper) == REAL_LINE or not readable(value):
+    # A branch on values would break a compiled graph or a vmapped call; and nothing is to be seen on the real line.
+    if not readable(value) or (ends := interval(value.dtype)) == REAL_LINE:
         return
+    lower, upper = ends
     inside = (value > lower) & (value < upper)
     if not inside.all():
         first = value[~inside].flatten()[0].item()

@@ -1,7 +1,8 @@
 """Output shapes and domains of nflows' transforms, which nflows itself does not state."""
 
-from functools import singledispatch
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Protocol, TypeVar, cast
 
 from nflows.transforms import (
     CompositeTransform,
@@ -28,12 +29,47 @@ __all__ = ["codomain", "domain", "input_shape", "output_shape"]
 
 _UNIT: Interval = (0.0, 1.0)
 
+Function = Callable[..., Any]
+F = TypeVar("F", bound=Function)
 
-@singledispatch
+
+class _ByType(Protocol):
+    """A function whose first argument's type decides what runs."""
+
+    def __call__(self, transform: Any, *arguments: Any) -> Any: ...
+
+    def register(self, transform_type: type) -> Callable[[F], F]:
+        """The decorator that lets a function serve a type and those derived from it."""
+
+
+def _by_type(default: Function) -> _ByType:
+    """As ``functools.singledispatch``, which ``torch.compile`` of torch before 2.9 does not trace."""
+    functions: dict[type, Function] = {}
+
+    @wraps(default)
+    def dispatched(transform: Any, *arguments: Any) -> Any:
+        for transform_type in type(transform).__mro__:
+            if transform_type in functions:
+                return functions[transform_type](transform, *arguments)
+        return default(transform, *arguments)
+
+    def register(transform_type: type) -> Callable[[F], F]:
+        def registered(function: F) -> F:
+            functions[transform_type] = function
+            return function
+
+        return registered
+
+    result = cast(_ByType, dispatched)
+    result.register = register  # type: ignore[method-assign]
+    return result
+
+
+@_by_type
 def output_shape(transform: Any, shape: Shape) -> Shape:
     """The event shape that an nflows transform gives: its input's, unless it is one of nflows' that change it.
 
-    Register a shape-changing transform of your own with ``output_shape.register(Own, function)``.
+    Register a shape-changing transform of your own with ``@output_shape.register(Own)``.
 
     Args:
         transform: an nflows transform.
@@ -53,7 +89,7 @@ def output_shape(transform: Any, shape: Shape) -> Shape:
     return shape
 
 
-@singledispatch
+@_by_type
 def input_shape(transform: Any, shape: Shape) -> Shape:
     """The event shape that an nflows transform takes to give this one: the inverse of :func:`output_shape`.
 
@@ -74,7 +110,7 @@ def input_shape(transform: Any, shape: Shape) -> Shape:
     return shape
 
 
-@singledispatch
+@_by_type
 def domain(transform: Any) -> Interval:
     """The open interval of the values that an nflows transform's ``forward`` takes.
 
@@ -91,7 +127,7 @@ def domain(transform: Any) -> Interval:
     return REAL_LINE
 
 
-@singledispatch
+@_by_type
 def codomain(transform: Any) -> Interval:
     """The open interval of the values that an nflows transform's ``inverse`` takes.
 
@@ -242,5 +278,5 @@ for _spline in (
     PiecewiseQuadraticCDF,
     PiecewiseRationalQuadraticCDF,
 ):
-    domain.register(_spline, _spline_interval)
-    codomain.register(_spline, _spline_interval)
+    domain.register(_spline)(_spline_interval)
+    codomain.register(_spline)(_spline_interval)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.distributions import constraints
-from torch.distributions.transforms import Transform, _InverseTransform
+from torch.distributions.transforms import ComposeTransform, Transform, _InverseTransform
 
 from flowkit.bijector import Bijector, Interval, Shape, Wrapper, sum_event
 from flowkit.bijectors import Chain, Inverse
@@ -67,9 +67,7 @@ class FromTorchTransform(Bijector[Tensor, Tensor]):
             raise ValueError(f"event_dims is {event_dims}; {name} takes events of {own} dimensions")
         # torch copies and pickles an inverse without what it is the inverse of: only that is kept.
         self._turned = isinstance(transform, _InverseTransform)
-        # torch makes and keeps the inverse when it is first asked for: here, so that no call leaves something behind.
-        inverse = transform.inv
-        self._upright = inverse if self._turned else transform
+        self._upright = transform.inv if self._turned else transform
         self.event_dims = max(own, 1) if event_dims is None else event_dims
         self._own_dims = own
 
@@ -80,32 +78,35 @@ class FromTorchTransform(Bijector[Tensor, Tensor]):
 
     def output_shape(self, shape: Shape) -> Shape:
         """The transform's ``forward_shape``."""
-        return tuple(self.transform.forward_shape(torch.Size(shape)))
+        size = torch.Size(shape)
+        return tuple(self._upright.inverse_shape(size) if self._turned else self._upright.forward_shape(size))
 
     def input_shape(self, shape: Shape) -> Shape:
         """The transform's ``inverse_shape``."""
-        return tuple(self.transform.inverse_shape(torch.Size(shape)))
+        size = torch.Size(shape)
+        return tuple(self._upright.forward_shape(size) if self._turned else self._upright.inverse_shape(size))
 
     def domain(self, dtype: torch.dtype) -> Interval:
         """The interval of the transform's domain; the real line where that is none (a simplex, a matrix)."""
-        return interval_of(self.transform.domain)
+        return interval_of(self._upright.codomain if self._turned else self._upright.domain)
 
     def codomain(self, dtype: torch.dtype) -> Interval:
         """The interval of the transform's codomain; the real line where that is none."""
-        return interval_of(self.transform.codomain)
+        return interval_of(self._upright.domain if self._turned else self._upright.codomain)
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         with without_autocast(x.device):
-            z = self.transform(x)
+            z = _inverse(self._upright, x) if self._turned else self._upright(x)
             return z, self._log_det(x, z, x)
 
     def _inverse(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         with without_autocast(z.device):
-            x = self.transform.inv(z)
+            x = self._upright(z) if self._turned else _inverse(self._upright, z)
             return x, -self._log_det(x, z, z)
 
     def _log_det(self, x: Tensor, z: Tensor, given: Tensor) -> Tensor:
-        log_det = self.transform.log_abs_det_jacobian(x, z)
+        upright = self._upright
+        log_det = -upright.log_abs_det_jacobian(z, x) if self._turned else upright.log_abs_det_jacobian(x, z)
         batch = given.shape[: given.ndim - self.event_dims]
         # The event's dimensions that the transform treats as batch dimensions are left to be summed.
         left = given.shape[len(batch) : given.ndim - self._own_dims]
@@ -117,6 +118,17 @@ class FromTorchTransform(Bijector[Tensor, Tensor]):
                 f"shape {tuple(given.shape)} and events of {self._own_dims} dimensions, of which it should sum each"
             ) from error
         return sum_event(log_det[..., None], len(left) + 1).to(torch.promote_types(given.dtype, torch.float32))
+
+
+def _inverse(transform: Transform, y: Tensor) -> Tensor:
+    """What ``transform.inv(y)`` gives; asked for ``inv``, torch leaves a reference to it behind."""
+    if isinstance(transform, ComposeTransform):
+        for part in reversed(transform.parts):
+            y = _inverse(part, y)
+        return y
+    if isinstance(transform, _InverseTransform):
+        return transform.inv(y)
+    return transform._inv_call(y)
 
 
 class _Pair(NamedTuple):

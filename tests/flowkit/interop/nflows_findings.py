@@ -120,18 +120,21 @@ CAUSES: Mapping[str, Cause] = {
         bug=False,
         text="Python branches on the values of tensors, and boolean masks select from them: no single graph for "
         "`torch.compile(fullgraph=True)`, no batching rule for `torch.func.vmap`, and no shapes on the meta device.",
-        sign=r"[Dd]ata-dependent|boolean mask|cannot be called on meta tensors|torch\.nonzero",
+        sign=(
+            r"[Dd]ata-dependent|Dynamic control flow|boolean mask|cannot be called on meta tensors"
+            r"|torch\.nonzero|aten::nonzero"
+        ),
     ),
     "boolean masks": Cause(
         bug=False,
         text="Boolean masks select from tensors: there is no batching rule for `torch.func.vmap`, and no shape on the "
         "meta device.",
-        sign=r"boolean mask|torch\.nonzero",
+        sign=r"boolean mask|torch\.nonzero|aten::nonzero",
     ),
     "NumPy in between": Cause(
         bug=False,
         text="Sizes are computed with NumPy, which `torch.compile(fullgraph=True)` does not trace through.",
-        sign=r"`range` with argument types \['ndarray'\]|numpy function",
+        sign=r"`range` with argument types \['ndarray'\]|range \[.*NumpyNdarrayVariable|numpy function",
     ),
     "half precision": Cause(
         bug=False,
@@ -146,7 +149,7 @@ CAUSES: Mapping[str, Cause] = {
     "old cast": Cause(
         bug=False,
         text="`Tensor.type(torch.Tensor)` is not traced by `torch.compile`.",
-        sign=r"Tensor\.type\(\)",
+        sign=r"Tensor\.type\(\)|torch\._C\._TensorMeta",
     ),
 }
 
