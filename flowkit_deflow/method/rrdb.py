@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from flowkit import Stored
 from flowkit.bijectors import Activations
-from flowkit.nn import MixedResolution
+from flowkit.nn import Conv2d, MixedResolution
 
 __all__ = ["RRDBEncoder"]
 
@@ -107,7 +107,9 @@ class RRDBEncoder(nn.Module):
             raise ValueError(f"scale is {scale}; an RRDB encoder works at a scale of 4, 8 or 16")
         self.stack_blocks = tuple(stack_blocks)
         self.resolutions = [scale / 2**level for level in range(1, levels + 1)]
-        self.conv_first = nn.Conv2d(3, features, 3, padding=1)
+        # Its result has a pixel's channels side by side, and all maps after it keep this order in memory, in which the
+        # flow's networks convolve them as they are.
+        self.conv_first = Conv2d(3, features, 3)
         self.RRDB_trunk = nn.ModuleList(_RRDB(features, growth) for _ in range(blocks))
         self.trunk_conv = nn.Conv2d(features, features, 3, padding=1)
         for i in range(scale.bit_length() - 1):
@@ -124,8 +126,7 @@ class RRDBEncoder(nn.Module):
 
     def forward(self, h: Tensor) -> tuple[Features, ...]:
         """``B x 3 x H x W`` in [0, 1] to a map for each level, finest first."""
-        # All maps then keep this order in memory, in which each of the flow's networks convolves them as they are.
-        x = self.conv_first(h.contiguous(memory_format=torch.channels_last))
+        x = self.conv_first(h)
         stacked: dict[int, Tensor] = {}
         for i, block in enumerate(self.RRDB_trunk):
             x = self.activations.call(block, x)
