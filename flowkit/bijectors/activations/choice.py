@@ -178,7 +178,7 @@ class Checkpointed(Recomputed):
     Where a context is an object of a class that torch does not flatten, or a part was bound by itself, its tensors can
     only be found by hooks (``torch.utils.checkpoint``). Bijectors that take derivatives by ``torch.func``,
     :class:`~flowkit.Residual` and :class:`~flowkit.NeuralODE`, refuse those: give tensors, or lists, tuples and dicts
-    of them, and bind the chain in place of the part.
+    of them, and bind the chain in place of the part. In code that ``torch.compile`` compiles, those two are stored.
 
     Args:
         segment: ``k``, the steps that are run again together, at least 1.
@@ -314,6 +314,11 @@ def _run_with_contexts(steps: Sequence[Step], x: Any, contexts: Sequence[Any]) -
     return run_steps([step.with_context(context) for step, context in zip(steps, contexts, strict=True)], x)
 
 
+def _take_derivatives(called: Sequence[nn.Module]) -> bool:
+    # By what it has: a compiled bijector is no Bijector.
+    return any(getattr(part, "takes_derivatives", False) for module in called for part in module.modules())
+
+
 def hidden_tensors(steps: Sequence[Step]) -> ValueError | TypeError | None:
     """Why some tensors that the steps use can not be listed, as an error to raise; ``None`` if all can."""
     if torch.compiler.is_compiling():
@@ -342,6 +347,8 @@ def _run_again(called: Sequence[nn.Module], function: Callable[..., Any], *argum
     """
     if torch.compiler.is_compiling():
         # Compiled, the tensors are the graph's inputs: none can be swapped by the backward pass.
+        if _take_derivatives(called):
+            return function(*arguments)
         return checkpoint(function, *arguments, use_reentrant=False)
     callee = Callee(called)
     parameters, buffers = callee.tensors()
