@@ -49,7 +49,11 @@ language = "en"
 # A link that leads nowhere is an error, except into libraries whose documentation is not at hand here.
 nitpicky = True
 nitpick_ignore_regex = [
-    ("py:.*", r"(torch|nn|np|numpy|collections|typing|pathlib|nflows|pyro|pl|hypothesis|st|pytest|pydantic)\..*"),
+    (
+        "py:.*",
+        r"(torch|nn|np|numpy|collections|typing|pathlib|nflows|pyro|pl|hypothesis|st|pytest|pydantic)\..*",
+    ),
+    ("py:class", r"contextlib\..*"),
     ("py:class", r"(Tensor|Path|Any|Callable|Iterable|Iterator|Mapping|Sequence|Self|Module|Generator)"),
     ("py:exc", r"(TypeError|ValueError|RuntimeError|KeyError|ImportError|OSError|FileNotFoundError)"),
     ("py:(class|obj)", r"flowkit.*\.(_\w+|[A-Z])"),

@@ -41,6 +41,8 @@ class Bijector(nn.Module, ABC, Generic[X, Z]):
     Attributes:
         event_dims: how many trailing dimensions make one event (1 for vectors, 3 for images ``C x H x W``).
         batch_dims: how many leading dimensions are allowed before them; ``None`` stands for any number.
+        takes_derivatives: whether it calls ``torch.func`` within, as :class:`~flowkit.Residual` does; compiled code
+            stores what it computes, where :class:`~flowkit.Checkpointed` stores less of others.
 
     References:
         G. Papamakarios, E. Nalisnick, D. J. Rezende, S. Mohamed, B. Lakshminarayanan, "Normalizing Flows for
@@ -59,6 +61,7 @@ class Bijector(nn.Module, ABC, Generic[X, Z]):
 
     event_dims: int = 1
     batch_dims: int | None = None
+    takes_derivatives: bool = False
 
     def forward(self, x: X, context: Any = None) -> tuple[Z, Tensor]:
         """Normalise: data to latent.

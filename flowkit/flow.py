@@ -92,6 +92,11 @@ class Flow(nn.Module):
     ) -> Tensor:
         """Draw data.
 
+        The samples are differentiable functions of the parameters, by the noise that they are made of, as ``rsample``
+        is in ``torch.distributions``: where gradients are recorded and a parameter or the context requires them, the
+        samples keep their graph, and its memory. To draw and no more, call it under ``torch.no_grad()``. What a base
+        distribution draws without derivatives, as the component of a mixture, has none here.
+
         Args:
             batch: how many, >= 0.
             shape: event shape of the data, for images ``(C, H, W)``; ``None`` for the flow's own.

@@ -58,7 +58,7 @@ def value_and_pullback(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple
         >>> pullback(torch.ones(2))
         tensor([2., 4.])
     """
-    both: Any = out_of_inference_mode(torch.func.vjp, function, x)
+    both: Any = out_of_inference_mode(lambda x: torch.func.vjp(function, x), x)
     value, pullback = both
     return value, lambda v: out_of_inference_mode(pullback, v)[0]
 
@@ -81,11 +81,21 @@ def out_of_inference_mode(function: Callable[..., T], *arguments: Any) -> T:
         ...     out_of_inference_mode(torch.func.grad(torch.sin), torch.zeros(()))
         tensor(1.)
     """
-    # Compiled code is asked first: torch before 2.9 does not trace the question.
-    if torch.compiler.is_compiling() or not torch.is_inference_mode_enabled():
+    if torch.compiler.is_compiling():
+        # No graph holds the question for the mode; without gradients nothing is lost by leaving it.
+        if torch.is_grad_enabled():
+            return function(*arguments)
+        copied = _copied
+    elif torch.is_inference_mode_enabled():
+        copied = _usable
+    else:
         return function(*arguments)
     with torch.inference_mode(False), torch.no_grad():
-        return function(*pytree.tree_map(_usable, arguments))
+        return function(*pytree.tree_map(copied, arguments))
+
+
+def _copied(leaf: Any) -> Any:
+    return leaf.clone() if isinstance(leaf, Tensor) else leaf
 
 
 def _usable(leaf: Any) -> Any:

@@ -61,6 +61,8 @@ class NeuralODE(Bijector[Tensor, Tensor]):
         True
     """
 
+    takes_derivatives = True
+
     def __init__(
         self,
         vector_field: nn.Module,

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from flowkit.ops.private import transforms_are_active
+
 __all__ = ["AdjointDormandPrince", "DormandPrince", "Dynamics", "ODESolver", "RungeKutta4", "State"]
 
 State = tuple[Tensor, ...]
@@ -117,6 +119,7 @@ class DormandPrince(ODESolver):
     Raises:
         ImportError: torchdiffeq is not installed.
         ValueError: the tolerance is not positive.
+        RuntimeError: (when called) a transform of ``torch.func`` is active.
 
     References:
         Dormand and Prince, "A family of embedded Runge-Kutta formulae", 1980.
@@ -136,9 +139,14 @@ class DormandPrince(ODESolver):
         _torchdiffeq()
 
     def __call__(self, dynamics: Dynamics, state: State, start: float, end: float) -> State:
-        """The solution within the tolerance; on the meta device its shapes, from a single evaluation."""
-        if state[0].is_meta:
-            # The steps depend on values, of which there are none.
+        """The solution within the tolerance; of an empty batch, and on the meta device, its shapes alone."""
+        if transforms_are_active():
+            raise RuntimeError(
+                f"{type(self).__name__} adapts its steps to values, which torch.func (vmap, grad, ...) hides: take "
+                "RungeKutta4, as ffjord(..., steps=20) does"
+            )
+        if state[0].is_meta or not state[0].numel():
+            # The steps depend on values, of which there are none: a single evaluation gives the shapes.
             return _moved(state, end - start, dynamics(state[0].new_full((), start), state))
         tolerance = torch.finfo(state[0].dtype).eps ** (2 / 3) if self.tolerance is None else self.tolerance
         times = torch.tensor([start, end], dtype=torch.float64, device=state[0].device)

@@ -63,6 +63,8 @@ class Residual(Bijector[Tensor, Tensor]):
         True
     """
 
+    takes_derivatives = True
+
     def __init__(
         self, network: nn.Module, log_det: ResidualLogDet | None = None, event_dims: int = 1, iterations: int = 10
     ) -> None:

@@ -56,7 +56,9 @@ class Power(FixedTransform):
 
 def _without_overflow(exponent: float, dtype: torch.dtype) -> Interval:
     limits = torch.finfo(torch.promote_types(dtype, torch.float32))
-    smallest, largest = sorted(math.log(end) / exponent for end in (limits.tiny, limits.max))
+    # Inside the limits by more than powers are rounded by, in any version of torch and on any processor.
+    within = 1 - 4 * limits.eps
+    smallest, largest = sorted(within * math.log(end) / exponent for end in (limits.tiny, limits.max))
     # Compared as logarithms: the exponential of what lies outside the limits might itself overflow.
     lower = math.exp(smallest) if smallest > math.log(limits.tiny) else limits.tiny
     upper = math.exp(largest) if largest < math.log(limits.max) else limits.max

@@ -77,7 +77,7 @@ class WhiteNoise(nn.Module):
         return versions[0] if samples is None else versions
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write it as a model folder; see :func:`flowkit_deflow.model_folder.write_model_folder`."""
+        """Write it as a model folder; see ``flowkit_deflow.model_folder.write_model_folder``."""
         write_model_folder(folder, self.kind, {"sigma": [self.low, self.high]}, self.state_dict())
 
     @classmethod

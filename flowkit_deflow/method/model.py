@@ -309,7 +309,7 @@ class DeFlow(nn.Module):
         return model.eval()
 
     def load_exactly(self, state: dict[str, Tensor], source: str) -> None:
-        """Moved to :func:`flowkit_deflow.model_folder.load_exactly`."""
+        """Moved to ``flowkit_deflow.model_folder.load_exactly``."""
         message = (
             "DeFlow.load_exactly is now flowkit_deflow.model_folder.load_exactly; the method goes with version 0.3"
         )

@@ -23,6 +23,7 @@ from flowkit import (
     initialize,
 )
 from flowkit.distributions import Distribution, normal_like
+from flowkit.models.named.realnvp import realnvp
 from flowkit.testing.subject import perturb
 
 
@@ -208,3 +209,13 @@ def test_the_other_order_is_refused() -> None:
 def test_what_cannot_be_sampled_is_refused(arguments: tuple[Any, ...], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         Flow(Swap(), StandardNormal(), (2,)).sample(*arguments)
+
+
+def test_samples_keep_their_graph_where_gradients_are_wanted_alone() -> None:
+    flow = realnvp(2, layers=2, hidden=(4,))
+    flow.sample(5).square().sum().backward()
+    assert any(parameter.grad is not None and parameter.grad.any() for parameter in flow.parameters())
+    with torch.no_grad():
+        assert not flow.sample(5).requires_grad
+    flow.requires_grad_(False)
+    assert not flow.sample(5).requires_grad

@@ -69,6 +69,8 @@ def called_again(
     """
     if torch.compiler.is_compiling():
         # Compiled, the tensors are the graph's inputs: none can be swapped by the backward pass.
+        if _take_derivatives(called):
+            return function(*arguments)
         return checkpoint(function, *arguments, use_reentrant=False)
     callee = Callee(called)
     parameters, buffers = callee.tensors()
@@ -80,3 +82,8 @@ def called_again(
     if listed:
         return recompute(run, arguments, parameters)
     return checkpoint(run, arguments, parameters, use_reentrant=False)
+
+
+def _take_derivatives(called: Sequence[nn.Module]) -> bool:
+    # By what it has: a compiled bijector is no Bijector.
+    return any(getattr(part, "takes_derivatives", False) for module in called for part in module.modules())

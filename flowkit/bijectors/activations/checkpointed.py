@@ -30,7 +30,7 @@ class Checkpointed(Recomputed):
     Where a context is an object of a class that torch does not flatten, or a part was bound by itself, its tensors can
     only be found by hooks (``torch.utils.checkpoint``). Bijectors that take derivatives by ``torch.func``,
     :class:`~flowkit.Residual` and :class:`~flowkit.NeuralODE`, refuse those: give tensors, or lists, tuples and dicts
-    of them, and bind the chain in place of the part.
+    of them, and bind the chain in place of the part. In code that ``torch.compile`` compiles, those two are stored.
 
     Args:
         segment: ``k``, the steps that are run again together, at least 1.

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -50,6 +52,19 @@ def test_it_runs_where_no_gradients_are_kept(mode: type[torch.no_grad]) -> None:
         matrix = jacobian(function, x.clone(), 1)[1]
     assert not matrix.requires_grad
     assert torch.equal(matrix, expected)
+
+
+@pytest.mark.parametrize("grad_enabled", [True, False])
+@pytest.mark.parametrize("inference", [True, False])
+def test_compiled_code_takes_the_same_derivatives_in_every_mode(inference: bool, grad_enabled: bool) -> None:
+    function, x = network(2), torch.randn(3, 2, dtype=torch.float64)
+    expected = jacobian(function, x, 1)[1].detach()
+    torch.compiler.reset()
+    compiled: Any = torch.compile(lambda x: jacobian(function, x, 1)[1], backend="eager", fullgraph=True)
+    with torch.inference_mode(inference), torch.set_grad_enabled(grad_enabled and not inference):
+        matrix = compiled(x)
+    assert matrix.requires_grad == (grad_enabled and not inference)
+    torch.testing.assert_close(matrix.detach(), expected)
 
 
 def test_the_pullback_is_a_product_with_the_transposed_matrix() -> None:

@@ -151,7 +151,27 @@ def test_it_runs_where_no_gradients_are_kept(solver: ODESolver, mode: type[torch
         z, log_det = layer(x)
         back, _ = layer.inverse(z)
     assert not log_det.requires_grad
+    torch.testing.assert_close(log_det, layer(x.clone())[1].detach(), **KNOWN)
     torch.testing.assert_close(back, x, **KNOWN)
+
+
+@SOLVERS
+def test_of_an_empty_batch_nothing_is_made(solver: ODESolver) -> None:
+    layer = NeuralODE(TimeMLP(2, (3,)), HutchinsonTrace(), solver=solver)
+    for direction in (layer, layer.inverse):
+        z, log_det = direction(torch.zeros(0, 2))
+        assert (z.shape, log_det.shape) == ((0, 2), (0,))
+        (z.sum() + log_det.sum()).backward()
+    assert all(not parameter.grad.any() for parameter in layer.parameters())
+
+
+@pytest.mark.parametrize("solver", [DormandPrince(), AdjointDormandPrince()], ids=lambda s: type(s).__name__)
+def test_adaptive_solvers_say_what_to_use_under_torch_func(solver: ODESolver) -> None:
+    layer = NeuralODE(TimeMLP(2, (3,)), solver=solver)
+    with pytest.raises(RuntimeError, match=f"{type(solver).__name__} adapts its steps .* take RungeKutta4"):
+        torch.func.vmap(layer)(torch.randn(4, 2))
+    with pytest.raises(RuntimeError, match="take RungeKutta4"):
+        torch.func.grad(lambda x: layer(x)[1].sum())(torch.randn(4, 2))
 
 
 @SOLVERS

@@ -144,6 +144,7 @@ def test_it_runs_where_no_gradients_are_kept(mode: type[torch.no_grad]) -> None:
         z, log_det = block(x)
         back, _ = block.inverse(z)
     assert not log_det.requires_grad
+    torch.testing.assert_close(log_det, block(x.clone())[1].detach(), rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(back, x, rtol=1e-12, atol=1e-12)
 
 

@@ -65,13 +65,13 @@ CAUSES: Mapping[str, Cause] = {
         bug=True,
         text="`inverse` asks for a multiple of 4 channels whatever the factor, and so refuses what `forward` gives. "
         "(Every property looks at both directions.)",
-        sign=r"Invalid number of channel dimensions|Observed exception",
+        sign=r"Invalid number of channel dimensions|Observed exception|missing: WITH_EXCEPT_START",
     ),
     "unsummed": Cause(
         bug=True,
         text="With more than one feature the log-determinant is not summed: one number for each element, where one "
         "for each sample is due.",
-        sign=r"gave a log-determinant of shape|Observed exception",
+        sign=r"gave a log-determinant of shape|Observed exception|missing: WITH_EXCEPT_START",
     ),
     "shifted end": Cause(
         bug=True,

@@ -342,6 +342,11 @@ def hutchinson() -> Chain:
     return Chain([Linear(3), part(), Linear(3), part()])
 
 
+def residual() -> Chain:
+    parts = [Residual(LipschitzMLP(3, (HIDDEN,)), RussianRouletteLogDet()) for _ in range(2)]
+    return Chain([parts[0], Reversal(3), parts[1]])
+
+
 @pytest.mark.parametrize("make", [dropout, hutchinson])
 @recomputed
 @directions
@@ -375,8 +380,7 @@ def test_random_numbers_are_the_same_again(make: Callable[[], Chain], activation
 @directions
 def test_an_estimate_whose_gradient_is_one_too_is_the_same_again(activations: Activations, direction: str) -> None:
     torch.manual_seed(0)
-    parts = [Residual(LipschitzMLP(3, (HIDDEN,)), RussianRouletteLogDet()) for _ in range(2)]
-    chain = Chain([parts[0], Reversal(3), parts[1]]).double().train()
+    chain = residual().double().train()
     perturb(chain, 0.3)
     x, found = image(4, 3), []
     for choice in (Stored(), activations):
@@ -472,6 +476,23 @@ def test_compiled_code_gives_the_same(activations: Activations) -> None:
     compiled_gradients = gradients(compiled, x, context)
     torch.compiler.reset()
     assert furthest({k.removeprefix("_orig_mod."): g for k, g in compiled_gradients.items()}, expected) < EXACT
+
+
+@pytest.mark.parametrize("make", [hutchinson, residual])
+@recomputed
+def test_compiled_bijectors_that_take_derivatives_give_the_same(
+    make: Callable[[], Chain], activations: Activations
+) -> None:
+    torch.manual_seed(0)
+    chain = make().double().eval()
+    x = image(4, 3)
+    expected = gradients(chain, x, None)
+    use_activations(chain, activations)
+    torch.compiler.reset()
+    compiled: Any = torch.compile(chain, backend="eager", fullgraph=isinstance(activations, Checkpointed))
+    got = {name.removeprefix("_orig_mod."): g for name, g in gradients(compiled, x, None).items()}
+    torch.compiler.reset()
+    assert furthest(got, expected) < EXACT
 
 
 # --- what asks for gradients ----------------------------------------------------------------------------------------

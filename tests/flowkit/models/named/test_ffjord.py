@@ -4,6 +4,8 @@ import sys
 import pytest
 import torch
 
+from flowkit import Checkpointed, Stored, use_activations
+from flowkit.bijectors import Activations
 from flowkit.models.named.ffjord import ffjord
 from tests.flowkit.models.settings import data, ready
 
@@ -43,6 +45,36 @@ def test_the_estimate_is_taken_in_training_alone() -> None:
     # Five standard errors of an unbiased estimate, whose deviation may be nought for a diagonal field.
     assert ((draws.mean(0) - exact).abs() < 5 * draws.std(0) / 100**0.5 + 1e-12).all()
     assert draws.std(0).max() > 0
+
+
+@pytest.mark.parametrize("steps", [None, 4])
+def test_an_empty_batch_is_scored_and_drawn(steps: int | None) -> None:
+    flow = ffjord(2, hidden=(8,), steps=steps)
+    assert flow.log_prob(torch.zeros(0, 2)).shape == (0,)
+    assert flow.sample(0).shape == (0, 2)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:Dynamo does not know how to trace")
+@pytest.mark.parametrize("steps", [None, 2])
+@pytest.mark.parametrize("activations", [Stored(), Checkpointed()], ids=lambda a: type(a).__name__)
+def test_compiled_it_has_the_same_gradients(steps: int | None, activations: Activations) -> None:
+    torch.manual_seed(0)
+    flow = ffjord(2, hidden=(4,), steps=steps).double()
+    use_activations(flow, activations)
+    x = torch.randn(3, 2, dtype=torch.float64)
+    expected = torch.autograd.grad(flow.log_prob(x).sum(), list(flow.parameters()))
+    torch.compiler.reset()
+    # The adaptive solver's steps depend on values: it leaves the graph.
+    compiled = torch.compile(flow.log_prob, backend="eager", fullgraph=steps is not None)
+    got = torch.autograd.grad(compiled(x).sum(), list(flow.parameters()))
+    torch.testing.assert_close(got, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_equal_steps_are_mapped() -> None:
+    flow = ready("ffjord")
+    x = data(flow, 5)
+    torch.testing.assert_close(torch.func.vmap(flow.log_prob)(x), flow.log_prob(x))
 
 
 def test_invalid_arguments_are_refused() -> None:
