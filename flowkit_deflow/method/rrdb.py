@@ -146,12 +146,13 @@ class RRDBEncoder(nn.Module):
 
     def _enlarged(self, x: Tensor) -> dict[float, Tensor]:
         """The maps at 1x, 2x, ... of the input's resolution, as far as the levels need them."""
-        maps: dict[float, Tensor] = {1: x}
+        # Keys are floats alone: for torch.compile of torch 2.6 the keys 1 and 1.0 are two.
+        maps = {1.0: x}
         number = 1
         while 2**number <= max(self.resolutions):
             x = F.interpolate(x, scale_factor=2, mode="nearest")
             x = F.leaky_relu(self.get_submodule(f"upconv{number}")(x), SLOPE)
-            maps[2**number] = x
+            maps[2.0**number] = x
             number += 1
         return maps
 
