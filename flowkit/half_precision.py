@@ -21,9 +21,14 @@ def first_parameter(module: nn.Module) -> nn.Parameter | None:
         >>> first_parameter(nn.Linear(2, 2)).shape, first_parameter(nn.Identity())
         (torch.Size([2, 2]), None)
     """
-    # Not by next(..., None), which torch.compile of torch before 2.9 does not trace.
-    for parameter in module.parameters():
-        return parameter
+    # Not by module.parameters(): its search for duplicates takes longer than a small layer.
+    for parameter in module._parameters.values():
+        if parameter is not None:
+            return parameter
+    for child in module._modules.values():
+        parameter = None if child is None else first_parameter(child)
+        if parameter is not None:
+            return parameter
     return None
 
 
