@@ -52,11 +52,10 @@ def held_out_crops(crops: UnpairedCrops, model: DeFlow) -> Mapping[Domain, Crops
     dequantized = torch.cat([noisy for noisy, _ in inputs])
     noisy_h = [h for _, h in inputs if h is not None]
     h = torch.cat(noisy_h) if noisy_h else None
-    device = next(model.parameters()).device
 
     def crops_of(which: Domain) -> Crops:
         own = domain == which
-        own_h = None if h is None else h[own].to(device)
-        return Crops(images[own].to(device), dequantized[own].to(device), own_h)
+        on_device = own.to(dequantized.device)
+        return Crops(images[own].to(dequantized.device), dequantized[on_device], None if h is None else h[on_device])
 
     return {which: crops_of(which) for which in Domain}

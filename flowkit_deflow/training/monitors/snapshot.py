@@ -10,7 +10,7 @@ from torch import Tensor
 from flowkit_deflow.images.image_files import to_uint8
 from flowkit_deflow.images.noise import SeededNoise
 from flowkit_deflow.method.latent_edits import Latents
-from flowkit_deflow.method.latents import Domain
+from flowkit_deflow.method.latents import Domain, LatentLabel
 from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.training.monitors.held_out_crops import BATCHES, Crops
 
@@ -76,13 +76,13 @@ class Snapshot:
 
     @torch.no_grad()
     def shifted(self, z: Latents, noise: Latents) -> Latents:
-        """Latents of a degraded version of the degraded crops' h: clean latents and the shift drawn with the noise."""
-        return self.model.latents.degrade(z, noise)
+        """Latents and the shift, drawn with the noise, at the places of the degraded crops."""
+        return self.model.latents.degrade(z, noise, h=self.crops[Domain.DEGRADED].h)
 
     @torch.no_grad()
     def log_prob(self, z: Latents, h: Tensor | None, domain: Domain) -> Tensor:
         """Log-likelihood of latents under a domain's prior, one number per crop."""
-        return self.model.latents.log_prob(z, domain)
+        return self.model.latents.log_prob(z, LatentLabel(domain, h))
 
 
 def _parts(crops: Crops) -> Iterator[Crops]:

@@ -20,13 +20,15 @@ from torch import Tensor
 from flowkit import ActNorm
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.images.image_files import write_image
-from flowkit_deflow.method.latents import Domain, InferredShift
+from flowkit_deflow.method.latents import Domain
 from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.method.rrdb import RRDBEncoder
+from flowkit_deflow.method.shifts.inferred import InferredShift
 from flowkit_deflow.settings.schema import Run
 from flowkit_deflow.settings.text import to_yaml
 from flowkit_deflow.state_files import pickled, write_state
 from flowkit_deflow.training.data import Batch
+from flowkit_deflow.training.inputs import network_inputs
 from flowkit_deflow.training.lightning_module import INITIALIZATION_BATCHES, DeFlowTraining
 from flowkit_deflow.training.trainer import train
 from tests.flowkit_deflow.conftest import Ended, Evil, Photos
@@ -433,7 +435,7 @@ class TestInitialization:
                 self.initialized = [m.initialized for m in pl_module.modules() if isinstance(m, ActNorm)]
 
         def encoded(module: DeFlowTraining, batch: Batch) -> tuple[Tensor, ...]:
-            images, h = module._inputs(batch)
+            images, h = network_inputs(module.model, batch)
             with torch.no_grad():
                 return module.model.bijector(images, h)[0]
 
