@@ -26,8 +26,8 @@ def format_table(evaluation: Evaluation) -> str:
     Returns:
         Lines without a final line break: quantities down the side; real, generated, the Gaussians fitted to real,
         and generated against real (x: ratio, + and -: difference) across. A dash stands for what could not be
-        measured, an empty cell for what a set does not have. Below stand the intervals over images, and without pairs
-        what cannot be concluded. Warnings are not part of it.
+        measured, an empty cell for what a set does not have. Below stand the intervals over images, without pairs
+        what cannot be concluded, and the cautions. Warnings are not part of it.
     """
     sets = evaluation.sets
     header = [*(images.name for images in sets.columns), "generated vs real"]
@@ -47,6 +47,7 @@ def format_table(evaluation: Evaluation) -> str:
     lines.extend(_intervals(evaluation))
     if not evaluation.against_clean:
         lines.append(WITHOUT_PAIRS)
+    lines.extend(f"Caution: {caution}" for caution in evaluation.cautions)
     return "\n".join(lines)
 
 
