@@ -35,6 +35,7 @@ class Pair:
         degraded: 3 x H x W, in [0, 1].
         reference: 3 x H x W, in [0, 1]: the clean image, or the degraded one smoothed where there is none.
         clean: names the clean image where real and generated images of it are compared; otherwise None.
+        scene: what the samples of a picture have in common, with or without a clean image.
         counterpart: 3 x H x W, in [0, 1]: a really degraded image of the same clean image, for a generated one;
             None where there is none.
         earlier: the samples of the same clean image that came before; None for the first.
@@ -51,6 +52,7 @@ class Pair:
     degraded: Tensor
     reference: Tensor
     clean: str | None = None
+    scene: str = ""
     counterpart: Tensor | None = None
     earlier: EarlierSamples | None = None
 

@@ -1,5 +1,6 @@
 """An evaluation as text."""
 
+import textwrap
 from collections.abc import Iterator
 
 from flowkit_deflow.evaluation.bootstrap import LEVEL
@@ -9,11 +10,12 @@ __all__ = ["WITHOUT_PAIRS", "format_table"]
 
 LABEL_WIDTH = 35
 SET_WIDTH = 11
+TEXT_WIDTH = 110
 
 WITHOUT_PAIRS = (
     "Without pairs, these figures can show that noise is missing, too strong or of the wrong grain, not that it is "
-    "right:\nwhat differs may be the scenes, and noise that follows the picture (sharpening, blur, a wrong level in "
-    "textured\nor bright places) goes unseen. Read them between the clean images and a half of the real ones."
+    "right: what differs may be the scenes, and noise that follows the picture (sharpening, blur, a wrong level in "
+    "textured or bright places) goes unseen. Read them between the clean images and a half of the real ones."
 )
 
 
@@ -46,8 +48,9 @@ def format_table(evaluation: Evaluation) -> str:
             lines.append(_line(label, [*cells, quantity.versus(row, sets)], widths))
     lines.extend(_intervals(evaluation))
     if not evaluation.against_clean:
-        lines.append(WITHOUT_PAIRS)
-    lines.extend(f"Caution: {caution}" for caution in evaluation.cautions)
+        lines.extend(textwrap.wrap(WITHOUT_PAIRS, TEXT_WIDTH))
+    for caution in evaluation.cautions:
+        lines.extend(textwrap.wrap(f"Caution: {caution}.", TEXT_WIDTH, subsequent_indent="  "))
     return "\n".join(lines)
 
 

@@ -30,7 +30,7 @@ def evaluate(
     ),
     strict: Strict = False,
 ) -> None:
-    """Compare generated degraded images with real ones: level, place, grain, colour, spectrum and histogram of noise."""
+    """Compare the noise of generated images with that of real ones: level, places, grain, colour, distribution."""
     from tqdm import tqdm
 
     from flowkit_deflow.evaluation import evaluation

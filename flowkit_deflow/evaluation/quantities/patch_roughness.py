@@ -16,7 +16,7 @@ from flowkit_deflow.evaluation.smoothing import high_pass_residual
 from flowkit_deflow.evaluation.statistic import Array, Statistic, Sums
 from flowkit_deflow.evaluation.unit import GREY_LEVELS
 
-__all__ = ["PATCH_ROUGHNESS", "ROUGHNESS_LEVELS", "PatchRoughness"]
+__all__ = ["PATCH_ROUGHNESS", "ROUGHNESS", "PatchRoughness"]
 
 PATCH = 16
 ROUGHNESS_LEVELS: Array = np.array([0.1, 0.25, 0.5, 0.75, 0.9])

@@ -53,9 +53,9 @@ def test_the_baselines_have_the_real_noises_strength() -> None:
     real = measure([Pair(IMAGE + std * white_noise(*IMAGE.shape), IMAGE, "a")], KINDS)
     for fit in (gaussian_by_brightness, gaussian_by_brightness_and_texture):
         baseline = fit(real[NoiseByPlace], real[NoiseByPlace], real[ImageHistograms])
-        # On the very pixels it was fitted to: equal but for classes of under 100 pixels.
-        np.testing.assert_allclose(baseline[Moments].std, real[Moments].std, rtol=1e-3)
-        np.testing.assert_allclose(baseline[ImageStd].std["a"], real[ImageStd].std["a"], rtol=1e-3)
+        # On the very pixels it was fitted to: equal but for classes of under 100 pixels, at most 2% of the image.
+        np.testing.assert_allclose(baseline[Moments].std, real[Moments].std, rtol=5e-3)
+        np.testing.assert_allclose(baseline[ImageStd].std["a"], real[ImageStd].std["a"], rtol=5e-3)
         many = real[NoiseByBrightness].pixels > 1000
         np.testing.assert_allclose(baseline[NoiseByBrightness].std[many], real[NoiseByBrightness].std[many], rtol=0.02)
         counts = baseline[ResidualHistogram].counts

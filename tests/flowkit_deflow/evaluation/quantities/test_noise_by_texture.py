@@ -23,9 +23,9 @@ def test_noise_that_follows_texture_is_seen_in_the_fifths() -> None:
     real = of(Pair(image + std * white_noise(*image.shape), image))
     flat = of(Pair(image + 0.03 * white_noise(*image.shape, seed=1), image))
     sets = ImageSets(real, flat, ())
-    # 157,000 values a fifth: an error of 0.2%. A bin of contrast (4.4% wide) goes to one fifth as a whole, which puts up
-    # to 1% of the pixels on the wrong side of a step: 3% of the variance of the first fifth.
-    np.testing.assert_allclose(STD_BY_TEXTURE.of(real, sets), [0.01, 0.02, 0.03, 0.04, 0.05], rtol=0.04)
+    # 157,000 values a fifth: an error of 0.2%. A bin of contrast (4.4% wide) goes to one fifth as a whole, which puts
+    # up to 4% of a fifth's pixels on the wrong side: 12% of the variance of the first fifth.
+    np.testing.assert_allclose(STD_BY_TEXTURE.of(real, sets), [0.01, 0.02, 0.03, 0.04, 0.05], rtol=0.06)
     np.testing.assert_allclose(STD_BY_TEXTURE.of(flat, sets), 0.03, rtol=0.01)
 
 

@@ -31,7 +31,7 @@ def test_near_is_within_three_pixels_of_the_gradient() -> None:
 
 def test_noise_near_edges_and_in_flat_places() -> None:
     clean = step(0.2)
-    near = steepest_nearby(clean) > 0
+    near = steepest_nearby(clean) > 0.01
     std = torch.where(near, 0.06, 0.02)
     noise = of(clean + std * white_noise(*clean.shape), clean)
     assert noise.share == pytest.approx(8 / SIDE)
@@ -44,7 +44,7 @@ def test_noise_near_edges_and_in_flat_places() -> None:
 def test_sharpening_overshoots_and_blur_undershoots() -> None:
     clean = step(0.2)
     detail = Pair(clean, clean).detail
-    near = steepest_nearby(clean) > 0
+    near = steepest_nearby(clean) > 0.01
     for gain in (0.5, -0.5):
         expected = gain * detail.abs()[:, near].mean()
         assert of(clean + gain * detail, clean).overshoot == pytest.approx(float(expected), rel=1e-9)
@@ -52,7 +52,7 @@ def test_sharpening_overshoots_and_blur_undershoots() -> None:
 
 def test_an_offset_near_edges_is_a_bias() -> None:
     clean = step(0.2)
-    near = steepest_nearby(clean) > 0
+    near = steepest_nearby(clean) > 0.01
     noise = of(clean + torch.where(near, 0.03, 0.01), clean)
     assert noise.edge_bias == pytest.approx(0.02, rel=1e-9)
     assert noise.edge_std == pytest.approx(0, abs=1e-8)
