@@ -10,17 +10,16 @@ from flowkit_deflow.errors import UserError
 from flowkit_deflow.images.noise import GeneratorNoise, NoiseSource, SeededNoise
 from flowkit_deflow.images.resize import bicubic_downsample, pad_to_multiple
 from flowkit_deflow.method.closed_form import ClosedForm, closed_form_1d
-from flowkit_deflow.method.latents import (
-    CorrelatedShift,
-    Domain,
-    DomainShift,
-    InferredShift,
-    LatentModel,
-    Posterior,
-    UncorrelatedShift,
-)
+from flowkit_deflow.method.latents import Domain, LatentLabel, LatentModel
 from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.method.rrdb import RRDBEncoder
+from flowkit_deflow.method.shifts.binned import BinnedShift
+from flowkit_deflow.method.shifts.brightness import BrightnessShift
+from flowkit_deflow.method.shifts.correlated import CorrelatedShift
+from flowkit_deflow.method.shifts.field import Posterior, ShiftField
+from flowkit_deflow.method.shifts.inferred import InferredShift
+from flowkit_deflow.method.shifts.shift import DomainShift
+from flowkit_deflow.method.shifts.uncorrelated import UncorrelatedShift
 from flowkit_deflow.settings.presets import PRESETS, preset
 from flowkit_deflow.settings.schema import Architecture, Data, Run, Training
 from flowkit_deflow.training.memory import keep_freed_memory
@@ -33,6 +32,8 @@ __all__ = [
     "DEGRADERS",
     "PRESETS",
     "Architecture",
+    "BinnedShift",
+    "BrightnessShift",
     "ClosedForm",
     "CorrelatedShift",
     "Data",
@@ -43,12 +44,14 @@ __all__ = [
     "DomainShift",
     "GeneratorNoise",
     "InferredShift",
+    "LatentLabel",
     "LatentModel",
     "NoiseSource",
     "Posterior",
     "RRDBEncoder",
     "Run",
     "SeededNoise",
+    "ShiftField",
     "SupportsDegrade",
     "Training",
     "UncorrelatedShift",

@@ -77,9 +77,9 @@ class ActNorm(ChannelBijector):
         return self._found_true is not None
 
     @property
-    def collecting(self) -> bool:
-        """Whether the next call sets the parameters, which :func:`initialize` waits for."""
-        return self._collecting
+    def waits_for_start(self) -> bool:
+        """Whether the next call sets the parameters, or is refused since they were never set."""
+        return self._collecting or not self.is_initialized
 
     def constants(self) -> tuple[Tensor, Tensor]:
         """Shift and log-scale per channel, to be folded into a layer beside; RuntimeError before the start."""

@@ -86,9 +86,8 @@ class ConvConditioner(nn.Module):
         )
         if reason is not None:
             return reason
-        for norm in (self.norm1, self.norm2):
-            if norm.collecting or not norm.is_initialized:
-                return "a norm waits for its start"
+        if self.norm1.waits_for_start or self.norm2.waits_for_start:
+            return "a norm waits for its start"
         within = [(self.norm1.transform, Affine), (self.norm2.transform, Affine), (self.conv3.conv, Conv2d)]
         return why_called(within)
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from flowkit_deflow.evaluation.statistic import Array
 
-__all__ = ["conditional_kl", "kl_divergence"]
+__all__ = ["conditional_kl", "kl_divergence", "row_divergences"]
 
 SMOOTHING_MASS = 1e-6
 
@@ -44,7 +44,7 @@ def kl_divergence(p_counts: Array, q_counts: Array) -> float:
     for name, counts in (("p_counts", p_counts), ("q_counts", q_counts)):
         if (counts < 0).any() or (counts.sum(-1) <= 0).any():
             raise ValueError(f"{name} must be at least zero, with a positive sum in every row")
-    return float(_smoothed_kl(p_counts, q_counts).mean())
+    return float(row_divergences(p_counts, q_counts).mean())
 
 
 def conditional_kl(p_joint: Array, q_joint: Array, bins: NDArray[np.bool_]) -> float:
@@ -73,10 +73,11 @@ def conditional_kl(p_joint: Array, q_joint: Array, bins: NDArray[np.bool_]) -> f
     weights = p.sum(-1)
     if (weights <= 0).any() or (q.sum(-1) <= 0).any():
         raise ValueError("a brightness bin to be compared has no pixels on one side")
-    return float((weights * _smoothed_kl(p, q)).sum() / weights.sum())
+    return float((weights * row_divergences(p, q)).sum() / weights.sum())
 
 
-def _smoothed_kl(p_counts: Array, q_counts: Array) -> Array:
+def row_divergences(p_counts: Array, q_counts: Array) -> Array:
+    """The divergences of `kl_divergence` along the last axis: shape (..., K) twice to (...)."""
     bins = p_counts.shape[-1]
     p = (1 - SMOOTHING_MASS) * p_counts / p_counts.sum(-1, keepdims=True) + SMOOTHING_MASS / bins
     q = (1 - SMOOTHING_MASS) * q_counts / q_counts.sum(-1, keepdims=True) + SMOOTHING_MASS / bins

@@ -20,12 +20,14 @@ class ImageSet:
         name: its name in the table and in pictures.
         statistics: what is known of it, by kind; a kind may be missing.
         measured: true for images, false for a baseline that follows from a formula.
+        counterpart: the set that it is compared with; None for the real one.
     """
 
     key: str
     name: str
     statistics: Mapping[type[Statistic], Statistic]
     measured: bool = True
+    counterpart: "ImageSet | None" = None
 
     def get(self, kind: type[S]) -> S | None:
         """The statistic of a kind; None if the set has none."""
@@ -61,3 +63,7 @@ class ImageSets:
     def measured(self) -> tuple[ImageSet, ...]:
         """The sets that consist of images."""
         return tuple(images for images in self.columns if images.measured)
+
+    def compared_with(self, images: ImageSet) -> ImageSet:
+        """The set that a set of images is compared with."""
+        return self.real if images.counterpart is None else images.counterpart

@@ -22,13 +22,20 @@ def to_json(evaluation: Evaluation) -> dict[str, object]:
 
     Returns:
         The objects `real`, `generated` (and one for each further set of images, in [0, 1] units), `comparison`,
-        `fidelity` (None without clean images that both sets show), and `against_clean`, `warnings`. Numbers that
-        are NaN or infinite, which JSON has no signs for, become None.
+        `fidelity` (None without clean images that both sets show), `intervals` (the 95 % interval over images of main
+        comparisons, empty for under five images), and `against_clean`, `cautions`, `warnings`. Numbers that are NaN or
+        infinite, which JSON has no signs for, become None.
     """
     values = evaluation.values
     names = dict.fromkeys([*OBJECTS, *values])
     objects = {name: _plain(values[name]) if name in values else None for name in names}
-    return {"against_clean": evaluation.against_clean, **objects, "warnings": list(evaluation.warnings)}
+    return {
+        "against_clean": evaluation.against_clean,
+        **objects,
+        "intervals": {key: _plain(list(interval)) for key, interval in evaluation.intervals.items()},
+        "cautions": list(evaluation.cautions),
+        "warnings": list(evaluation.warnings),
+    }
 
 
 def write_json(path: Path, evaluation: Evaluation) -> None:

@@ -6,10 +6,25 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-__all__ = ["CHANNELS", "CHANNEL_NAMES", "Pair"]
+from flowkit_deflow.evaluation.smoothing import high_pass_residual
+
+__all__ = ["CHANNELS", "CHANNEL_NAMES", "EarlierSamples", "Pair"]
 
 CHANNEL_NAMES = ("red", "green", "blue")
 CHANNELS = len(CHANNEL_NAMES)
+
+
+@dataclass(frozen=True, eq=False)
+class EarlierSamples:
+    """The samples of a clean image that were measured before another one of it.
+
+    Attributes:
+        count: how many there are.
+        total: 3 x H x W, the sum of their residuals, each less its mean in each channel.
+    """
+
+    count: int
+    total: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +35,9 @@ class Pair:
         degraded: 3 x H x W, in [0, 1].
         reference: 3 x H x W, in [0, 1]: the clean image, or the degraded one smoothed where there is none.
         clean: names the clean image where real and generated images of it are compared; otherwise None.
+        counterpart: 3 x H x W, in [0, 1]: a really degraded image of the same clean image, for a generated one;
+            None where there is none.
+        earlier: the samples of the same clean image that came before; None for the first.
 
     Raises:
         ValueError: the shapes differ or are not 3 x H x W with at least one pixel, or a value is not finite.
@@ -33,6 +51,8 @@ class Pair:
     degraded: Tensor
     reference: Tensor
     clean: str | None = None
+    counterpart: Tensor | None = None
+    earlier: EarlierSamples | None = None
 
     def __post_init__(self) -> None:
         degraded, reference = self.degraded, self.reference
@@ -47,7 +67,7 @@ class Pair:
     @cached_property
     def residual(self) -> Tensor:
         """3 x H x W, float64: degraded - reference, in [0, 1] units."""
-        return self.degraded.detach().to("cpu", torch.float64) - self.exact_reference
+        return _exact(self.degraded) - self.exact_reference
 
     @cached_property
     def centred(self) -> Tensor:
@@ -57,4 +77,25 @@ class Pair:
     @cached_property
     def exact_reference(self) -> Tensor:
         """3 x H x W, the reference in float64."""
-        return self.reference.detach().to("cpu", torch.float64)
+        return _exact(self.reference)
+
+    @cached_property
+    def real_residual(self) -> Tensor | None:
+        """3 x H x W, float64: the really degraded image's residual against the same reference; None without one."""
+        return None if self.counterpart is None else _exact(self.counterpart) - self.exact_reference
+
+    @cached_property
+    def detail(self) -> Tensor:
+        """3 x H x W: the reference's high-pass, the reference less its Gaussian blur of 1.5 pixels."""
+        return high_pass_residual(self.exact_reference)
+
+    @cached_property
+    def with_this(self) -> EarlierSamples:
+        """The earlier samples and this one, as the next sample of the same clean image gets them."""
+        if self.earlier is None:
+            return EarlierSamples(1, self.centred)
+        return EarlierSamples(self.earlier.count + 1, self.earlier.total + self.centred)
+
+
+def _exact(image: Tensor) -> Tensor:
+    return image.detach().to("cpu", torch.float64)

@@ -8,7 +8,7 @@ from pathlib import Path
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.images.image_files import list_images
 
-__all__ = ["Images", "Partnered", "partnered"]
+__all__ = ["Images", "Partnered", "partnered", "without_partners"]
 
 Images = Path | Sequence[Path]
 
@@ -21,6 +21,13 @@ class Partnered:
 
     path: Path
     clean: Path | None
+
+    @property
+    def scene(self) -> str:
+        """What all samples of a clean image have in common: that image's file, or their name without the number."""
+        if self.clean is not None:
+            return str(self.clean.resolve())
+        return str(self.path.with_name(_SAMPLE.sub("", self.path.stem)).absolute())
 
 
 def partnered(
@@ -47,7 +54,7 @@ def partnered(
                 "clean partners were given for the real images but not for the generated ones; give both, "
                 "or none to compare each image with itself smoothed"
             )
-        return _without_partners(generated, "generated"), _without_partners(real, "real")
+        return without_partners(generated, "generated"), without_partners(real, "real")
     partners = _by_name(clean)
     own_partners = partners if real_clean is None else _by_name(real_clean)
     return _with_partners(generated, partners, "generated"), _with_partners(real, own_partners, "real")
@@ -71,7 +78,8 @@ def _by_name(images: Images) -> dict[str, Path]:
     return found
 
 
-def _without_partners(images: Images, kind: str) -> list[Partnered]:
+def without_partners(images: Images, kind: str) -> list[Partnered]:
+    """Images that are measured by themselves; an error if there are none."""
     return _some([Partnered(path, None) for _, path in _named(images)], kind)
 
 

@@ -15,7 +15,7 @@ from flowkit_deflow.evaluation.place import Place, among_comparisons, comparison
 from flowkit_deflow.evaluation.statistic import Array, Statistic
 from flowkit_deflow.evaluation.unit import PLAIN, Unit
 
-__all__ = ["Distance", "Measure", "Quantity", "Row", "Share", "Value"]
+__all__ = ["Distance", "Measure", "Quantity", "Relative", "Row", "Share", "Value"]
 
 Value = float | Array
 S = TypeVar("S", bound=Statistic)
@@ -44,6 +44,7 @@ class Quantity(ABC):
         unit: the unit in which it is shown; the JSON holds it without the unit's scale.
         place: where the JSON holds it.
         rows: its lines in the table: one for a number, several for a curve, none to keep it out of the table.
+        interval: whether the uncertainty over images of its comparison with the real images is computed.
         note: what else follows its name in the table.
         picture: how it is drawn; None if it is not.
     """
@@ -53,6 +54,7 @@ class Quantity(ABC):
     unit: Unit = PLAIN
     place: Place
     rows: tuple[Row, ...] = (Row(),)
+    interval: bool = False
     note: Callable[[ImageSets], str] | None = None
     picture: Picture | None = None
 
@@ -93,19 +95,44 @@ class Quantity(ABC):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Measure(Quantity, Generic[S]):
+class Compared(Quantity):
+    """A quantity whose generated value is compared with the real one.
+
+    Attributes:
+        comparison: how; None if they are not compared.
+    """
+
+    comparison: Comparison | None = None
+
+    def versus(self, row: Row, sets: ImageSets) -> str:
+        """The comparison of the generated value with the real one."""
+        real, generated = self.shown(sets.real, sets), self.shown(sets.generated, sets)
+        if self.comparison is None or real is None or generated is None:
+            return ""
+        compared = self.comparison.compare(generated[row.index], real[row.index])
+        return self.comparison.text(float(compared), self.unit)
+
+    def recorded(self, sets: ImageSets) -> Iterator[tuple[tuple[str, str], Value]]:
+        """What the JSON holds of each set of images, and the comparison of generated with real."""
+        yield from super().recorded(sets)
+        real, generated = self.of(sets.real, sets), self.of(sets.generated, sets)
+        if self.comparison is None or self.comparison.key is None or real is None or generated is None:
+            return
+        yield ("comparison", self.comparison.key), self.comparison.compare(np.asarray(generated), np.asarray(real))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Measure(Compared, Generic[S]):
     """A quantity that each set of images has by itself.
 
     Attributes:
         statistic: what it is computed from.
         value: the quantity of such a statistic.
-        comparison: how generated and real values are compared; None if they are not.
         reliable: which values rest on enough pixels to be shown; None shows them all. The JSON holds all.
     """
 
     statistic: type[S]
     value: Callable[[S], Value]
-    comparison: Comparison | None = None
     reliable: Callable[[S], NDArray[np.bool_]] | None = None
     place: Place = in_own_object
 
@@ -133,21 +160,29 @@ class Measure(Quantity, Generic[S]):
             if any(self.reliable is None or self.reliable(statistic)[row.index] for statistic in statistics):
                 yield row
 
-    def versus(self, row: Row, sets: ImageSets) -> str:
-        """The comparison of the generated value with the real one."""
-        real, generated = self.shown(sets.real, sets), self.shown(sets.generated, sets)
-        if self.comparison is None or real is None or generated is None:
-            return ""
-        compared = self.comparison.compare(generated[row.index], real[row.index])
-        return self.comparison.text(float(compared), self.unit)
 
-    def recorded(self, sets: ImageSets) -> Iterator[tuple[tuple[str, str], Value]]:
-        """What the JSON holds of each set of images, and the comparison of generated with real."""
-        yield from super().recorded(sets)
-        real, generated = self.of(sets.real, sets), self.of(sets.generated, sets)
-        if self.comparison is None or self.comparison.key is None or real is None or generated is None:
-            return
-        yield ("comparison", self.comparison.key), self.comparison.compare(np.asarray(generated), np.asarray(real))
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Relative(Compared, Generic[S]):
+    """A quantity of a set of images that the real images have a part in: their quintiles, their scenes.
+
+    Attributes:
+        statistic: what it is computed from, in both sets.
+        value: the quantity, of the real set's statistic and the set's own (the real one's twice for the real set).
+    """
+
+    statistic: type[S]
+    value: Callable[[S, S], Value]
+    place: Place = in_own_object
+
+    @property
+    def needs(self) -> type[Statistic]:
+        """The statistic that it is computed from."""
+        return self.statistic
+
+    def of(self, images: ImageSet, sets: ImageSets) -> Value | None:
+        """Its value for a set of images; None if that set or the real one lacks what it needs."""
+        real, own = sets.compared_with(images).get(self.statistic), images.get(self.statistic)
+        return None if real is None or own is None else self.value(real, own)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -170,7 +205,7 @@ class Distance(Quantity, Generic[S]):
 
     def of(self, images: ImageSet, sets: ImageSets) -> Value | None:
         """The distance of a set of images from the real one; None if either lacks what it needs."""
-        real, other = sets.real.get(self.statistic), images.get(self.statistic)
+        real, other = sets.compared_with(images).get(self.statistic), images.get(self.statistic)
         return None if real is None or other is None else self.value(real, other)
 
     def cell(self, row: Row, images: ImageSet, sets: ImageSets) -> str:

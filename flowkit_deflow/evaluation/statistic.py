@@ -34,8 +34,15 @@ class Statistic(ABC):
     def from_sums(cls, sums: Sums) -> Self | None:
         """The statistic of the images whose sums were added up; None if none of them shows it."""
 
-    def matched(self, other: Self) -> Self | None:
-        """The part that can be compared with another set: all of it, unless a statistic says otherwise."""
+    def matched(self, other: Self | None) -> Self | None:
+        """The part that can be compared with another set: all of it, unless a statistic says otherwise.
+
+        Args:
+            other: the other set's statistic; None if it has none.
+
+        Returns:
+            The part; None if nothing is left.
+        """
         return self
 
 

@@ -1,23 +1,33 @@
 """An evaluation as text."""
 
+from collections.abc import Iterator
+
+from flowkit_deflow.evaluation.bootstrap import LEVEL
 from flowkit_deflow.evaluation.evaluation import Evaluation
 
-__all__ = ["format_table"]
+__all__ = ["WITHOUT_PAIRS", "format_table"]
 
 LABEL_WIDTH = 35
-SET_WIDTH = 15
+SET_WIDTH = 11
+
+WITHOUT_PAIRS = (
+    "Without pairs, these figures can show that noise is missing, too strong or of the wrong grain, not that it is "
+    "right:\nwhat differs may be the scenes, and noise that follows the picture (sharpening, blur, a wrong level in "
+    "textured\nor bright places) goes unseen. Read them between the clean images and a half of the real ones."
+)
 
 
 def format_table(evaluation: Evaluation) -> str:
-    """Lay an evaluation out as text in aligned columns, at most 100 wide with the usual sets.
+    """Lay an evaluation out as text in aligned columns, about 120 wide with the usual sets.
 
     Args:
         evaluation: the evaluation.
 
     Returns:
-        Lines without a final line break: quantities down the side; real, generated, the white Gaussian fitted
-        to real, and generated against real (x: ratio, + and -: difference) across. A dash stands for what
-        could not be measured. Warnings are not part of it.
+        Lines without a final line break: quantities down the side; real, generated, the Gaussians fitted to real,
+        and generated against real (x: ratio, + and -: difference) across. A dash stands for what could not be
+        measured, an empty cell for what a set does not have. Below stand the intervals over images, and without pairs
+        what cannot be concluded. Warnings are not part of it.
     """
     sets = evaluation.sets
     header = [*(images.name for images in sets.columns), "generated vs real"]
@@ -34,7 +44,17 @@ def format_table(evaluation: Evaluation) -> str:
             cells = [quantity.cell(row, images, sets) for images in sets.columns]
             label = f"{quantity.name}{row.ending}{note}"
             lines.append(_line(label, [*cells, quantity.versus(row, sets)], widths))
+    lines.extend(_intervals(evaluation))
+    if not evaluation.against_clean:
+        lines.append(WITHOUT_PAIRS)
     return "\n".join(lines)
+
+
+def _intervals(evaluation: Evaluation) -> Iterator[str]:
+    if evaluation.intervals:
+        yield f"{100 * LEVEL:.0f} % intervals over images (bootstrap), by their names in evaluation.json:"
+    for key, (low, high) in evaluation.intervals.items():
+        yield f"  {key:<{LABEL_WIDTH - 2}}{low:.4f} .. {high:.4f}"
 
 
 def _line(label: str, cells: list[str], widths: list[int]) -> str:

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-__all__ = ["COUNT", "DECIBELS", "GREY_LEVELS", "NATS", "PLAIN", "SQUARED_GREY_LEVELS", "Unit"]
+__all__ = ["COUNT", "DECIBELS", "GREY_LEVELS", "NATS", "PERCENT", "PLAIN", "SQUARED_GREY_LEVELS", "Unit"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ PLAIN = Unit()
 COUNT = Unit(digits=0)
 DECIBELS = Unit(digits=2)
 NATS = Unit(digits=4)
+PERCENT = Unit(scale=100.0, digits=1)
 # Images are stored in [0, 1]; people think of their noise in the 255 steps of 8-bit images.
 GREY_LEVELS = Unit(scale=255.0, digits=2)
 SQUARED_GREY_LEVELS = Unit(scale=255.0**2, digits=2)

@@ -1,25 +1,31 @@
 """The baseline that generated noise is to be better than: white Gaussian noise, fitted to the real noise."""
 
-import math
-
 import numpy as np
-import torch
-import torch.nn.functional as F
 
 from flowkit_deflow.evaluation.brightness_bins import BRIGHTNESS_BINS
+from flowkit_deflow.evaluation.gaussian_shares import gaussian_shares
+from flowkit_deflow.evaluation.image_histograms import ImageHistograms
 from flowkit_deflow.evaluation.image_set import ImageSet
+from flowkit_deflow.evaluation.noise_by_place import NoiseByPlace
 from flowkit_deflow.evaluation.pair import CHANNELS
-from flowkit_deflow.evaluation.quantities.histogram import RESIDUAL_CENTRES, ResidualHistogram
+from flowkit_deflow.evaluation.quantities.high_pass_gain import HighPassGain
+from flowkit_deflow.evaluation.quantities.histogram import ResidualHistogram
 from flowkit_deflow.evaluation.quantities.noise_by_brightness import NoiseByBrightness
 from flowkit_deflow.evaluation.quantities.noise_level import Moments
+from flowkit_deflow.evaluation.quantities.per_image_std import ImageStd
 from flowkit_deflow.evaluation.quantities.spatial_correlation import MAX_LAG, SpatialCorrelation
 from flowkit_deflow.evaluation.quantities.spectrum import FREQUENCIES, PowerSpectrum
-from flowkit_deflow.evaluation.statistic import Array
+from flowkit_deflow.evaluation.statistic import Array, Statistic
 
 __all__ = ["white_gaussian", "white_gaussian_shares"]
 
 
-def white_gaussian(real: Moments, brightness_pixels: Array) -> ImageSet:
+def white_gaussian(
+    real: Moments,
+    brightness_pixels: Array,
+    images: ImageHistograms | None = None,
+    places: NoiseByPlace | None = None,
+) -> ImageSet:
     """White Gaussian noise of the real noise's mean and standard deviation in each channel, the same everywhere.
 
     It is fitted to the very images that it is compared with, so it sets a strict bar.
@@ -28,14 +34,16 @@ def white_gaussian(real: Moments, brightness_pixels: Array) -> ImageSet:
         real: what it is fitted to.
         brightness_pixels: shape (16,), the pixels of the pictures that the noise is thought to lie on, by
             brightness: those of the generated images, so that both are compared at the same brightnesses.
+        images: the real images one by one, where the noise is thought to lie on each; None where they are not known.
+        places: the pictures' places; None where they are not known.
 
     Returns:
         The set of images that such noise would give, of expected values (counts are not whole numbers).
     """
     delta = np.zeros((MAX_LAG + 1, MAX_LAG + 1))
     delta[0, 0] = 1
-    joint = white_gaussian_shares(real)[:, None, :] * brightness_pixels[None, :, None]
-    statistics = (
+    shares = white_gaussian_shares(real)
+    statistics: list[Statistic] = [
         Moments(mean=real.mean, std=real.std, correlation=np.eye(CHANNELS)),
         NoiseByBrightness(
             pixels=brightness_pixels,
@@ -44,8 +52,19 @@ def white_gaussian(real: Moments, brightness_pixels: Array) -> ImageSet:
         ),
         SpatialCorrelation(delta),
         PowerSpectrum(np.full(len(FREQUENCIES), real.overall_std**2)),
-        ResidualHistogram(brightness_pixels=brightness_pixels, joint=joint),
-    )
+        HighPassGain(0.0),
+        ResidualHistogram(
+            brightness_pixels=brightness_pixels, joint=shares[:, None, :] * brightness_pixels[None, :, None]
+        ),
+    ]
+    if images is not None:
+        counts = dict.fromkeys(images.images, shares)
+        statistics.append(ImageHistograms(images=images.images, counts=counts, places=images.places))
+        statistics.append(ImageStd(dict.fromkeys(images.images, real.overall_std)))
+    if places is not None:
+        residual = real.mean[:, None, None] * places.pixels
+        squares = (real.mean**2 + real.std**2)[:, None, None] * places.pixels
+        statistics.append(NoiseByPlace(places.pixels, residual, squares))
     return ImageSet("white", "white Gaussian", {type(statistic): statistic for statistic in statistics}, measured=False)
 
 
@@ -58,11 +77,4 @@ def white_gaussian_shares(moments: Moments) -> Array:
     Returns:
         Shape (3, 255), each channel summing to 1.
     """
-    mean = torch.from_numpy(moments.mean)[:, None]
-    # A constant residual is the limit of ever narrower Gaussians: all its mass in one bin.
-    std = torch.from_numpy(moments.std)[:, None].clamp(min=1e-12)
-    inner_edges = torch.from_numpy(RESIDUAL_CENTRES[:-1] + 0.5 / 255)
-    below = 0.5 * (1 + torch.erf((inner_edges - mean) / (std * math.sqrt(2))))
-    # The end bins take the tails, as they take the outliers of the counted residuals.
-    padded = F.pad(F.pad(below, (1, 0), value=0.0), (0, 1), value=1.0)
-    return np.asarray(padded.diff(dim=1).numpy(), dtype=np.float64)
+    return gaussian_shares(moments.mean, moments.std)

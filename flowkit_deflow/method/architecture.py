@@ -24,8 +24,14 @@ from flowkit import (
 )
 from flowkit.nn import MixedResolution
 from flowkit.transforms import BoundedLogScale, SigmoidScale
-from flowkit_deflow.method.latents import CorrelatedShift, DomainShift, InferredShift, LatentModel, UncorrelatedShift
+from flowkit_deflow.method.latents import LatentModel
 from flowkit_deflow.method.rrdb import RRDBEncoder
+from flowkit_deflow.method.shifts.binned import BinnedShift
+from flowkit_deflow.method.shifts.brightness import BrightnessShift
+from flowkit_deflow.method.shifts.correlated import CorrelatedShift
+from flowkit_deflow.method.shifts.inferred import InferredShift
+from flowkit_deflow.method.shifts.shift import DomainShift
+from flowkit_deflow.method.shifts.uncorrelated import UncorrelatedShift
 from flowkit_deflow.settings.schema import Architecture
 
 __all__ = ["build_bijector", "build_latents", "level_channels"]
@@ -51,6 +57,8 @@ SHIFTS: Mapping[str, Callable[[int, Architecture], DomainShift]] = {
     "correlated": lambda channels, config: CorrelatedShift(channels, config.shift_start),
     "uncorrelated": lambda channels, config: UncorrelatedShift(channels, config.shift_start),
     "none": lambda channels, config: InferredShift(channels),
+    "binned": lambda channels, config: BinnedShift(channels, config.shift_start, config.shift_classes),
+    "brightness": lambda channels, config: BrightnessShift(channels, config.shift_start),
 }
 
 

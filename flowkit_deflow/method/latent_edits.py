@@ -48,7 +48,7 @@ class Degrade:
 
     Examples:
         >>> import torch
-        >>> from flowkit_deflow.method.latents import UncorrelatedShift
+        >>> from flowkit_deflow.method.shifts.uncorrelated import UncorrelatedShift
         >>> edit = Degrade(LatentModel([UncorrelatedShift(1, start=0.5)]), temperature=2.0)
         >>> z, ones = (torch.full((1, 1, 1, 1), 3.0),), (torch.ones(1, 1, 1, 1),)
         >>> edit.change(z, [ones], None)[0].item()
@@ -64,7 +64,7 @@ class Degrade:
 
     def change(self, z: Latents, draws: Sequence[Latents], h: Tensor | None) -> Latents:
         """The latents of a degraded version."""
-        return self.latents.degrade(z, draws[0], self.temperature)
+        return self.latents.degrade(z, draws[0], self.temperature, h)
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Restore:
 
     def change(self, z: Latents, draws: Sequence[Latents], h: Tensor | None) -> Latents:
         """The latents of a clean version."""
-        return self.latents.restore(z, list(zip(*draws, strict=True)), self.temperature)
+        return self.latents.restore(z, list(zip(*draws, strict=True)), self.temperature, h)
 
 
 @dataclass(frozen=True)
@@ -112,5 +112,5 @@ class Sample:
         if self.domain is Domain.CLEAN:
             return clean
         # Only the random part of u is scaled: its mean is the domain's.
-        levels = zip(clean, shift_noise, self.latents.shifts, strict=True)
-        return tuple(level + shift.shift(self.temperature * noise) for level, noise, shift in levels)
+        levels = zip(clean, shift_noise, self.latents.fields(clean, h), strict=True)
+        return tuple(level + field.draw(self.temperature * noise) for level, noise, field in levels)

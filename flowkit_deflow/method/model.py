@@ -15,7 +15,7 @@ from flowkit_deflow.images.resize import bicubic_downsample, pad_to_multiple
 from flowkit_deflow.method.architecture import build_bijector, build_latents
 from flowkit_deflow.method.generation import generate, tiles_for
 from flowkit_deflow.method.latent_edits import Degrade, LatentEdit, Latents, Restore, Sample
-from flowkit_deflow.method.latents import Domain, LatentModel
+from flowkit_deflow.method.latents import Domain, LatentLabel, LatentModel
 from flowkit_deflow.method.normalization import ColourNormalization
 from flowkit_deflow.model_folder import load_exactly, read_model_folder, write_model_folder
 from flowkit_deflow.settings.schema import Architecture
@@ -122,7 +122,7 @@ class DeFlow(nn.Module):
         if h is None:
             h = self._drawn_h(images, domain, GeneratorNoise(generator))
         shared = self.normalization.to_shared(images, domain)
-        return self.flow.log_prob(shared, h, label=domain) + self.normalization.log_det(images, domain)
+        return self.flow.log_prob(shared, h, label=LatentLabel(domain, h)) + self.normalization.log_det(images, domain)
 
     def log_prob_pair(self, clean: Images, degraded: Images, generator: torch.Generator | None = None) -> Tensor:
         """Conditional log-likelihood log p(y | x, h) of paired images, eq. 5; one number per pair.
@@ -143,12 +143,13 @@ class DeFlow(nn.Module):
             raise ValueError(
                 f"clean images {tuple(clean.shape)} and degraded ones {tuple(degraded.shape)} are no pairs"
             )
-        bound = self.bijector.bind(self._drawn_h(clean, Domain.CLEAN, GeneratorNoise(generator)))
+        h = self._drawn_h(clean, Domain.CLEAN, GeneratorNoise(generator))
+        bound = self.bijector.bind(h)
         z_clean, _ = bound(self.normalization.to_shared(clean, Domain.CLEAN))
         # The degraded image is a version of the clean one: it has the clean one's colours.
         z_degraded, log_det = bound(self.normalization.to_shared(degraded, Domain.CLEAN))
         log_det = log_det + self.normalization.log_det(degraded, Domain.CLEAN)
-        return self.latents.log_prob_pair(z_clean, z_degraded) + log_det
+        return self.latents.log_prob_pair(z_clean, z_degraded, h) + log_det
 
     def initialize(self, images: Images, domain: Domain | Tensor, h: Tensor | None = None) -> None:
         """Start the actnorms from a batch of data, best of both domains; see :func:`flowkit.initialize`."""

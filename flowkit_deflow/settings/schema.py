@@ -54,8 +54,10 @@ class Architecture:
         scale: scale function of couplings and injectors: ``sigmoid`` as published, ``bounded`` the safer one.
         scale_eps: smallest scale of ``sigmoid``.
         scale_bound: largest absolute log-scale of ``bounded``.
-        shift: the latent model: ``correlated``, ``uncorrelated`` or ``none``.
+        shift: the latent model: ``correlated`` as published, ``uncorrelated``, ``none``, ``binned`` (measured after
+            training, per class of places of h) or ``brightness`` (trained, its strength following h's brightness).
         shift_start: M starts as this times the identity.
+        shift_classes: of ``binned``: bins of h's brightness and of its contrast; (1, 1): all places together.
         encoder_features: channels of the RRDB encoder.
         encoder_growth: channels that each of its dense layers adds.
         encoder_blocks: number of its blocks.
@@ -89,8 +91,9 @@ class Architecture:
     scale: Literal["sigmoid", "bounded"] = "sigmoid"
     scale_eps: float = 1e-3
     scale_bound: float = 2.0
-    shift: Literal["correlated", "uncorrelated", "none"] = "correlated"
+    shift: Literal["correlated", "uncorrelated", "none", "binned", "brightness"] = "correlated"
     shift_start: float = 0.01
+    shift_classes: tuple[int, int] = (6, 3)
     encoder_features: int = 64
     encoder_growth: int = 32
     encoder_blocks: int = 23
@@ -132,6 +135,15 @@ class Architecture:
             )
         if self.shift_start <= 0:
             raise ValueError(f"shift_start is {self.shift_start}; at 0 the covariance never trains: expected e.g. 0.01")
+        if min(self.shift_classes) < 1:
+            raise ValueError(f"shift_classes is {self.shift_classes}; expected at least one bin each, like [6, 3]")
+        if self.factor is None and self.shift == "brightness":
+            raise ValueError("shift is 'brightness' and factor null; without h there is no brightness to follow")
+        if self.factor is None and self.shift == "binned" and self.shift_classes != (1, 1):
+            raise ValueError(
+                f"shift is 'binned', shift_classes {self.shift_classes} and factor null; without h there is one class "
+                "of places: set shift_classes to [1, 1]"
+            )
 
     @property
     def alignment(self) -> int:

@@ -12,20 +12,21 @@ from torch.utils.data import DataLoader
 
 from flowkit import bits_per_dim, use_activations
 from flowkit_deflow.errors import UserError
-from flowkit_deflow.method.latents import Domain, InferredShift
+from flowkit_deflow.method.latents import Domain
 from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.method.rrdb import RRDBEncoder
 from flowkit_deflow.settings.schema import Run
 from flowkit_deflow.training.activations import ACTIVATIONS
 from flowkit_deflow.training.checkpoint_io import last_checkpoint
 from flowkit_deflow.training.data import Batch, UnpairedCrops
+from flowkit_deflow.training.inputs import inputs
 from flowkit_deflow.training.loader import load
 from flowkit_deflow.training.micro_batches import mean_in_parts
+from flowkit_deflow.training.shift_inference import BATCHES, infer_shifts
 
 __all__ = ["DeFlowTraining"]
 
 INITIALIZATION_BATCHES = 4
-INFERENCE_BATCHES = 32
 PIXELS_AT_ONCE = 8 * 160 * 160
 
 
@@ -68,9 +69,9 @@ class DeFlowTraining(pl.LightningModule):
         if all(bool(value) for key, value in self.model.state_dict().items() if key.endswith("initialized")):
             return
         batches = list(self._whole_batches(INITIALIZATION_BATCHES))
-        inputs = [self._inputs(batch) for batch in batches]
-        images, domain = torch.cat([i[0] for i in inputs]), torch.cat([batch["domain"] for batch in batches])
-        h = None if inputs[0][1] is None else torch.cat([i[1] for i in inputs if i[1] is not None])
+        made = [inputs(self.model, batch) for batch in batches]
+        images, domain = torch.cat([i[0] for i in made]), torch.cat([batch["domain"] for batch in batches])
+        h = None if made[0][1] is None else torch.cat([i[1] for i in made if i[1] is not None])
         self.model.initialize(images, domain, h)
 
     def training_step(self, batch: Batch | UserError, batch_idx: int) -> Tensor:
@@ -79,7 +80,7 @@ class DeFlowTraining(pl.LightningModule):
             raise batch
         for problem in batch["problems"]:
             self.leave_out(problem)
-        images, h = self._inputs(batch)
+        images, h = inputs(self.model, batch)
         domain = batch["domain"]
 
         def code_length(part: slice) -> Tensor:
@@ -184,21 +185,8 @@ class DeFlowTraining(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def infer_shifts(self) -> None:
-        """For latents that were not shifted in training: measure the shift from data of both domains."""
-        shifts = [shift for shift in self.model.latents.shifts if isinstance(shift, InferredShift)]
-        if not shifts:
-            return
-        encoded: dict[Domain, list[tuple[Tensor, ...]]] = {Domain.CLEAN: [], Domain.DEGRADED: []}
-        with torch.no_grad():
-            for batch in self._whole_batches(INFERENCE_BATCHES):
-                images, h = self._inputs(batch)
-                shared = self.model.normalization.to_shared(images, batch["domain"])
-                z, _ = self.model.bijector(shared, h)
-                for domain, parts in encoded.items():
-                    parts.append(tuple(level[batch["domain"] == domain] for level in z))
-        for i, shift in enumerate(shifts):
-            clean, degraded = (torch.cat([parts[i] for parts in encoded[domain]]) for domain in Domain)
-            shift.infer(clean, degraded)
+        """Measure the shifts that are measured after training, on crops of both domains."""
+        infer_shifts(self.model, lambda: self._whole_batches(BATCHES))
 
     def _whole_batches(self, number: int) -> Iterator[Batch]:
         """The first batches, of all processes together."""
@@ -209,10 +197,3 @@ class DeFlowTraining(pl.LightningModule):
             for problem in batch["problems"]:
                 self.leave_out(problem)
             yield batch
-
-    def _inputs(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        """Dequantised images, and h with its noise."""
-        images = batch["images"] + (batch["dequantization"] - 0.5) / self.model.config.bins
-        if batch["h"] is None:
-            return images, None
-        return images, self.model.noisy_h(batch["h"], batch["domain"], batch["h_noise"])

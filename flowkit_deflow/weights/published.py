@@ -22,8 +22,9 @@ from flowkit import (
 )
 from flowkit.transforms import SigmoidScale
 from flowkit_deflow.errors import UserError
-from flowkit_deflow.method.latents import CorrelatedShift, LatentModel
+from flowkit_deflow.method.latents import LatentModel
 from flowkit_deflow.method.rrdb import RRDBEncoder
+from flowkit_deflow.method.shifts.correlated import CorrelatedShift
 
 __all__ = ["from_published", "published_shapes", "to_published"]
 
@@ -308,7 +309,10 @@ def _zero_conv(prefix: str, module: nn.Module) -> dict[str, _Entry]:
 
 def _shift(prefix: str, shift: nn.Module) -> dict[str, _Entry]:
     if not isinstance(shift, CorrelatedShift):
-        raise UserError("the published format holds correlated shifts only; save this model as a folder instead")
+        raise UserError(
+            f"the published format holds correlated shifts only, and this model has a {type(shift).__name__}; save it "
+            "as a folder instead"
+        )
     identity = _Entry((shift.channels,) * 2, lambda value: None, lambda: torch.eye(shift.channels))
     return {
         f"{prefix}I": identity,

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from flowkit import ZeroConv2d
 from flowkit.nn import MixedResolution
-from flowkit_deflow.method.latents import DomainShift
 from flowkit_deflow.method.model import DeFlow
+from flowkit_deflow.method.shifts.binned import BinnedShift
+from flowkit_deflow.method.shifts.shift import DomainShift
 from flowkit_deflow.settings.presets import PRESETS
 from flowkit_deflow.settings.schema import Architecture, ChannelStatistics, Normalization
 
@@ -47,10 +48,17 @@ def crops(count: int, side: int, seed: int = 0) -> Tensor:
 
 
 def move_shift(shift: DomainShift, deviation: float, generator: torch.Generator) -> None:
-    """Add noise to everything that a latent shift is made of, parameters or buffers."""
+    """Add noise to everything that a latent shift is made of, parameters or buffers; a binned one counts as measured,
+    its classes among the places of photographs, its clean latents near the standard normal."""
     with torch.no_grad():
         for value in shift.state_dict(keep_vars=True).values():
-            value.add_(deviation * torch.randn(value.shape, generator=generator).to(value))
+            if value.is_floating_point():
+                value.add_(deviation * torch.randn(value.shape, generator=generator).to(value))
+        if isinstance(shift, BinnedShift):
+            shift.brightness_centres.copy_(torch.linspace(0.3, 0.7, len(shift.brightness_centres)))
+            shift.contrast_centres.copy_(torch.linspace(-4.0, -2.0, len(shift.contrast_centres)))
+            shift.clean_root.add_(torch.eye(shift.channels).to(shift.clean_root))
+            shift.measured.fill_(True)
 
 
 def perturbed(

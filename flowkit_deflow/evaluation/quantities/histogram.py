@@ -14,15 +14,11 @@ from flowkit_deflow.evaluation.pair import Pair
 from flowkit_deflow.evaluation.picture import ChannelHistograms
 from flowkit_deflow.evaluation.place import comparison_of_generated
 from flowkit_deflow.evaluation.quantity import Distance, Measure, Share
+from flowkit_deflow.evaluation.residual_bins import RESIDUAL_BINS, RESIDUAL_CENTRES, residual_bins
 from flowkit_deflow.evaluation.statistic import Array, Statistic, Sums
 from flowkit_deflow.evaluation.unit import NATS
 
-__all__ = ["DIVERGENCE", "HISTOGRAM", "RESIDUAL_BINS", "RESIDUAL_CENTRES", "ResidualHistogram", "shared_brightness"]
-
-# Residuals of 8-bit images are multiples of 1/255. Bins centred on those multiples hold exactly one of them
-# each, so quantisation makes no comb; 255 such bins cover [-0.5, 0.5] exactly.
-RESIDUAL_BINS = 255
-RESIDUAL_CENTRES: Array = (np.arange(RESIDUAL_BINS) - RESIDUAL_BINS // 2) / 255.0
+__all__ = ["DIVERGENCE", "HISTOGRAM", "ResidualHistogram", "shared_brightness"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +43,9 @@ class ResidualHistogram(Statistic):
     def sums(cls, pair: Pair) -> Sums:
         """The counts of one image."""
         bins = brightness_bins(pair)
-        levels = ((pair.residual.flatten(1) * 255).round().long() + RESIDUAL_BINS // 2).clamp(0, RESIDUAL_BINS - 1)
         counts = [
-            torch.bincount(bins * RESIDUAL_BINS + level, minlength=BRIGHTNESS_BINS * RESIDUAL_BINS) for level in levels
+            torch.bincount(bins * RESIDUAL_BINS + level, minlength=BRIGHTNESS_BINS * RESIDUAL_BINS)
+            for level in residual_bins(pair.residual.flatten(1))
         ]
         return {
             "brightness_pixels": torch.bincount(bins, minlength=BRIGHTNESS_BINS).double(),
@@ -106,8 +102,10 @@ CONDITIONAL_KL = Distance(
     value=_kl_given_brightness,
     note=_compared_pixels,
 )
-KL_SHARE = Share(key="kl_ratio", name="KL as a share of white's", distance=KL)
-CONDITIONAL_KL_SHARE = Share(key="conditional_kl_ratio", name="  given brightness", distance=CONDITIONAL_KL)
+KL_SHARE = Share(key="kl_ratio", name="KL as a share of white's", distance=KL, interval=True)
+CONDITIONAL_KL_SHARE = Share(
+    key="conditional_kl_ratio", name="  given brightness", distance=CONDITIONAL_KL, interval=True
+)
 SHARED_BRIGHTNESS = Distance(
     key="shared_brightness",
     statistic=ResidualHistogram,

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
+from flowkit_deflow.evaluation.by_image import by_image, of_image, shared_images
 from flowkit_deflow.evaluation.comparison import Difference
 from flowkit_deflow.evaluation.pair import Pair
 from flowkit_deflow.evaluation.place import once_in_fidelity, with_fidelity
@@ -86,23 +87,21 @@ class ImageQuality(Statistic):
         measured = {"psnr": psnr(pair.degraded, pair.reference), "samples": 1.0}
         if min(pair.degraded.shape[1:]) >= SMALLEST_SSIM_SIDE:
             measured["ssim"] = ssim(pair.degraded, pair.reference)
-        return {f"{name} {pair.clean}": torch.tensor(value, dtype=torch.float64) for name, value in measured.items()}
+        return of_image(pair, {name: torch.tensor(value, dtype=torch.float64) for name, value in measured.items()})
 
     @classmethod
     def from_sums(cls, sums: Sums) -> Self | None:
         """Average the samples of each clean image; None where no clean image is shared."""
-        means: dict[str, dict[str, float]] = {"psnr": {}, "ssim": {}, "samples": {}}
-        for key, total in sorted(sums.items()):
-            name, clean = key.split(" ", 1)
-            means[name][clean] = float(total / sums[f"samples {clean}"])
-        return cls(psnr=means["psnr"], ssim=means["ssim"]) if means["psnr"] else None
-
-    def matched(self, other: Self) -> Self | None:
-        """The clean images that the other set has partners of as well; None if there are none."""
+        totals = by_image(sums)
         psnr_, ssim_ = (
-            {clean: value for clean, value in values.items() if clean in other.psnr}
-            for values in (self.psnr, self.ssim)
+            {clean: float(total / totals["samples"][clean]) for clean, total in totals.get(name, {}).items()}
+            for name in ("psnr", "ssim")
         )
+        return cls(psnr=psnr_, ssim=ssim_) if psnr_ else None
+
+    def matched(self, other: Self | None) -> Self | None:
+        """The clean images that the other set has partners of as well; None if there are none."""
+        psnr_, ssim_ = (shared_images(values, {} if other is None else other.psnr) for values in (self.psnr, self.ssim))
         return type(self)(psnr=psnr_, ssim=ssim_) if psnr_ else None
 
 

@@ -84,5 +84,6 @@ OVERALL_STD = Measure(
     statistic=Moments,
     value=lambda moments: moments.overall_std,
     comparison=Ratio("overall_std_ratio"),
+    interval=True,
 )
 NOISE_LEVEL = (MEAN, STD, OVERALL_STD)

@@ -67,6 +67,7 @@ LAG1 = Measure(
     statistic=SpatialCorrelation,
     value=lambda spatial: spatial.lag1,
     comparison=Difference("lag1_difference"),
+    interval=True,
     rows=(),
 )
 AUTOCORRELATION = Measure(

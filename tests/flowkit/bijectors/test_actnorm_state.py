@@ -142,7 +142,8 @@ def test_a_batch_that_gives_no_start_is_refused(batch: Tensor, message: str) -> 
     with pytest.raises(ValueError, match=message):
         initialize(norm, batch)
     assert not norm.is_initialized
-    assert not norm.collecting
+    with pytest.raises(RuntimeError, match="not initialised"):
+        norm(torch.ones(2, 3))
     assert norm.bias.isfinite().all()
 
 

@@ -12,8 +12,9 @@ from flowkit_deflow.evaluation.image_set import ImageSet
 from flowkit_deflow.evaluation.measurement import measure
 from flowkit_deflow.evaluation.pair import Pair
 from flowkit_deflow.evaluation.quantities import QUANTITIES
-from flowkit_deflow.evaluation.quantities.histogram import RESIDUAL_CENTRES, ResidualHistogram
+from flowkit_deflow.evaluation.quantities.histogram import ResidualHistogram
 from flowkit_deflow.evaluation.quantities.noise_level import Moments
+from flowkit_deflow.evaluation.residual_bins import RESIDUAL_CENTRES
 from flowkit_deflow.evaluation.white_gaussian import white_gaussian_shares
 
 KINDS = list(dict.fromkeys(quantity.needs for quantity in QUANTITIES))

@@ -37,7 +37,18 @@ SET_KEYS = {
     "correlation": (3, 3),
     "spectrum": (32,),
     "histogram": (3, 255),
+    "texture_std": (5,),
+    "edge_share": float,
+    "edge_std": float,
+    "flat_std": float,
+    "edge_bias": float,
+    "edge_overshoot": float,
+    "band_amplitude": (5,),
+    "high_pass_gain": float,
+    "patch_roughness": (5,),
 }
+GENERATED_KEYS = SET_KEYS | {"sample_mean_std": float, "sample_mean_share": float}
+BASELINES = ("white", "brightness", "brightness_texture")
 COMPARISON_KEYS = {
     "std_ratio": (3,),
     "overall_std_ratio": float,
@@ -49,7 +60,29 @@ COMPARISON_KEYS = {
     "white_conditional_kl": float,
     "conditional_kl_ratio": float,
     "shared_brightness": float,
+    "texture_std_ratio": (5,),
+    "edge_std_ratio": float,
+    "flat_std_ratio": float,
+    "edge_bias_difference": float,
+    "edge_overshoot_difference": float,
+    "correlation_difference": (3, 3),
+    "band_amplitude_ratio": (5,),
+    "high_pass_gain_difference": float,
+    "patch_roughness_ratio": (5,),
+    "per_image_kl_ratio": float,
+    "noise_flow_kl": float,
+    "akld": float,
 }
+OF_EACH_SET = (
+    "kl",
+    "conditional_kl",
+    "per_image_kl",
+    "channel_correlation_error",
+    "image_std_ratio_median",
+    "image_std_within",
+)
+for key in OF_EACH_SET:
+    COMPARISON_KEYS |= {key: float} | {f"{name}_{key}": float for name in BASELINES}
 FIDELITY_KEYS = {
     "clean_images": int,
     "real_psnr": float,
@@ -65,8 +98,10 @@ def kinds(values: dict[str, object]) -> dict[str, object]:
 
 def test_the_keys_are_those_that_scripts_read(folder: Path) -> None:
     loaded = json.loads(json.dumps(to_json(evaluate(folder / "generated", folder / "real", folder / "clean"))))
-    assert list(loaded) == ["against_clean", "real", "generated", "comparison", "fidelity", "warnings"]
-    assert kinds(loaded["real"]) == kinds(loaded["generated"]) == SET_KEYS
+    objects = ["against_clean", "real", "generated", "comparison", "fidelity", "intervals", "cautions", "warnings"]
+    assert list(loaded) == objects
+    assert kinds(loaded["real"]) == SET_KEYS
+    assert kinds(loaded["generated"]) == GENERATED_KEYS
     assert kinds(loaded["comparison"]) == COMPARISON_KEYS
     assert kinds(loaded["fidelity"]) == FIDELITY_KEYS
 

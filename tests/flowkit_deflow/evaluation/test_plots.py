@@ -12,7 +12,15 @@ from flowkit_deflow.evaluation.plots import plot_evaluation
 from flowkit_deflow.images.image_files import read_image, write_image
 from tests.flowkit_deflow.evaluation.residuals import photograph
 
-NAMES = ["std_vs_brightness.png", "autocorrelation.png", "spectrum.png", "histogram.png"]
+NAMES = [
+    "std_vs_brightness.png",
+    "std_vs_texture.png",
+    "autocorrelation.png",
+    "spectrum.png",
+    "band_amplitude.png",
+    "patch_roughness.png",
+    "histogram.png",
+]
 
 
 def evaluation_of(folder: Path, generated_std: float) -> Evaluation:
@@ -24,7 +32,7 @@ def evaluation_of(folder: Path, generated_std: float) -> Evaluation:
     return evaluate(folder / "generated", folder / "real", folder / "clean")
 
 
-def test_four_pictures_are_drawn_without_a_global_backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_are_drawn_without_a_global_backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "matplotlib.pyplot", raising=False)
     paths = plot_evaluation(evaluation_of(tmp_path, 0.02), tmp_path / "new" / "plots")
     assert [path.name for path in paths] == NAMES
@@ -50,7 +58,7 @@ def test_the_curves_are_the_numbers_in_grey_levels(tmp_path: Path, monkeypatch: 
     result = evaluation_of(tmp_path, 0.02)
     plot_evaluation(result, tmp_path)
 
-    real, generated, white = drawn["std_vs_brightness.png"].axes[0].lines
+    real, generated, white, *_ = drawn["std_vs_brightness.png"].axes[0].lines
     for line, values in ((real, result.values["real"]), (generated, result.values["generated"])):
         enough = values["brightness_pixels"] >= 100
         np.testing.assert_allclose(line.get_ydata(), 255 * values["brightness_std"][enough])
@@ -78,7 +86,7 @@ def test_the_curves_are_the_numbers_in_grey_levels(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.filterwarnings("error")
-def test_noise_too_small_or_absent_to_draw_still_gives_four_pictures(tmp_path: Path) -> None:
+def test_noise_too_small_or_absent_to_draw_still_gives_pictures(tmp_path: Path) -> None:
     write_image(tmp_path / "flat" / "a.png", torch.full((3, 4, 6), 0.2))
     write_image(tmp_path / "bright" / "b.png", torch.full((3, 24, 24), 0.8))
     paths = plot_evaluation(evaluate(tmp_path / "flat", tmp_path / "bright"), tmp_path / "plots")

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from flowkit_deflow.evaluation.quantities.histogram import RESIDUAL_BINS, ResidualHistogram
+from flowkit_deflow.evaluation.quantities.histogram import ResidualHistogram
 from flowkit_deflow.evaluation.quantities.noise_by_brightness import NoiseByBrightness
 from flowkit_deflow.evaluation.quantities.noise_level import Moments
 from flowkit_deflow.evaluation.quantities.spatial_correlation import SpatialCorrelation
 from flowkit_deflow.evaluation.quantities.spectrum import PowerSpectrum
+from flowkit_deflow.evaluation.residual_bins import RESIDUAL_BINS
 from flowkit_deflow.evaluation.white_gaussian import white_gaussian, white_gaussian_shares
 from tests.flowkit_deflow.evaluation.residuals import (
     CORRELATION_ERROR,

@@ -18,7 +18,11 @@ from flowkit_deflow.method.architecture import (
     build_latents,
     level_channels,
 )
-from flowkit_deflow.method.latents import CorrelatedShift, InferredShift, UncorrelatedShift
+from flowkit_deflow.method.shifts.binned import BinnedShift
+from flowkit_deflow.method.shifts.brightness import BrightnessShift
+from flowkit_deflow.method.shifts.correlated import CorrelatedShift
+from flowkit_deflow.method.shifts.inferred import InferredShift
+from flowkit_deflow.method.shifts.uncorrelated import UncorrelatedShift
 from flowkit_deflow.settings.schema import Architecture
 from tests.flowkit_deflow.networks import TINY, UNCONDITIONAL, perturbed
 
@@ -167,7 +171,13 @@ class TestParts:
 
     @pytest.mark.parametrize(
         ("name", "kind"),
-        [("correlated", CorrelatedShift), ("uncorrelated", UncorrelatedShift), ("none", InferredShift)],
+        [
+            ("correlated", CorrelatedShift),
+            ("uncorrelated", UncorrelatedShift),
+            ("none", InferredShift),
+            ("binned", BinnedShift),
+            ("brightness", BrightnessShift),
+        ],
     )
     def test_latent_models_by_name(self, name: str, kind: type) -> None:
         shifts = build_latents(replace(TINY, shift=name, shift_start=0.125)).shifts
@@ -191,3 +201,6 @@ class TestTables:
         assert torch.equal(factors["correlated"], 0.25 * torch.eye(2))
         assert torch.equal(factors["uncorrelated"], 0.25 * torch.eye(2))
         assert torch.equal(factors["none"], torch.zeros(2, 2))
+        binned = SHIFTS["binned"](2, replace(config, shift_classes=(2, 5)))
+        assert isinstance(binned, BinnedShift)
+        assert (len(binned.brightness_centres), len(binned.contrast_centres)) == (2, 5)

@@ -8,7 +8,8 @@ from scipy.optimize import minimize
 
 from flowkit import ActNorm, Flow, MultiScale, initialize
 from flowkit_deflow.method.closed_form import closed_form_1d
-from flowkit_deflow.method.latents import CorrelatedShift, Domain, LatentModel
+from flowkit_deflow.method.latents import Domain, LatentModel
+from flowkit_deflow.method.shifts.correlated import CorrelatedShift
 
 means = st.floats(-5, 5)
 stds = st.floats(0.2, 5)

@@ -10,23 +10,32 @@ from torch import Tensor
 
 from flowkit import bits_per_dim
 from flowkit_deflow.images.noise import SeededNoise
-from flowkit_deflow.method.latents import (
-    CorrelatedShift,
-    Domain,
-    DomainShift,
-    InferredShift,
-    LatentModel,
-    UncorrelatedShift,
-)
+from flowkit_deflow.method.latents import Domain, LatentLabel, LatentModel
 from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.method.normalization import ColourNormalization
+from flowkit_deflow.method.shifts.binned import BinnedShift
+from flowkit_deflow.method.shifts.brightness import BrightnessShift
+from flowkit_deflow.method.shifts.correlated import CorrelatedShift
+from flowkit_deflow.method.shifts.inferred import InferredShift
+from flowkit_deflow.method.shifts.shift import DomainShift
+from flowkit_deflow.method.shifts.uncorrelated import UncorrelatedShift
 from tests.flowkit_deflow.networks import NORMALIZATION, TINY, crops, move_shift, perturbed
 
 # Half a unit in the last place: what rounding a number of size 1 to this precision costs.
 ROUNDING = {torch.bfloat16: 2**-8, torch.float16: 2**-11}
 half = pytest.mark.parametrize("dtype", ROUNDING, ids=["bfloat16", "float16"])
 
-SHIFTS: list[Callable[[int], DomainShift]] = [CorrelatedShift, UncorrelatedShift, InferredShift]
+SHIFTS: list[Callable[[int], DomainShift]] = [
+    CorrelatedShift,
+    UncorrelatedShift,
+    InferredShift,
+    BinnedShift,
+    BrightnessShift,
+]
+
+
+# What the flow is conditioned on, at the resolution of the second level.
+H = torch.rand(2, 3, 2, 2, generator=torch.Generator().manual_seed(9))
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -57,21 +66,24 @@ class TestLatents:
         z, other = latents(0, dtype), latents(1, dtype)
         z32, other32 = tuple(level.float() for level in z), tuple(level.float() for level in other)
         for domain in Domain:
-            density = model.log_prob(z, domain)
+            density = model.log_prob(z, LatentLabel(domain, H))
             assert density.dtype == torch.float32
-            torch.testing.assert_close(density, single.log_prob(z32, domain))
-        torch.testing.assert_close(model.log_prob_pair(z, other), single.log_prob_pair(z32, other32))
+            torch.testing.assert_close(density, single.log_prob(z32, LatentLabel(domain, H)))
+        torch.testing.assert_close(model.log_prob_pair(z, other, H), single.log_prob_pair(z32, other32, H))
 
     def test_what_is_drawn_is_rounded_once(self, make: Callable[[int], DomainShift], dtype: torch.dtype) -> None:
         model, single = in_both(make, dtype)
         z, *noise = (latents(seed, dtype) for seed in range(3))
         z32, *noise32 = (tuple(level.float() for level in part) for part in (z, *noise))
         pairs = [
-            (model.restore(z, list(zip(*noise, strict=True))), single.restore(z32, list(zip(*noise32, strict=True)))),
-            (tuple(p.mean for p in model.posterior(z)), tuple(p.mean for p in single.posterior(z32))),
             (
-                tuple(s.shift(n) for s, n in zip(model.shifts, noise[0], strict=True)),
-                tuple(s.shift(n) for s, n in zip(single.shifts, noise32[0], strict=True)),
+                model.restore(z, list(zip(*noise, strict=True)), h=H),
+                single.restore(z32, list(zip(*noise32, strict=True)), h=H),
+            ),
+            (tuple(p.mean for p in model.posterior(z, H)), tuple(p.mean for p in single.posterior(z32, H))),
+            (
+                tuple(field.draw(n) for field, n in zip(model.fields(z, H), noise[0], strict=True)),
+                tuple(field.draw(n) for field, n in zip(single.fields(z32, H), noise32[0], strict=True)),
             ),
         ]
         for got, expected in pairs:

@@ -3,7 +3,8 @@ import torch
 from torch import Tensor
 
 from flowkit_deflow.method.latent_edits import Degrade, LatentEdit, Latents, Restore, Sample
-from flowkit_deflow.method.latents import CorrelatedShift, Domain, LatentModel
+from flowkit_deflow.method.latents import Domain, LatentModel
+from flowkit_deflow.method.shifts.correlated import CorrelatedShift
 from tests.flowkit_deflow.networks import move_shift
 
 SHAPES = ((6, 4, 4), (24, 2, 2))
@@ -38,8 +39,8 @@ def edits(latents: LatentModel, temperature: float = 1.0) -> list[LatentEdit]:
 def test_degrading_adds_the_shift(latents: LatentModel) -> None:
     (z, draw) = numbers(2)
     edited = Degrade(latents, 0.7).change(z, [draw], None)
-    for before, after, noise, shift in zip(z, edited, draw, latents.shifts, strict=True):
-        torch.testing.assert_close(after, before + 0.7 * shift.shift(noise))
+    for before, after, noise, field in zip(z, edited, draw, latents.fields(z, None), strict=True):
+        torch.testing.assert_close(after, before + 0.7 * field.draw(noise))
 
 
 def test_restoring_without_temperature_gives_the_posteriors_mean(latents: LatentModel) -> None:

@@ -8,14 +8,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
-from flowkit_deflow.method.latents import (
-    CorrelatedShift,
-    Domain,
-    DomainShift,
-    InferredShift,
-    LatentModel,
-    UncorrelatedShift,
-)
+from flowkit_deflow.method.latents import Domain, LatentLabel, LatentModel
+from flowkit_deflow.method.shifts.correlated import CorrelatedShift
+from flowkit_deflow.method.shifts.inferred import InferredShift
+from flowkit_deflow.method.shifts.shift import DomainShift
+from flowkit_deflow.method.shifts.uncorrelated import UncorrelatedShift
 from tests.flowkit_deflow.networks import move_shift
 
 # Float64 throughout; a few hundred summands of order 1 to 100.

@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torch.distributions import MultivariateNormal, Normal
+from torch.distributions import Normal
 
 from flowkit import Flow
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.images.noise import SeededNoise
 from flowkit_deflow.images.resize import bicubic_downsample
-from flowkit_deflow.method.latents import CorrelatedShift, Domain
+from flowkit_deflow.method.latents import Domain, LatentLabel
 from flowkit_deflow.method.model import DeFlow
+from flowkit_deflow.method.shifts.correlated import CorrelatedShift
 from flowkit_deflow.settings.schema import Architecture
 from flowkit_deflow.state_files import read_state, write_state
 from tests.flowkit_deflow.networks import NORMALIZATION, TINY, UNCONDITIONAL, crops, perturbed, photograph
@@ -26,8 +27,11 @@ EVERY = [
     NORMALIZED,
     replace(TINY, shift="uncorrelated", scale="sigmoid"),
     replace(TINY, shift="none", split_after=(), factor=8),
+    replace(TINY, shift="binned", shift_classes=(3, 2), normalization=NORMALIZATION),
+    replace(UNCONDITIONAL, shift="binned", shift_classes=(1, 1)),
+    replace(TINY, shift="brightness", coupling="additive"),
 ]
-NAMES = ["tiny", "unconditional", "normalized", "uncorrelated", "none"]
+NAMES = ["tiny", "unconditional", "normalized", "uncorrelated", "none", "binned", "pooled", "brightness"]
 every = pytest.mark.parametrize("architecture", EVERY, ids=NAMES)
 
 # Float32 there and back through the few layers of `tiny`, for values in [0, 1].
@@ -80,8 +84,8 @@ class TestDegrade:
         bound = model.bijector.bind(h)
         # The degraded image is a version of the clean one, in the clean one's colours.
         z_x, z_y = (bound(model.normalization.to_shared(images, Domain.CLEAN))[0] for images in (x, y))
-        for level, (before, after, shift) in enumerate(zip(z_x, z_y, model.latents.shifts, strict=True)):
-            u = shift.shift(noise(f"sample 0 draw 0 level {level}", before.shape).double())
+        for level, (before, after, field) in enumerate(zip(z_x, z_y, model.latents.fields(z_x, h), strict=True)):
+            u = field.draw(noise(f"sample 0 draw 0 level {level}", before.shape).double())
             torch.testing.assert_close(after - before, 0.1 * u.detach(), atol=1e-9, rtol=0)
 
     def test_results_are_images(self) -> None:
@@ -97,10 +101,11 @@ class TestDegrade:
         x, noise = grey(model), SeededNoise(0, "")
         three = model.degrade(x, 0.1, samples=3, noise=noise)
         assert 0 < three.min() < three.max() < 1
-        bound = model.bijector.bind(model.noisy_h(bicubic_downsample(x, 4), Domain.CLEAN, noise("h", (2, 3, 4, 4))))
-        (z, *_), _ = bound(x)
+        h = model.noisy_h(bicubic_downsample(x, 4), Domain.CLEAN, noise("h", (2, 3, 4, 4)))
+        bound = model.bijector.bind(h)
+        (z, *deeper), _ = bound(x)
         for s, y in enumerate(three):
-            u = model.latents.shifts[0].shift(noise(f"sample {s} draw 0 level 0", z.shape).double())
+            u = model.latents.fields((z, *deeper), h)[0].draw(noise(f"sample {s} draw 0 level 0", z.shape).double())
             torch.testing.assert_close(bound(y)[0][0], z + 0.1 * u, atol=1e-9, rtol=0)
 
 
@@ -184,9 +189,10 @@ class TestRestore:
         model = perturbed(architecture, dtype=torch.float64)
         y = grey(model)
         noise = Silence()
-        bound = model.bijector.bind(model.h(y, Domain.DEGRADED))
+        h = model.h(y, Domain.DEGRADED)
+        bound = model.bijector.bind(h)
         z, _ = bound(model.normalization.to_shared(y, Domain.DEGRADED))
-        expected, _ = bound.inverse(tuple(p.mean for p in model.latents.posterior(z)))
+        expected, _ = bound.inverse(tuple(p.mean for p in model.latents.posterior(z, h)))
         expected = expected.detach().clamp(0, 1)
         assert ((expected > 0) & (expected < 1)).double().mean() > 0.9
         torch.testing.assert_close(model.restore(y, 0.0, noise=noise), expected, atol=1e-9, rtol=0)
@@ -214,12 +220,11 @@ class TestSample:
     def test_without_temperature_it_decodes_the_mean(self, architecture: Architecture, domain: Domain) -> None:
         model = perturbed(architecture, dtype=torch.float64)
         images = grey(model)
-        bound = model.bijector.bind(model.h(images, domain))
-        shapes = model.bijector.output_shape((3, 16, 16))
-        z = tuple(
-            (shift.mean[:, None, None] * (domain is Domain.DEGRADED)).expand(2, *shape)
-            for shift, shape in zip(model.latents.shifts, shapes, strict=True)
-        )
+        h = model.h(images, domain)
+        bound = model.bijector.bind(h)
+        zeros = [torch.zeros(2, *shape).to(images) for shape in model.bijector.output_shape((3, 16, 16))]
+        fields = model.latents.fields(zeros, h)
+        z = tuple(zero + field.mean * (domain is Domain.DEGRADED) for zero, field in zip(zeros, fields, strict=True))
         expected = model.normalization.back(bound.inverse(z)[0], domain).clamp(0, 1)
         result = model.sample(images, domain, 0.0, noise=Silence())
         torch.testing.assert_close(result, expected.detach(), atol=1e-8, rtol=0)
@@ -274,7 +279,8 @@ class TestLogProb:
 
             jacobian = torch.autograd.functional.jacobian(flat, images[i : i + 1]).reshape(2 * (3 * side * side,))
             latents, _ = bound(model.normalization.to_shared(images[i : i + 1], own))
-            expected = model.latents.log_prob(latents, own)[0] + torch.linalg.slogdet(jacobian).logabsdet
+            label = LatentLabel(own, None if h is None else h[i : i + 1])
+            expected = model.latents.log_prob(latents, label)[0] + torch.linalg.slogdet(jacobian).logabsdet
             torch.testing.assert_close(value[i], expected, **DOUBLE)
 
     @pytest.mark.parametrize("architecture", EVERY[:2])
@@ -283,7 +289,7 @@ class TestLogProb:
         assert isinstance(model.flow, Flow)
         images, domains = crops(2, 16), torch.tensor([0, 1])
         h = model.h(images, domains)
-        assert torch.equal(model.log_prob(images, domains, h), model.flow.log_prob(images, h, domains))
+        assert torch.equal(model.log_prob(images, domains, h), model.flow.log_prob(images, h, LatentLabel(domains, h)))
 
     def test_h_is_made_with_noise_where_it_is_not_given(self) -> None:
         model, images = perturbed(NORMALIZED), crops(2, 16)
@@ -337,10 +343,15 @@ class TestLogProbPair:
         z_x, _ = bound(model.normalization.to_shared(x, Domain.CLEAN))
         z_y, expected = bound(model.normalization.to_shared(y, Domain.CLEAN))
         expected = expected + model.normalization.log_det(y, Domain.CLEAN)
-        for clean, degraded, shift in zip(z_x, z_y, model.latents.shifts, strict=True):
-            u = MultivariateNormal(shift.mean, shift.factor @ shift.factor.T)
-            expected = expected + u.log_prob((degraded - clean).flatten(2).mT).sum(1)
-        # Squaring M costs digits: its condition may be some hundreds.
+        for clean, degraded, field in zip(z_x, z_y, model.latents.fields(z_x, h), strict=True):
+            # M itself, column by column: squaring its condition number would cost half of the digits.
+            channels = clean.shape[1]
+            units = torch.eye(channels, dtype=clean.dtype)[:, None, :, None, None].expand(-1, *clean.shape)
+            factor = torch.stack([field.deviation(unit) for unit in units], 1).permute(0, 3, 4, 2, 1)
+            white = torch.linalg.solve(factor, (degraded - clean - field.mean).movedim(1, -1)[..., None])[..., 0]
+            densities = Normal(0, 1).log_prob(white).sum(-1) - torch.linalg.slogdet(factor).logabsdet
+            expected = expected + densities.sum((1, 2))
+        # The condition of M may be some hundreds.
         torch.testing.assert_close(value, expected, atol=1e-6, rtol=1e-6)
 
     def test_images_that_are_no_pairs_are_refused(self) -> None:

@@ -20,7 +20,7 @@ from torch import Tensor
 from flowkit import ActNorm
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.images.image_files import write_image
-from flowkit_deflow.method.latents import Domain, InferredShift
+from flowkit_deflow.method.latents import Domain
 from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.method.rrdb import RRDBEncoder
 from flowkit_deflow.settings.schema import Run

@@ -7,7 +7,8 @@ import torch
 from flowkit_deflow.evaluation.divergence import conditional_kl, kl_divergence
 from flowkit_deflow.evaluation.measurement import measure
 from flowkit_deflow.evaluation.pair import Pair
-from flowkit_deflow.evaluation.quantities.histogram import RESIDUAL_BINS, ResidualHistogram, shared_brightness
+from flowkit_deflow.evaluation.quantities.histogram import ResidualHistogram, shared_brightness
+from flowkit_deflow.evaluation.residual_bins import RESIDUAL_BINS
 from tests.flowkit_deflow.evaluation.residuals import SIDE, measured, white_noise
 
 

@@ -1,0 +1,153 @@
+"""A field whose Gaussians are blended from those of a few classes."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from flowkit.ops import at_least_float32, without_autocast
+from flowkit_deflow.method.shifts.field import ShiftField
+from flowkit_deflow.method.shifts.measure import MeasuredClasses
+
+__all__ = ["BlendedField"]
+
+# Places whose C x C matrices are in memory together: some 40 MB each for 48 channels.
+PLACES_AT_ONCE = 4096
+
+
+class BlendedField(ShiftField):
+    r"""At each place, means and square roots of ``K`` classes blended linearly by the place's weights.
+
+    .. math:: \mu_u = \sum_k w_k \mu_k, \qquad M = \sum_k w_k M_k, \qquad
+              m = \sum_k w_k m_k, \qquad A = \sum_k w_k A_k
+
+    Clean latents are not standard normal here but have the moments that were measured in the classes.
+
+    Args:
+        weights: ``B x K x H x W``, not negative, adding up to 1 at each place; ``B`` may be 1 for any batch.
+        classes: what was measured in the classes.
+
+    Examples:
+        >>> root = torch.tensor([1.0, 3.0]).reshape(2, 1, 1)
+        >>> classes = MeasuredClasses(torch.zeros(2, 1), root, torch.zeros(2, 1), torch.ones(2, 1, 1))
+        >>> field = BlendedField(torch.full((1, 2, 1, 1), 0.5), classes)
+        >>> field.draw(torch.ones(1, 1, 1, 1)).item()
+        2.0
+    """
+
+    def __init__(self, weights: Tensor, classes: MeasuredClasses) -> None:
+        self.classes = MeasuredClasses(*(at_least_float32(part) for part in classes))
+        self.weights = weights.to(self.classes.mean)
+
+    @property
+    def mean(self) -> Tensor:
+        """``B x C x H x W``."""
+        return self._mean(self.classes.mean)
+
+    @property
+    def clean_mean(self) -> Tensor:
+        """``B x C x H x W``."""
+        return self._mean(self.classes.clean_mean)
+
+    def deviation(self, noise: Tensor) -> Tensor:
+        """A product for each class, weighted."""
+        return self._blend(self.classes.root, noise)
+
+    def clean_deviation(self, noise: Tensor) -> Tensor:
+        """A product for each class, weighted."""
+        return self._blend(self.classes.clean_root, noise)
+
+    def gain(self, z: Tensor) -> Tensor:
+        r""":math:`A A^\top (A A^\top + M M^\top)^{-1} z`, by a Cholesky factor at each place."""
+
+        def at_places(weights: Tensor, columns: Tensor) -> Tensor:
+            clean, cholesky = self._clean_and_cholesky_of_sum(weights)
+            return (clean @ torch.cholesky_solve(columns[..., None], cholesky))[..., 0]
+
+        return _positions(self._in_parts(at_places, z), z)
+
+    def posterior_covariance(self) -> Tensor:
+        """``B x H x W x C x C``."""
+
+        def at_places(weights: Tensor, _: Tensor) -> Tensor:
+            clean, cholesky = self._clean_and_cholesky_of_sum(weights)
+            shift = _square(_at(weights, self.classes.root))
+            # A A^T (A A^T + M M^T)^-1 M M^T: no difference of almost equal matrices.
+            return clean @ torch.cholesky_solve(shift, cholesky)
+
+        batch, _, *size = self.weights.shape
+        return self._in_parts(at_places, self.weights).unflatten(0, (batch, *size))
+
+    def log_prob(self, z_degraded: Tensor) -> Tensor:
+        """By a Cholesky factor at each place."""
+
+        def at_places(weights: Tensor, columns: Tensor) -> Tensor:
+            shift = _square(_at(weights, self.classes.root))
+            eye = torch.eye(shift.shape[-1], dtype=shift.dtype, device=shift.device)
+            return _log_normal(columns, torch.linalg.cholesky(eye + shift))
+
+        return self._summed(at_places, z_degraded)
+
+    def log_prob_shift(self, shift: Tensor) -> Tensor:
+        """By a triangular factor at each place, which is found without squaring M's condition number."""
+
+        def at_places(weights: Tensor, columns: Tensor) -> Tensor:
+            upper = torch.linalg.qr(_at(weights, self.classes.root).mT).R
+            signs = upper.diagonal(dim1=-2, dim2=-1).sign()
+            return _log_normal(columns, (upper * signs[..., None]).mT)
+
+        return self._summed(at_places, shift)
+
+    def _mean(self, means: Tensor) -> Tensor:
+        return torch.einsum("bkhw,kc->bchw", self.weights, means)
+
+    def _blend(self, roots: Tensor, noise: Tensor) -> Tensor:
+        columns = noise.flatten(-2)
+        weights = self.weights.flatten(-2)
+        total = torch.zeros_like(columns)
+        for k, root in enumerate(roots):
+            total += weights[:, k : k + 1] * (root @ columns)
+        return total.unflatten(-1, noise.shape[-2:])
+
+    def _clean_and_cholesky_of_sum(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        clean = _square(_at(weights, self.classes.clean_root))
+        return clean, torch.linalg.cholesky(clean + _square(_at(weights, self.classes.root)))
+
+    def _summed(self, log_prob: Callable[[Tensor, Tensor], Tensor], values: Tensor) -> Tensor:
+        with without_autocast(values.device):
+            deviations = at_least_float32(values) - self.mean
+            return self._in_parts(log_prob, deviations).reshape(len(values), -1).sum(1)
+
+    def _in_parts(self, function: Callable[[Tensor, Tensor], Tensor], values: Tensor) -> Tensor:
+        """The function of every place's weights ``P x K`` and values ``P x C``, for some thousand places at a time."""
+        weights = self.weights.expand(len(values), -1, -1, -1)
+        parts = zip(_rows(weights).split(PLACES_AT_ONCE), _rows(values).split(PLACES_AT_ONCE), strict=True)
+        return torch.cat([function(*part) for part in parts])
+
+
+def _rows(values: Tensor) -> Tensor:
+    """``B x C x H x W`` to ``BHW x C``."""
+    return values.movedim(1, -1).flatten(0, -2)
+
+
+def _positions(rows: Tensor, like: Tensor) -> Tensor:
+    """``BHW x C`` to ``B x C x H x W``."""
+    batch, _, *size = like.shape
+    return rows.unflatten(0, (batch, *size)).movedim(-1, 1)
+
+
+def _at(weights: Tensor, roots: Tensor) -> Tensor:
+    """Blended roots, ``P x C x C``."""
+    return (weights @ roots.flatten(1)).unflatten(-1, roots.shape[1:])
+
+
+def _square(root: Tensor) -> Tensor:
+    return root @ root.mT
+
+
+def _log_normal(deviations: Tensor, cholesky: Tensor) -> Tensor:
+    """Log-density of normals ``P x C`` with one Cholesky factor each."""
+    white = torch.linalg.solve_triangular(cholesky, deviations[..., None], upper=False)[..., 0]
+    log_det = cholesky.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+    return -0.5 * white.square().sum(-1) - log_det - 0.5 * deviations.shape[-1] * math.log(2 * math.pi)

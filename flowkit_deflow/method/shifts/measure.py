@@ -1,0 +1,82 @@
+"""How the shift is estimated from the latents of unpaired images."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from flowkit_deflow.method.shifts.moments import ClassMoments, Moments
+
+__all__ = ["MeasuredClasses", "measure", "symmetric_root"]
+
+# A class has its own covariance if it has at least this many places for each channel, in either domain.
+PLACES_PER_CHANNEL = 10
+
+# Directions of the latents that vary less than this count as varying by it: matrices stay invertible.
+SMALLEST_STD = 1e-3
+
+
+class MeasuredClasses(NamedTuple):
+    """The shift, and the clean latents, in each of ``K`` classes of places.
+
+    Attributes:
+        mean: of the shift, ``K x C``.
+        root: symmetric square root of the shift's covariance, ``K x C x C``.
+        clean_mean: of the clean latents, ``K x C``.
+        clean_root: symmetric square root of their covariance, ``K x C x C``.
+    """
+
+    mean: Tensor
+    root: Tensor
+    clean_mean: Tensor
+    clean_root: Tensor
+
+
+def measure(clean: ClassMoments, degraded: ClassMoments, trained_mean: Tensor) -> MeasuredClasses:
+    r"""Estimate the shift of every class from unpaired latents.
+
+    .. math:: \Sigma_u(c) = \left(\operatorname{Cov}[z_y \mid c] - \operatorname{Cov}[z_x \mid c]\right)_+
+
+    the positive part by eigenvalues. For a flow that is linear near the data, decoding then gives every class the
+    variance of its degradation, whatever the flow's own scale is there. A class with too few places takes the
+    measurement of all places together.
+
+    The mean is the trained one in every class: the two domains show different motifs, and the difference of their
+    means tells more of these than of the degradation.
+
+    Args:
+        clean: sums over the clean images' latents.
+        degraded: sums over the degraded images' latents, in the same classes.
+        trained_mean: mean of the shift that training has found, ``C``.
+
+    Returns:
+        The measurement, in float64.
+
+    Examples:
+        >>> clean, degraded = ClassMoments(1, 1), ClassMoments(1, 1)
+        >>> ones = torch.ones(1, 1, 1, 20)
+        >>> clean.add(torch.arange(20.0).reshape(ones.shape) % 2, ones)
+        >>> degraded.add(5 * (torch.arange(20.0).reshape(ones.shape) % 2), ones)
+        >>> round(measure(clean, degraded, torch.zeros(1)).root.square().item(), 6)
+        6.0
+    """
+    least = PLACES_PER_CHANNEL * clean.sum.shape[1]
+    x: Moments = clean.with_pooled_below(least, degraded)
+    y: Moments = degraded.with_pooled_below(least, clean)
+    return MeasuredClasses(
+        trained_mean.detach().cpu().double().expand_as(x.mean),
+        symmetric_root(y.covariance - x.covariance),
+        x.mean,
+        symmetric_root(x.covariance),
+    )
+
+
+def symmetric_root(covariance: Tensor) -> Tensor:
+    """The symmetric square root of the positive part of symmetric matrices ``... x C x C``, at least 0.001.
+
+    Examples:
+        >>> symmetric_root(torch.tensor([[4.0, 0.0], [0.0, -1.0]])).diagonal().tolist()
+        [2.0, 0.001...]
+    """
+    values, vectors = torch.linalg.eigh(covariance)
+    return vectors * values.clamp_min(SMALLEST_STD**2).sqrt()[..., None, :] @ vectors.mT
