@@ -19,10 +19,12 @@ from flowkit_deflow.settings.schema import Run
 from flowkit_deflow.training.activations import ACTIVATIONS
 from flowkit_deflow.training.checkpoint_io import last_checkpoint
 from flowkit_deflow.training.data import Batch, UnpairedCrops
-from flowkit_deflow.training.inputs import inputs
+from flowkit_deflow.training.inputs import network_inputs
 from flowkit_deflow.training.loader import load
 from flowkit_deflow.training.micro_batches import mean_in_parts
+from flowkit_deflow.training.schedules import SCHEDULES
 from flowkit_deflow.training.shift_inference import BATCHES, infer_shifts
+from flowkit_deflow.training.weight_average import moving_average
 
 __all__ = ["DeFlowTraining"]
 
@@ -46,6 +48,15 @@ class DeFlowTraining(pl.LightningModule):
         self.skipped_in_a_row = 0
         self.problems: list[str] = []
         use_activations(model.bijector, ACTIVATIONS[run.training.activations])
+        self.average = moving_average(model, run.training.ema) if run.training.ema else None
+
+    @property
+    def judged(self) -> DeFlow:
+        """The model that is looked at and written: the averaged one, where weights are averaged."""
+        if self.average is None:
+            return self.model
+        assert isinstance(self.average.module, DeFlow)
+        return self.average.module
 
     def crops(self) -> UnpairedCrops:
         """The training data of this process."""
@@ -69,7 +80,7 @@ class DeFlowTraining(pl.LightningModule):
         if all(bool(value) for key, value in self.model.state_dict().items() if key.endswith("initialized")):
             return
         batches = list(self._whole_batches(INITIALIZATION_BATCHES))
-        made = [inputs(self.model, batch) for batch in batches]
+        made = [network_inputs(self.model, batch) for batch in batches]
         images, domain = torch.cat([i[0] for i in made]), torch.cat([batch["domain"] for batch in batches])
         h = None if made[0][1] is None else torch.cat([i[1] for i in made if i[1] is not None])
         self.model.initialize(images, domain, h)
@@ -80,7 +91,7 @@ class DeFlowTraining(pl.LightningModule):
             raise batch
         for problem in batch["problems"]:
             self.leave_out(problem)
-        images, h = inputs(self.model, batch)
+        images, h = network_inputs(self.model, batch)
         domain = batch["domain"]
 
         def code_length(part: slice) -> Tensor:
@@ -119,7 +130,9 @@ class DeFlowTraining(pl.LightningModule):
         self.log("skipped_steps", float(self.skipped))
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Stop once too many steps in a row were skipped."""
+        """Take the weights into their average; stop once too many steps in a row were skipped."""
+        if self.average is not None:
+            self.average.update_parameters(self.model)
         if self.skipped_in_a_row >= self.run.training.max_skipped:
             path = self.last_checkpoint
             self.trainer.save_checkpoint(path)
@@ -158,8 +171,9 @@ class DeFlowTraining(pl.LightningModule):
             self.leave_out(problem)
 
     def configure_optimizers(self) -> Any:
-        """Adam; the learning rate rises, then is halved at given fractions; the encoder may start later."""
+        """Adam; the learning rate rises, then falls by the schedule; the encoder may start later."""
         training = self.run.training
+        schedule = SCHEDULES[training.schedule]
         encoder = {id(p) for m in self.model.modules() if isinstance(m, RRDBEncoder) for p in m.parameters()}
         shift = {id(p) for p in self.model.latents.parameters()}
         parameters = [p for p in self.model.parameters() if p.requires_grad]
@@ -177,8 +191,7 @@ class DeFlowTraining(pl.LightningModule):
         def factor_at(step: int, *, delay: float) -> float:
             if step < delay * training.steps:
                 return 0.0
-            halvings = sum(step >= fraction * training.steps for fraction in training.halve_at)
-            return min(1.0, (step + 1) / max(training.warmup, 1)) * 0.5**halvings
+            return min(1.0, (step + 1) / max(training.warmup, 1)) * schedule(step, training)
 
         schedules: list[Callable[[int], float]] = [partial(factor_at, delay=delay) for _, _, delay in groups]
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedules)

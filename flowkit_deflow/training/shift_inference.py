@@ -10,7 +10,7 @@ from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.method.shifts.measured import MeasuredShift
 from flowkit_deflow.method.shifts.moments import ClassMoments
 from flowkit_deflow.training.data import Batch
-from flowkit_deflow.training.inputs import inputs
+from flowkit_deflow.training.inputs import network_inputs
 
 __all__ = ["BATCHES", "infer_shifts"]
 
@@ -34,7 +34,7 @@ def infer_shifts(model: DeFlow, batches: Callable[[], Iterable[Batch]]) -> None:
     _lay_out_classes(model, shifts, batches())
     sums = {i: {domain: ClassMoments(s.classes, s.channels) for domain in Domain} for i, s in shifts.items()}
     for batch in batches():
-        images, h = inputs(model, batch)
+        images, h = network_inputs(model, batch)
         domains = batch["domain"].to(images.device)
         z, _ = model.bijector(model.normalization.to_shared(images, domains), h)
         for i, shift in shifts.items():
@@ -52,7 +52,7 @@ def _lay_out_classes(model: DeFlow, shifts: dict[int, MeasuredShift], batches: I
         return
     seen: dict[int, list[Tensor]] = {i: [] for i in several}
     for batch in batches:
-        images, h = inputs(model, batch)
+        images, h = network_inputs(model, batch)
         shapes = model.bijector.output_shape(tuple(images.shape[1:]))
         for i, shift in several.items():
             features = shift.place_features(h, shapes[i][-2:])

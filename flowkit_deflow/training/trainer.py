@@ -15,14 +15,16 @@ from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import write_text
 from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.method.rrdb import RRDBEncoder
-from flowkit_deflow.settings.schema import Run
+from flowkit_deflow.settings.schema import Run, Training
 from flowkit_deflow.settings.text import read_run, to_dict, to_yaml
 from flowkit_deflow.state_files import read_state
-from flowkit_deflow.training.checkpoint_io import AtomicCheckpointIO, last_checkpoint
+from flowkit_deflow.training.checkpoint_io import AtomicCheckpointIO, best_checkpoint, last_checkpoint, model_of_run
 from flowkit_deflow.training.data import UnpairedCrops, measure_normalization
 from flowkit_deflow.training.interrupt import StopBetweenSteps
 from flowkit_deflow.training.lightning_module import DeFlowTraining
+from flowkit_deflow.training.monitoring import Monitoring
 from flowkit_deflow.training.sample_images import SampleImages
+from flowkit_deflow.training.selection import SELECTIONS
 from flowkit_deflow.weights.rrdb_weights import load_rrdb
 
 __all__ = ["train"]
@@ -34,7 +36,8 @@ def train(
     """Train a model, or go on with a run that was stopped.
 
     ``out`` holds ``run.yaml`` (the settings), ``checkpoints/last.ckpt``, ``log/`` (TensorBoard) and in the end
-    ``model/``, which :meth:`DeFlow.from_pretrained` reads.
+    ``model/``, which :meth:`DeFlow.from_pretrained` reads. Where images are held out, ``monitors.csv`` and the log have
+    what they showed, and ``checkpoints/best.ckpt`` is kept if ``training.select`` names a figure: the model is from it.
 
     Args:
         run: the settings.
@@ -52,8 +55,8 @@ def train(
     pl.seed_everything(training.seed, verbose=False)
     # Whatever can be wrong with the settings is found out before anything is written.
     stop = StopBetweenSteps()
-    trainer = _trainer(run, out, progress, [stop, *callbacks])
     crops = UnpairedCrops(run.data, run.architecture, training.batch, training.seed)
+    trainer = _trainer(run, out, progress, [stop, *_monitoring(crops, training, out), *callbacks])
     complete = _recorded(run, out) or _measured(run, crops)
     model = DeFlow(complete.architecture)
     if training.encoder_weights is not None:
@@ -75,11 +78,21 @@ def train(
     except SystemExit:
         # Lightning's answer to Ctrl-C: the caller is to know what happened.
         raise KeyboardInterrupt from None
+    if trainer.global_step % training.checkpoint_every:
+        trainer.save_checkpoint(last)
+    best = best_checkpoint(out)
+    model.load_state_dict((model_of_run(best) if best.exists() else module.judged).state_dict())
     module.infer_shifts()
     model = model.cpu().eval()
     if trainer.is_global_zero:
         model.save_pretrained(out / "model")
     return model, module.problems
+
+
+def _monitoring(crops: UnpairedCrops, training: Training, out: Path) -> list[Callback]:
+    """Looks at the held-out images, where there are some of both domains."""
+    held_out = crops.from_held_out()
+    return [] if held_out is None else [Monitoring(out, held_out, training.monitor_every, SELECTIONS[training.select])]
 
 
 def _trainer(run: Run, out: Path, progress: bool, callbacks: Iterable[Callback]) -> pl.Trainer:

@@ -96,7 +96,7 @@ class Spoil(Callback):
 
 class TestResults:
     def test_the_runs_folder(self, trained: Path, tiny: Settings) -> None:
-        assert {path.name for path in trained.iterdir()} == {"run.yaml", "checkpoints", "log", "model"}
+        assert {path.name for path in trained.iterdir()} == {"run.yaml", "checkpoints", "log", "model", "monitors.csv"}
         assert [path.name for path in (trained / "checkpoints").iterdir()] == ["last.ckpt"]
         assert (trained / "run.yaml").read_text() == to_yaml(tiny())
         model = DeFlow.from_pretrained(trained / "model")
