@@ -80,9 +80,9 @@ class DeFlowTraining(pl.LightningModule):
         if all(bool(value) for key, value in self.model.state_dict().items() if key.endswith("initialized")):
             return
         batches = list(self._whole_batches(INITIALIZATION_BATCHES))
-        inputs = [network_inputs(self.model, batch) for batch in batches]
-        images, domain = torch.cat([i[0] for i in inputs]), torch.cat([batch["domain"] for batch in batches])
-        h = None if inputs[0][1] is None else torch.cat([i[1] for i in inputs if i[1] is not None])
+        made = [network_inputs(self.model, batch) for batch in batches]
+        images, domain = torch.cat([i[0] for i in made]), torch.cat([batch["domain"] for batch in batches])
+        h = None if made[0][1] is None else torch.cat([i[1] for i in made if i[1] is not None])
         self.model.initialize(images, domain, h)
 
     def training_step(self, batch: Batch | UserError, batch_idx: int) -> Tensor:

@@ -2,7 +2,6 @@
 
 import math
 
-import torch
 from torch import Tensor
 
 from flowkit.ops import at_least_float32, without_autocast
