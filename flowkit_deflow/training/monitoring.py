@@ -8,10 +8,13 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
 from flowkit_deflow.method.latents import Domain
+from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.training.checkpoint_io import best_checkpoint, monitored_steps
 from flowkit_deflow.training.data import UnpairedCrops
 from flowkit_deflow.training.monitors.held_out_crops import Crops, held_out_crops
 from flowkit_deflow.training.monitors.history import History
+from flowkit_deflow.training.monitors.noise_in_h import measure_noise_in_h
+from flowkit_deflow.training.monitors.roughness import ROUGHNESS
 from flowkit_deflow.training.monitors.snapshot import Snapshot
 from flowkit_deflow.training.monitors.table import MONITORS
 from flowkit_deflow.training.selection import Selection, improves
@@ -56,6 +59,18 @@ class Monitoring(Callback):
         """After the last step, whatever its number."""
         if self.looked_at != trainer.global_step:
             self._look(trainer, module)
+
+    def finish(self, model: DeFlow, crops: UnpairedCrops) -> None:
+        """Note what only the finished model shows, whose shift may have been measured after the last step.
+
+        Args:
+            model: the finished model.
+            crops: the data that it was trained on.
+        """
+        snapshot = Snapshot(model, held_out_crops(self.crops, model))
+        self.history.complete(ROUGHNESS.measure(snapshot))
+        self.history.complete(measure_noise_in_h(crops, model.config))
+        self.history.write(monitored_steps(self.out))
 
     def state_dict(self) -> dict[str, Any]:
         """What goes into the checkpoints."""

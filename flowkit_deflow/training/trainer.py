@@ -56,7 +56,8 @@ def train(
     # Whatever can be wrong with the settings is found out before anything is written.
     stop = StopBetweenSteps()
     crops = UnpairedCrops(run.data, run.architecture, training.batch, training.seed)
-    trainer = _trainer(run, out, progress, [stop, *_monitoring(crops, training, out), *callbacks])
+    monitoring = _monitoring(crops, training, out)
+    trainer = _trainer(run, out, progress, [stop, *monitoring, *callbacks])
     complete = _recorded(run, out) or _measured(run, crops)
     model = DeFlow(complete.architecture)
     if training.encoder_weights is not None:
@@ -78,6 +79,9 @@ def train(
     except SystemExit:
         # Lightning's answer to Ctrl-C: the caller is to know what happened.
         raise KeyboardInterrupt from None
+    for looks in monitoring:
+        # Lightning tells of no end where a run that had made all its steps goes on.
+        looks.on_train_end(trainer, module)
     if trainer.global_step % training.checkpoint_every:
         trainer.save_checkpoint(last)
     best = best_checkpoint(out)
@@ -85,11 +89,13 @@ def train(
     module.infer_shifts()
     model = model.cpu().eval()
     if trainer.is_global_zero:
+        for looks in monitoring:
+            looks.finish(model, crops)
         model.save_pretrained(out / "model")
     return model, module.problems
 
 
-def _monitoring(crops: UnpairedCrops, training: Training, out: Path) -> list[Callback]:
+def _monitoring(crops: UnpairedCrops, training: Training, out: Path) -> list[Monitoring]:
     """Looks at the held-out images, where there are some of both domains."""
     held_out = crops.from_held_out()
     return [] if held_out is None else [Monitoring(out, held_out, training.monitor_every, SELECTIONS[training.select])]

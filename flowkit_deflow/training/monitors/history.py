@@ -48,6 +48,11 @@ class History:
         """Note what was measured after a step."""
         self.rows.append(Row(step, dict(scalars)))
 
+    def complete(self, scalars: Scalars) -> None:
+        """Note what else was measured after the last step."""
+        step, known = self.rows.pop()
+        self.rows.append(Row(step, {**known, **scalars}))
+
     @property
     def steps(self) -> int:
         """The step that was measured last; 0 before any."""

@@ -25,7 +25,7 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class Monitor:
-    """A quantity of a model in training, measured on held-out images without pairs.
+    """A quantity of a model, measured on held-out images without pairs.
 
     Attributes:
         title: its name, in words.
