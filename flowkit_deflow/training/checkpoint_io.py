@@ -13,7 +13,7 @@ from flowkit_deflow.model_folder import load_exactly
 from flowkit_deflow.settings.text import read_run
 from flowkit_deflow.state_files import pickled, unpickled
 
-__all__ = ["AtomicCheckpointIO", "best_checkpoint", "last_checkpoint", "model_of_run", "monitored_steps"]
+__all__ = ["AtomicCheckpointIO", "best_checkpoint", "last_checkpoint", "model_of_run", "monitored_steps", "steps_of"]
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -57,6 +57,15 @@ def model_of_run(checkpoint: Path) -> DeFlow:
     judged = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
     load_exactly(model, judged, str(checkpoint))
     return model.eval()
+
+
+def steps_of(checkpoint: Path) -> int:
+    """How many optimiser steps a checkpoint's run had made.
+
+    Raises:
+        UserError: the checkpoint cannot be read.
+    """
+    return int(AtomicCheckpointIO().load_checkpoint(checkpoint)["global_step"])
 
 
 def best_checkpoint(run: Path) -> Path:

@@ -30,6 +30,9 @@ def train(
     """Train a model from two unrelated folders of images."""
     from flowkit_deflow.settings.presets import preset as named
     from flowkit_deflow.settings.text import assignments, override, read_run
+    from flowkit_deflow.training.checkpoint_io import monitored_steps
+    from flowkit_deflow.training.monitors.history import History
+    from flowkit_deflow.training.monitors.table import findings
     from flowkit_deflow.training.trainer import train as run_training
 
     if config is not None and preset is not None:
@@ -44,5 +47,9 @@ def train(
     }
     run = override(run, [*assignments(given), *(set_ or [])])
     _, problems = run_training(run, out)
+    for title, finding in findings(History.read(monitored_steps(out)), read_run(out / "run.yaml")):
+        if finding.advice:
+            typer.echo(f"{title}: {finding.measured}; {finding.advice}")
     typer.echo(f"The model is in {out / 'model'}; scalars and sample images: tensorboard --logdir {out / 'log'}")
+    typer.echo(f"How the training went, and what the model makes of images held out: deflow report {out}")
     report_problems(problems)

@@ -23,7 +23,7 @@ SEEN = 0.5
 
 
 def measure_noise_in_h(crops: UnpairedCrops, architecture: Architecture) -> Scalars:
-    """Standard deviation in grey levels of the noise at flat places, of what survives in h, and of the noise added to h.
+    """Standard deviations, in grey levels: noise at flat places, what of it survives in h, the noise added to h.
 
     Args:
         crops: gives the images of both domains; those that the model is trained on may be measured.
