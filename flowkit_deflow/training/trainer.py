@@ -22,6 +22,7 @@ from flowkit_deflow.training.checkpoint_io import AtomicCheckpointIO, last_check
 from flowkit_deflow.training.data import UnpairedCrops, measure_normalization
 from flowkit_deflow.training.interrupt import StopBetweenSteps
 from flowkit_deflow.training.lightning_module import DeFlowTraining
+from flowkit_deflow.training.paired_crops import crops_of
 from flowkit_deflow.training.sample_images import SampleImages
 from flowkit_deflow.weights.rrdb_weights import load_rrdb
 
@@ -53,7 +54,7 @@ def train(
     # Whatever can be wrong with the settings is found out before anything is written.
     stop = StopBetweenSteps()
     trainer = _trainer(run, out, progress, [stop, *callbacks])
-    crops = UnpairedCrops(run.data, run.architecture, training.batch, training.seed)
+    crops = crops_of(run.data, run.architecture, training.batch, training.seed)
     complete = _recorded(run, out) or _measured(run, crops)
     model = DeFlow(complete.architecture)
     if training.encoder_weights is not None:
