@@ -25,7 +25,7 @@ def pairs(photos: Photos, tmp_path_factory: pytest.TempPathFactory) -> Photos:
         image = (read_image(file) * 255).round()
         for folder, factor in ((folders.clean, 1.0), (folders.noisy, 0.75)):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            write_image(factor * image / 255, folder / name)
+            write_image(folder / name, factor * image / 255)
     return folders
 
 
@@ -103,12 +103,12 @@ class TestProblems:
         assert [len(files) for files in crops(paired(tiny, folders)).files.values()] == [1, 1]
 
     def test_another_format_is_a_partner_too(self, tiny: Settings, folders: Photos) -> None:
-        write_image(read_image(folders.noisy / "coffee_0.png"), folders.noisy / "coffee_0.bmp")
+        write_image(folders.noisy / "coffee_0.bmp", read_image(folders.noisy / "coffee_0.png"))
         (folders.noisy / "coffee_0.png").unlink()
         assert len(crops(paired(tiny, folders)).files[Domain.CLEAN]) == 2
 
     def test_sizes_that_differ_are_named(self, tiny: Settings, folders: Photos) -> None:
-        write_image(read_image(folders.noisy / "coffee_0.png")[..., 1:], folders.noisy / "coffee_0.png")
+        write_image(folders.noisy / "coffee_0.png", read_image(folders.noisy / "coffee_0.png")[..., 1:])
         with pytest.raises(UserError, match=r"coffee_0\.png has 56 x 40 pixels, its partner .* 55 x 40"):
             crops(paired(tiny, folders))
 

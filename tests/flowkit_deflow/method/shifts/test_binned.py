@@ -84,12 +84,12 @@ class TestAfter:
     def test_the_noise_follows_the_brightness(self) -> None:
         shift, h = measured((6, 2)), scenes(200, 50)
         u = shift.at(h, SIZE).draw(normal(200, CHANNELS, *SIZE, seed=3))
-        # Column by column from dark to bright: the deviation drawn against the true one, 4,800 numbers each (1 %), the
-        # interpolation between six classes on top.
-        drawn = u.std((0, 1, 2))
-        true = deviation_at(h).square().mean((0, 1, 2)).sqrt()
+        # Column by column from dark to bright, without the outermost, whose 3 x 3 places lie to one side: the deviation
+        # drawn against the true one, 4,800 numbers each (1 %), the interpolation between six classes on top.
+        drawn = u.std((0, 1, 2))[1:-1]
+        true = deviation_at(h).square().mean((0, 1, 2)).sqrt()[1:-1]
         torch.testing.assert_close(drawn, true, atol=0, rtol=0.08)
-        assert true.max() > 3 * true.min()
+        assert true.max() > 2 * true.min()
 
     def test_pooled_it_cannot(self) -> None:
         shift = measured((1, 1))

@@ -34,6 +34,12 @@ every = pytest.mark.parametrize("make", KINDS, ids=["correlated", "uncorrelated"
 BATCH, SIZE = 2, (4, 3)
 
 
+def drawn(test: Callable[..., None]) -> Callable[..., None]:
+    """The test for every kind of field, with 20 draws of the number of channels and of everything else."""
+    with_values = given(channels=st.integers(1, 4), seed=st.integers(0, 1000))(test)
+    return every(settings(deadline=None, max_examples=20)(with_values))
+
+
 class Dense(NamedTuple):
     """The Gaussians of a field at every place: means ``B x H x W x C`` and matrices ``B x H x W x C x C``."""
 
@@ -90,10 +96,8 @@ def dense(field: ShiftField, channels: int) -> Dense:
     )
 
 
-@every
-@settings(deadline=None, max_examples=20)
-@given(channels=st.integers(1, 4), seed=st.integers(0, 1000))
-class TestDensities:
+class TestGaussians:
+    @drawn
     def test_degraded_latents(self, make: Callable[[int], DomainShift], channels: int, seed: int) -> None:
         field = field_of(make, channels, seed)
         gaussians = dense(field, channels)
@@ -102,6 +106,7 @@ class TestDensities:
         expected = MultivariateNormal(gaussians.mean, covariance).log_prob(rows(z)).sum((1, 2))
         torch.testing.assert_close(field.log_prob(z), expected, **TOLERANCE)
 
+    @drawn
     def test_the_shift_itself(self, make: Callable[[int], DomainShift], channels: int, seed: int) -> None:
         field = field_of(make, channels, seed)
         gaussians = dense(field, channels)
@@ -112,6 +117,7 @@ class TestDensities:
         expected = standard.log_prob(white) - torch.linalg.slogdet(gaussians.factor).logabsdet
         torch.testing.assert_close(field.log_prob_shift(u), expected.sum((1, 2)), atol=1e-5, rtol=1e-5)
 
+    @drawn
     def test_posterior(self, make: Callable[[int], DomainShift], channels: int, seed: int) -> None:
         field = field_of(make, channels, seed)
         gaussians = dense(field, channels)
@@ -125,6 +131,7 @@ class TestDensities:
         covariance = posterior.covariance.expand(BATCH, *SIZE, channels, channels)
         torch.testing.assert_close(covariance, x - gain @ x, **TOLERANCE)
 
+    @drawn
     def test_draws(self, make: Callable[[int], DomainShift], channels: int, seed: int) -> None:
         field = field_of(make, channels, seed)
         gaussians = dense(field, channels)
