@@ -166,6 +166,7 @@ class Data:
         flip: mirror crops at random.
         kernels: folder of blur kernels, one of which is applied to each clean image; ``None``: no blur.
         normalize: measure channel statistics of both domains before training and bring X to the colours of Y.
+        pairs: images of the same name in ``clean`` and ``degraded`` show the same: train by eq. 5 on both together.
         strict: stop at the first unreadable image, instead of going on without it.
 
     Raises:
@@ -186,6 +187,7 @@ class Data:
     flip: bool = True
     kernels: str | None = None
     normalize: bool = False
+    pairs: bool = False
     strict: bool = False
 
     def __post_init__(self) -> None:
@@ -195,6 +197,12 @@ class Data:
             raise ValueError(f"clean_downsample is {self.clean_downsample}; expected factors of at least 1, like [4]")
         if not 0 <= self.held_out < 1:
             raise ValueError(f"held_out is {self.held_out}; expected a share from 0 to below 1, like 0.15")
+        if self.pairs and (self.clean_downsample != (1,) or self.kernels is not None or self.normalize):
+            raise ValueError(
+                f"pairs is true, clean_downsample {self.clean_downsample}, kernels {self.kernels} and normalize "
+                f"{self.normalize}; the images of a pair are taken as they are: set clean_downsample to [1], kernels "
+                "to null and normalize to false"
+            )
 
 
 @dataclass(frozen=True)

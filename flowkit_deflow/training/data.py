@@ -170,7 +170,7 @@ class UnpairedCrops(Dataset[Batch]):
         domains = [Domain.CLEAN if number % 2 == 0 else Domain.DEGRADED for number in numbers]
         problems: list[str] = []
         items = [
-            self._crop(domain, seeded_generator(self.seed, "crop", step, number), problems)
+            self._crop(domain, self._generator(step, number), problems)
             for number, domain in zip(numbers, domains, strict=True)
         ]
         return Batch(
@@ -181,6 +181,10 @@ class UnpairedCrops(Dataset[Batch]):
             dequantization=torch.stack([item.dequantization for item in items]),
             problems=problems,
         )
+
+    def _generator(self, step: int, number: int) -> torch.Generator:
+        """Decides everything about a crop."""
+        return seeded_generator(self.seed, "crop", step, number)
 
     def _crop(self, domain: Domain, generator: torch.Generator, problems: list[str]) -> _Item:
         image = self._image(domain, generator, problems)
@@ -206,7 +210,7 @@ class UnpairedCrops(Dataset[Batch]):
         for turn in range(len(files)):
             file = files[(first + turn) % len(files)]
             try:
-                image = self._cache.get((file, factor, kernel), lambda f=file: self._prepared(f, factor, kernel))  # type: ignore[misc]
+                image = self._cached(file, factor, kernel)
             except ImageError as error:
                 if self.data.strict:
                     raise
@@ -215,6 +219,9 @@ class UnpairedCrops(Dataset[Batch]):
             if min(image.shape[-2:]) >= self.data.crop:
                 return image
         raise UserError(f"no {domain.name.lower()} image can be read any more, the last was {file}; check the folder")
+
+    def _cached(self, file: Path, factor: int, kernel: int | None) -> Tensor:
+        return self._cache.get((file, factor, kernel), lambda: self._prepared(file, factor, kernel))
 
     def _prepared(self, file: Path, factor: int, kernel: int | None) -> Tensor:
         image = bicubic_downsample(read_image(file), factor).clamp(0, 1)

@@ -23,6 +23,7 @@ from flowkit_deflow.training.data import UnpairedCrops, measure_normalization
 from flowkit_deflow.training.interrupt import StopBetweenSteps
 from flowkit_deflow.training.lightning_module import DeFlowTraining
 from flowkit_deflow.training.monitoring import Monitoring
+from flowkit_deflow.training.paired_crops import crops_of
 from flowkit_deflow.training.sample_images import SampleImages
 from flowkit_deflow.training.selection import SELECTIONS
 from flowkit_deflow.weights.rrdb_weights import load_rrdb
@@ -55,7 +56,7 @@ def train(
     pl.seed_everything(training.seed, verbose=False)
     # Whatever can be wrong with the settings is found out before anything is written.
     stop = StopBetweenSteps()
-    crops = UnpairedCrops(run.data, run.architecture, training.batch, training.seed)
+    crops = crops_of(run.data, run.architecture, training.batch, training.seed)
     monitoring = _monitoring(crops, training, out)
     trainer = _trainer(run, out, progress, [stop, *monitoring, *callbacks])
     complete = _recorded(run, out) or _measured(run, crops)
