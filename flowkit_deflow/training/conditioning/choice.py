@@ -10,6 +10,7 @@ from flowkit_deflow.images.flat_patches import FlatPatchNoise, measure_flat_patc
 from flowkit_deflow.images.noise import seeded_generator
 from flowkit_deflow.images.resize import bicubic_downsample
 from flowkit_deflow.training.conditioning.domain_classifier import FOLDS, DomainAUC, classify_domain
+from flowkit_deflow.training.conditioning.linear_deflow import LinearDeFlow
 from flowkit_deflow.training.conditioning.rehearsal import Trial, rehearse
 
 __all__ = ["FACTORS", "H_NOISES", "Conditioning", "choose_conditioning"]
@@ -20,7 +21,12 @@ H_NOISES = (0.03, 0.06, 0.12)
 PAPER = (4, 0.03)
 FAINTEST = 0.7 / 255  # standard deviation at flat places; 8-bit rounding alone has 0.3 grey levels
 FEWEST_IMAGES = 2 * FOLDS
-WITHIN = 1.1  # of the best divergence: a difference that other scenes would turn around
+# What is this near to the least divergence is as good: other scenes would turn the order around.
+NEAR_SHARE = 1.1
+NEAR_NATS = 0.005  # a standard deviation off by 7 % has so many
+# The h whose linear DeFlow says how strong the noise is on the whole: at flat places alone it can be half as strong.
+LEVEL = (4, 0.06)
+LARGEST_SCALE = 4.0
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,8 @@ class Conditioning:
         factor: h is the image downsampled by this.
         h_noise: standard deviation of the noise that is added to h.
         noise_std: of the degraded images' noise at flat places, in [0, 1] units.
-        surviving_std: what is left of it in h, by factor.
+        overall_std: of their noise on the whole, as a linear DeFlow sees it.
+        surviving_std: what is left of the noise at flat places in h, by factor.
         trials: how a rehearsal with each h went; empty where there was no noise to rehearse with.
         auc: how well the domain can be told from the chosen h.
     """
@@ -39,6 +46,7 @@ class Conditioning:
     factor: int
     h_noise: float
     noise_std: float
+    overall_std: float
     surviving_std: Mapping[int, float]
     trials: tuple[Trial, ...]
     auc: DomainAUC
@@ -58,8 +66,9 @@ class Conditioning:
         }
         rehearsed = ", ".join(f"{divergence:.3f} at {factor}" for factor, divergence in best.items())
         return (
-            f"{chosen}: noise of {255 * self.noise_std:.1f} grey levels at flat places, of which h holds {surviving}; "
-            f"rehearsed with such noise, a linear flow is off by {rehearsed} (nats per value); {told}"
+            f"{chosen}: noise of {255 * self.noise_std:.1f} grey levels at flat places, of which h holds {surviving}, "
+            f"and of {255 * self.overall_std:.1f} on the whole; rehearsed with such noise, a linear flow is off by "
+            f"{rehearsed} (nats per value); {told}"
         )
 
 
@@ -72,10 +81,12 @@ def choose_conditioning(
 ) -> Conditioning:
     """Choose h's factor and noise from unpaired images.
 
-    The noise is measured at the flat places of both sets; clean images are degraded by noise like it, and a linear
+    The spectrum of the noise and its course over brightness are measured at the flat places of both sets, and its
+    strength on the whole by a linear DeFlow of the two sets. Clean images are degraded by noise like it, and a linear
     DeFlow tries each h on them, where the truth is known (`rehearse`). The choice is the smallest factor, and for it
-    the smallest noise, that comes within 10 % of the least divergence. Where flat places show no noise, as after JPEG
-    alone, it is the paper's: factor 4, noise 0.03, if these are among those asked for, otherwise the first.
+    the smallest noise, whose divergence is at most 10 % and 0.005 nats above the least. Where flat places show no
+    noise, as after JPEG alone, it is the paper's: factor 4, noise 0.03, if these are among those asked for, otherwise
+    the first.
 
     Args:
         clean: clean images, 3 x H x W in [0, 1].
@@ -104,7 +115,8 @@ def choose_conditioning(
                 "architecture.factor and architecture.h_noise as numbers"
             )
     noise = measure_flat_patches(degraded) - measure_flat_patches(clean)
-    trials = _trials(clean, noise, factors, h_noises, seed)
+    overall = LinearDeFlow(clean, degraded, *LEVEL, seed).overall_std
+    trials = _trials(clean, noise, overall, factors, h_noises, seed)
     factor, h_noise = _chosen(trials, factors, h_noises)
     told = classify_domain(
         *(
@@ -113,15 +125,21 @@ def choose_conditioning(
         )
     )
     surviving = {factor: noise.spectrum.surviving_std(factor) for factor in factors}
-    return Conditioning(factor, h_noise, noise.spectrum.overall_std, surviving, tuple(trials), told)
+    return Conditioning(factor, h_noise, noise.spectrum.overall_std, overall, surviving, tuple(trials), told)
 
 
 def _trials(
-    clean: Sequence[Tensor], noise: FlatPatchNoise, factors: Sequence[int], h_noises: Sequence[float], seed: int
+    clean: Sequence[Tensor],
+    noise: FlatPatchNoise,
+    overall_std: float,
+    factors: Sequence[int],
+    h_noises: Sequence[float],
+    seed: int,
 ) -> list[Trial]:
     if noise.spectrum.overall_std < FAINTEST:
         return []
-    return rehearse(clean, noise, factors, h_noises, seed)
+    scale = min(max(1.0, overall_std / noise.spectrum.overall_std), LARGEST_SCALE)
+    return rehearse(clean, noise.scaled(scale), factors, h_noises, seed)
 
 
 def _chosen(trials: Sequence[Trial], factors: Sequence[int], h_noises: Sequence[float]) -> tuple[int, float]:
@@ -129,7 +147,7 @@ def _chosen(trials: Sequence[Trial], factors: Sequence[int], h_noises: Sequence[
         factor, h_noise = PAPER
         return factor if factor in factors else factors[0], h_noise if h_noise in h_noises else h_noises[0]
     least = min(trial.divergence for trial in trials)
-    good = [trial for trial in trials if trial.divergence <= WITHIN * least]
+    good = [trial for trial in trials if trial.divergence <= NEAR_SHARE * least + NEAR_NATS]
     first = min(good, key=lambda trial: (trial.factor, trial.h_noise))
     return first.factor, first.h_noise
 

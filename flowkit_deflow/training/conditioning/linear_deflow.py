@@ -99,6 +99,11 @@ class LinearDeFlow:
             ]
         )
 
+    @property
+    def overall_std(self) -> float:
+        """Standard deviation of what is generated, over all classes, in [0, 1] units."""
+        return self.covariance.diagonal(dim1=1, dim2=2).mean().sqrt().item()
+
     def divergence(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> float:
         r"""How far the strength of what is generated is from the true noise's, in nats per value.
 

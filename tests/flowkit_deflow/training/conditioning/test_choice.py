@@ -50,9 +50,9 @@ def test_too_few_images() -> None:
 
 def test_one_line_says_what_was_measured_and_chosen() -> None:
     trials = (Trial(4, 0.03, 0.2), Trial(4, 0.06, 0.15), Trial(8, 0.03, 0.1))
-    line = str(Conditioning(8, 0.03, 10 / 255, {4: 5 / 255, 8: 3 / 255}, trials, DomainAUC(0.534, 0.02)))
+    line = str(Conditioning(8, 0.03, 10 / 255, 12 / 255, {4: 5 / 255, 8: 3 / 255}, trials, DomainAUC(0.534, 0.02)))
     assert "\n" not in line
-    for part in ("factor 8, h_noise 0.03", "10.0 grey levels", "5.0 at factor 4, 3.0 at factor 8"):
+    for part in ("factor 8, h_noise 0.03", "10.0 grey levels", "12.0 on the whole", "5.0 at factor 4, 3.0 at factor 8"):
         assert part in line
     for part in ("0.150 at 4, 0.100 at 8", "53 of 100 cases"):
         assert part in line
