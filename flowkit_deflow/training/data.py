@@ -186,6 +186,32 @@ class UnpairedCrops(Dataset[Batch]):
         """Decides everything about a crop."""
         return seeded_generator(self.seed, "crop", step, number)
 
+    def whole(self, domain: Domain, count: int, largest: int) -> list[Tensor]:
+        """Images of a domain as crops are taken from them; those that can't be read are passed over.
+
+        Args:
+            domain: which.
+            count: how many at most, spread over the folder.
+            largest: side of the square in the middle that a larger image is cut to (pixels).
+
+        Returns:
+            3 x H x W each, in [0, 1].
+        """
+        files = self.files[domain]
+        clean = domain is Domain.CLEAN
+        images = []
+        for number in range(min(count, len(files))):
+            file = files[number * len(files) // min(count, len(files))]
+            factor = self.data.clean_downsample[number % len(self.data.clean_downsample)] if clean else 1
+            kernel = number % len(self.kernels) if clean and self.kernels else None
+            try:
+                image = self._prepared(file, factor, kernel)
+            except ImageError:
+                continue
+            top, left = (max(0, size - largest) // 2 for size in image.shape[-2:])
+            images.append(image[:, top : top + largest, left : left + largest].contiguous())
+        return images
+
     def _crop(self, domain: Domain, generator: torch.Generator, problems: list[str]) -> _Item:
         image = self._image(domain, generator, problems)
         side, alignment = self.data.crop, self.architecture.alignment
@@ -193,7 +219,7 @@ class UnpairedCrops(Dataset[Batch]):
         mirrored = [dim for dim in (-2, -1) if _integer(2, generator) and self.data.flip]
         crop = image[:, top : top + side, left : left + side].flip(mirrored)
         dequantization = torch.rand(crop.shape, generator=generator)
-        factor = self.architecture.factor
+        factor = self.architecture.h_factor
         if factor is None:
             return _Item(crop, None, None, dequantization)
         window = Window(top // factor, left // factor, side // factor, side // factor)
@@ -293,7 +319,7 @@ def measure_normalization(crops: UnpairedCrops, batches: int = 64) -> Normalizat
     Raises:
         UserError: the architecture has no conditioning.
     """
-    if crops.architecture.factor is None:
+    if crops.architecture.h_factor is None:
         raise UserError("setting 'data.normalize' needs h; give 'architecture.factor' a value, or turn it off")
     seen = [crops[step] for step in range(batches)]
 
