@@ -20,9 +20,9 @@ FOLDS = 5
 RIDGE = 0.1  # on standardised features, as a share of a window's own information
 NEWTON_STEPS = 12
 # Grey and two opposed colours, orthonormal: noise and picture differ in how their power is shared among them.
-OPPONENT_COLOURS = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]]) / torch.tensor(
-    [[3.0], [2.0], [6.0]]
-).sqrt()
+OPPONENT_COLOURS = (
+    torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]]) / torch.tensor([[3.0], [2.0], [6.0]]).sqrt()
+)
 
 
 @dataclass(frozen=True)
