@@ -8,7 +8,9 @@ import argparse
 import sys
 from importlib import import_module
 
-COMMANDS = tuple(f"benchmarks.{name}.command" for name in ("density", "peers", "deflow", "growth", "gpu"))
+COMMANDS = tuple(
+    f"benchmarks.{name}.command" for name in ("density", "peers", "deflow", "growth", "gpu", "conditioning")
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

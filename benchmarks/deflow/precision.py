@@ -19,7 +19,7 @@ def bits(model: DeFlow, side: int = CROP) -> list[float]:
     """
     device = next(model.parameters()).device
     x, label = images(2, side, side), labels(2)
-    factor = model.config.factor or FACTOR
+    factor = model.config.h_factor or FACTOR
     h = torch.rand(2, 3, side // factor, side // factor, generator=torch.Generator().manual_seed(0))
     log_prob = model.log_prob(x.to(device), label.to(device), h.to(device))
     return bits_per_dim(log_prob.float(), x[0].numel(), model.config.bins).tolist()

@@ -47,7 +47,7 @@ def plain_degrade(model: DeFlow, image: Tensor, samples: int, encode_once: bool 
     padded, (height, width) = pad_to_multiple(image, model.config.alignment)
     h = model.h(padded, Domain.CLEAN)
     assert h is not None
-    h = h + model.config.h_noise * noise("h", h.shape).to(h)
+    h = h + model.config.h_std * noise("h", h.shape).to(h)
     results: list[Tensor] = []
     z: tuple[Tensor, ...] = ()
     for sample in range(samples):

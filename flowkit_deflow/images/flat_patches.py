@@ -65,6 +65,11 @@ class FlatPatchNoise:
             self.spectrum - clean.spectrum, self.brightness_variance - clean.brightness_variance, self.images
         )
 
+    def scaled(self, factor: float) -> "FlatPatchNoise":
+        """Noise like this of so many times its standard deviation."""
+        spectrum = NoiseSpectrum(factor**2 * self.spectrum.power)
+        return FlatPatchNoise(spectrum, factor**2 * self.brightness_variance, self.images)
+
     @property
     def brightness_std(self) -> Tensor:
         """Standard deviation by brightness, in [0, 1] units, shape (8,); 0 where the variance is below 0."""

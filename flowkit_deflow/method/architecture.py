@@ -106,10 +106,10 @@ def build_bijector(config: Architecture) -> Bijector[Tensor, tuple[Tensor, ...]]
             cuts.append(FactorOut(channels, ZeroConv2d(kept, 2 * (channels - kept)), scale=nn.Identity()))
             stages.append([])
     flow = MultiScale([Chain(stage) for stage in stages], cuts)
-    if config.factor is None:
+    if config.h_factor is None:
         return flow
     encoder = RRDBEncoder(
-        scale=config.factor,
+        scale=config.h_factor,
         levels=config.levels,
         features=config.encoder_features,
         growth=config.encoder_growth,
@@ -133,7 +133,7 @@ def _level(config: Architecture, index: int, channels: int) -> Bijector[Any, Any
     for _ in range(config.steps):
         parts += [ActNorm(channels), LUConv1x1(channels), _conditional_part(config, channels)]
     level = Chain(parts)
-    return level if config.factor is None else ContextMap(level, _MapOfLevel(index))
+    return level if config.h_factor is None else ContextMap(level, _MapOfLevel(index))
 
 
 class _MapOfLevel(nn.Module):
@@ -150,7 +150,7 @@ class _MapOfLevel(nn.Module):
 def _conditional_part(config: Architecture, channels: int) -> Bijector[Any, Any]:
     """Injector and coupling, which the published network runs inverted and in reverse order when it encodes."""
     kept = channels // 2
-    features = 0 if config.factor is None else config.encoder_features * (1 + len(config.stack_blocks))
+    features = 0 if config.h_factor is None else config.encoder_features * (1 + len(config.stack_blocks))
     hidden = config.hidden_channels
     transform = COUPLINGS[config.coupling](config)
     outputs = transform.parameters_per_element * (channels - kept)

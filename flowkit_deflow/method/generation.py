@@ -97,7 +97,7 @@ def tiles_for(config: Architecture, height: int, width: int, side: int | None) -
     alignment = config.alignment
     side = max(side // alignment, 1) * alignment
     pixels_of_h = max(MARGIN, MARGIN_PER_BLOCK * config.encoder_blocks)
-    margin = math.ceil((config.factor or 4) * pixels_of_h / alignment) * alignment
+    margin = math.ceil((config.h_factor or 4) * pixels_of_h / alignment) * alignment
     return list(tiles(height, width, side, margin, alignment))
 
 

@@ -57,6 +57,7 @@ class DeFlow(nn.Module):
 
     def __init__(self, config: Architecture) -> None:
         super().__init__()
+        config.require_numbers()
         self.config = config
         self.flow = Flow(build_bijector(config), build_latents(config))
         self.normalization = ColourNormalization(config.normalization)
@@ -84,9 +85,9 @@ class DeFlow(nn.Module):
         Returns:
             ``B x 3 x ceil(H / factor) x ceil(W / factor)`` in the shared colours; ``None`` without conditioning.
         """
-        if self.config.factor is None:
+        if self.config.h_factor is None:
             return None
-        return self.noisy_h(bicubic_downsample(images, self.config.factor), domain, noise)
+        return self.noisy_h(bicubic_downsample(images, self.config.h_factor), domain, noise)
 
     def noisy_h(self, downsampled: Tensor, domain: Domain | Tensor, noise: Tensor | None = None) -> Tensor:
         """:meth:`h` for images that are downsampled already."""
@@ -95,7 +96,7 @@ class DeFlow(nn.Module):
             return h
         # The sum is rounded once where h is in half precision.
         precise = h.to(torch.promote_types(h.dtype, torch.float32))
-        return (precise + self.config.h_noise * noise.to(precise)).to(h.dtype)
+        return (precise + self.config.h_std * noise.to(precise)).to(h.dtype)
 
     def log_prob(
         self,
@@ -265,9 +266,9 @@ class DeFlow(nn.Module):
         return result[0] if samples is None else result
 
     def _drawn_h(self, images: Images, domain: Domain | Tensor, noise: NoiseSource) -> Tensor | None:
-        if self.config.factor is None:
+        if self.config.h_factor is None:
             return None
-        downsampled = bicubic_downsample(images, self.config.factor)
+        downsampled = bicubic_downsample(images, self.config.h_factor)
         return self.noisy_h(downsampled, domain, noise("h", downsampled.shape))
 
     def _check(self, images: Images) -> None:

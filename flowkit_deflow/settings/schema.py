@@ -9,6 +9,10 @@ __all__ = ["Architecture", "ChannelStatistics", "Data", "Normalization", "Run", 
 
 _STRICT = ConfigDict(coerce_numbers_to_str=True, extra="forbid", allow_inf_nan=False)
 
+UNCHOSEN = (
+    "{name} is 'auto', which is chosen from the training images; expected {expected}: give one, or train with `train`, "
+    "which chooses"
+)
 WEIGHTS_IN_HALF_PRECISION = ("bf16-true", "16-true")
 
 
@@ -43,8 +47,9 @@ class Architecture:
     """What the network is; saved with the weights.
 
     Attributes:
-        factor: h is the image downsampled by this, 4, 8 or 16; ``None``: no conditioning.
-        h_noise: standard deviation of the noise that is added to h, for values in [0, 1].
+        factor: h is the image downsampled by this, 4, 8 or 16; ``None``: no conditioning; ``"auto"``: training chooses
+            by what the images' noise leaves in h, and records the number.
+        h_noise: standard deviation of the noise that is added to h, for values in [0, 1]; ``"auto"`` as for ``factor``.
         levels: levels L of the flow, each at half the resolution of the one before.
         steps: flow steps K of each level.
         plain_steps: steps of actnorm and 1x1 convolution alone before them.
@@ -80,8 +85,8 @@ class Architecture:
 
     __pydantic_config__ = _STRICT
 
-    factor: Literal[4, 8, 16] | None = 4
-    h_noise: float = 0.03
+    factor: Literal[4, 8, 16, "auto"] | None = 4
+    h_noise: float | Literal["auto"] = 0.03
     levels: int = 3
     steps: int = 16
     plain_steps: int = 2
@@ -116,7 +121,7 @@ class Architecture:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1")
         if self.plain_steps < 0:
             raise ValueError(f"plain_steps is {self.plain_steps}; expected 0 or more")
-        if self.h_noise < 0:
+        if not isinstance(self.h_noise, str) and self.h_noise < 0:
             raise ValueError(f"h_noise is {self.h_noise}; a standard deviation is not negative")
         if sorted(set(self.split_after)) != list(self.split_after) or not all(
             1 <= level < self.levels for level in self.split_after
@@ -148,7 +153,37 @@ class Architecture:
     @property
     def alignment(self) -> int:
         """Image sides, and the corners of crops and tiles, are multiples of this (pixels)."""
-        return max(2**self.levels, self.factor or 1)
+        return max(2**self.levels, self.h_factor or 1)
+
+    def require_numbers(self) -> None:
+        """Refuse settings that are still to be chosen.
+
+        Raises:
+            ValueError: ``factor`` or ``h_noise`` is ``"auto"``.
+        """
+        _ = self.h_factor, self.h_std
+
+    @property
+    def h_factor(self) -> int | None:
+        """``factor`` as a number; ``None``: no conditioning.
+
+        Raises:
+            ValueError: it is still to be chosen.
+        """
+        if self.factor == "auto":
+            raise ValueError(UNCHOSEN.format(name="factor", expected="4, 8, 16 or null"))
+        return self.factor
+
+    @property
+    def h_std(self) -> float:
+        """``h_noise`` as a number.
+
+        Raises:
+            ValueError: it is still to be chosen.
+        """
+        if isinstance(self.h_noise, str):
+            raise ValueError(UNCHOSEN.format(name="h_noise", expected="a number like 0.03"))
+        return self.h_noise
 
 
 @dataclass(frozen=True)
@@ -166,6 +201,7 @@ class Data:
         flip: mirror crops at random.
         kernels: folder of blur kernels, one of which is applied to each clean image; ``None``: no blur.
         normalize: measure channel statistics of both domains before training and bring X to the colours of Y.
+        pairs: images of the same name in ``clean`` and ``degraded`` show the same: train by eq. 5 on both together.
         strict: stop at the first unreadable image, instead of going on without it.
 
     Raises:
@@ -186,6 +222,7 @@ class Data:
     flip: bool = True
     kernels: str | None = None
     normalize: bool = False
+    pairs: bool = False
     strict: bool = False
 
     def __post_init__(self) -> None:
@@ -195,6 +232,12 @@ class Data:
             raise ValueError(f"clean_downsample is {self.clean_downsample}; expected factors of at least 1, like [4]")
         if not 0 <= self.held_out < 1:
             raise ValueError(f"held_out is {self.held_out}; expected a share from 0 to below 1, like 0.15")
+        if self.pairs and (self.clean_downsample != (1,) or self.kernels is not None or self.normalize):
+            raise ValueError(
+                f"pairs is true, clean_downsample {self.clean_downsample}, kernels {self.kernels} and normalize "
+                f"{self.normalize}; the images of a pair are taken as they are: set clean_downsample to [1], kernels "
+                "to null and normalize to false"
+            )
 
 
 @dataclass(frozen=True)

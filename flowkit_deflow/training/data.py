@@ -170,7 +170,7 @@ class UnpairedCrops(Dataset[Batch]):
         domains = [Domain.CLEAN if number % 2 == 0 else Domain.DEGRADED for number in numbers]
         problems: list[str] = []
         items = [
-            self._crop(domain, seeded_generator(self.seed, "crop", step, number), problems)
+            self._crop(domain, self._generator(step, number), problems)
             for number, domain in zip(numbers, domains, strict=True)
         ]
         return Batch(
@@ -182,6 +182,36 @@ class UnpairedCrops(Dataset[Batch]):
             problems=problems,
         )
 
+    def _generator(self, step: int, number: int) -> torch.Generator:
+        """Decides everything about a crop."""
+        return seeded_generator(self.seed, "crop", step, number)
+
+    def whole(self, domain: Domain, count: int, largest: int) -> list[Tensor]:
+        """Images of a domain as crops are taken from them; those that can't be read are passed over.
+
+        Args:
+            domain: which.
+            count: how many at most, spread over the folder.
+            largest: side of the square in the middle that a larger image is cut to (pixels).
+
+        Returns:
+            3 x H x W each, in [0, 1].
+        """
+        files = self.files[domain]
+        clean = domain is Domain.CLEAN
+        images = []
+        for number in range(min(count, len(files))):
+            file = files[number * len(files) // min(count, len(files))]
+            factor = self.data.clean_downsample[number % len(self.data.clean_downsample)] if clean else 1
+            kernel = number % len(self.kernels) if clean and self.kernels else None
+            try:
+                image = self._prepared(file, factor, kernel)
+            except ImageError:
+                continue
+            top, left = (max(0, size - largest) // 2 for size in image.shape[-2:])
+            images.append(image[:, top : top + largest, left : left + largest].contiguous())
+        return images
+
     def _crop(self, domain: Domain, generator: torch.Generator, problems: list[str]) -> _Item:
         image = self._image(domain, generator, problems)
         side, alignment = self.data.crop, self.architecture.alignment
@@ -189,7 +219,7 @@ class UnpairedCrops(Dataset[Batch]):
         mirrored = [dim for dim in (-2, -1) if _integer(2, generator) and self.data.flip]
         crop = image[:, top : top + side, left : left + side].flip(mirrored)
         dequantization = torch.rand(crop.shape, generator=generator)
-        factor = self.architecture.factor
+        factor = self.architecture.h_factor
         if factor is None:
             return _Item(crop, None, None, dequantization)
         window = Window(top // factor, left // factor, side // factor, side // factor)
@@ -206,7 +236,7 @@ class UnpairedCrops(Dataset[Batch]):
         for turn in range(len(files)):
             file = files[(first + turn) % len(files)]
             try:
-                image = self._cache.get((file, factor, kernel), lambda f=file: self._prepared(f, factor, kernel))  # type: ignore[misc]
+                image = self._cached(file, factor, kernel)
             except ImageError as error:
                 if self.data.strict:
                     raise
@@ -215,6 +245,9 @@ class UnpairedCrops(Dataset[Batch]):
             if min(image.shape[-2:]) >= self.data.crop:
                 return image
         raise UserError(f"no {domain.name.lower()} image can be read any more, the last was {file}; check the folder")
+
+    def _cached(self, file: Path, factor: int, kernel: int | None) -> Tensor:
+        return self._cache.get((file, factor, kernel), lambda: self._prepared(file, factor, kernel))
 
     def _prepared(self, file: Path, factor: int, kernel: int | None) -> Tensor:
         image = bicubic_downsample(read_image(file), factor).clamp(0, 1)
@@ -286,7 +319,7 @@ def measure_normalization(crops: UnpairedCrops, batches: int = 64) -> Normalizat
     Raises:
         UserError: the architecture has no conditioning.
     """
-    if crops.architecture.factor is None:
+    if crops.architecture.h_factor is None:
         raise UserError("setting 'data.normalize' needs h; give 'architecture.factor' a value, or turn it off")
     seen = [crops[step] for step in range(batches)]
 

@@ -1,4 +1,4 @@
-"""What the network is given of a batch."""
+"""What the network gets of a batch."""
 
 from torch import Tensor
 
@@ -9,7 +9,7 @@ __all__ = ["network_inputs"]
 
 
 def network_inputs(model: DeFlow, batch: Batch) -> tuple[Tensor, Tensor | None]:
-    """Dequantised images, and h with its noise, on the model's device."""
+    """Dequantised images, and h with its noise (None without conditioning), on the model's device."""
     device = next(model.parameters()).device
     images = (batch["images"] + (batch["dequantization"] - 0.5) / model.config.bins).to(device)
     h, noise = batch["h"], batch["h_noise"]

@@ -22,6 +22,8 @@ from flowkit_deflow.training.data import Batch, UnpairedCrops
 from flowkit_deflow.training.inputs import network_inputs
 from flowkit_deflow.training.loader import load
 from flowkit_deflow.training.micro_batches import mean_in_parts
+from flowkit_deflow.training.objectives import marginal_log_prob, paired_log_prob
+from flowkit_deflow.training.paired_crops import crops_of
 from flowkit_deflow.training.schedules import SCHEDULES
 from flowkit_deflow.training.shift_inference import BATCHES, infer_shifts
 from flowkit_deflow.training.weight_average import moving_average
@@ -33,7 +35,7 @@ PIXELS_AT_ONCE = 8 * 160 * 160
 
 
 class DeFlowTraining(pl.LightningModule):
-    """Maximise the two marginal likelihoods (eq. 4) of unpaired crops.
+    """Maximise the two marginal likelihoods (eq. 4) of unpaired crops, or eq. 5 of paired ones.
 
     Args:
         model: the network.
@@ -61,7 +63,7 @@ class DeFlowTraining(pl.LightningModule):
     def crops(self) -> UnpairedCrops:
         """The training data of this process."""
         training = self.run.training
-        return UnpairedCrops(
+        return crops_of(
             self.run.data,
             self.model.config,
             training.batch,
@@ -80,9 +82,9 @@ class DeFlowTraining(pl.LightningModule):
         if all(bool(value) for key, value in self.model.state_dict().items() if key.endswith("initialized")):
             return
         batches = list(self._whole_batches(INITIALIZATION_BATCHES))
-        made = [network_inputs(self.model, batch) for batch in batches]
-        images, domain = torch.cat([i[0] for i in made]), torch.cat([batch["domain"] for batch in batches])
-        h = None if made[0][1] is None else torch.cat([i[1] for i in made if i[1] is not None])
+        inputs = [network_inputs(self.model, batch) for batch in batches]
+        images, domain = torch.cat([i[0] for i in inputs]), torch.cat([batch["domain"] for batch in batches])
+        h = None if inputs[0][1] is None else torch.cat([i[1] for i in inputs if i[1] is not None])
         self.model.initialize(images, domain, h)
 
     def training_step(self, batch: Batch | UserError, batch_idx: int) -> Tensor:
@@ -93,12 +95,15 @@ class DeFlowTraining(pl.LightningModule):
             self.leave_out(problem)
         images, h = network_inputs(self.model, batch)
         domain = batch["domain"]
+        objective = paired_log_prob if self.run.data.pairs else marginal_log_prob
 
         def code_length(part: slice) -> Tensor:
-            log_prob = self.model.log_prob(images[part], domain[part], None if h is None else h[part])
+            log_prob = objective(self.model, images[part], domain[part], None if h is None else h[part])
             return bits_per_dim(log_prob, images[0].numel(), self.model.config.bins)
 
-        loss, bits = mean_in_parts(code_length, len(images), self._crops_at_once(images), self.model)
+        # The two images of a pair stay together.
+        at_once = self._crops_at_once(images) if not self.run.data.pairs else 2 * -(-self._crops_at_once(images) // 2)
+        loss, bits = mean_in_parts(code_length, len(images), at_once, self.model)
         with torch.no_grad():
             for name, which in (("bits_clean", Domain.CLEAN), ("bits_degraded", Domain.DEGRADED)):
                 self.log(name, bits[domain == which].mean(), prog_bar=True)
@@ -197,12 +202,12 @@ class DeFlowTraining(pl.LightningModule):
 
     def infer_shifts(self) -> None:
         """Measure the shifts that are measured after training, on crops of both domains."""
-        infer_shifts(self.model, lambda: self._whole_batches(BATCHES))
+        infer_shifts(self.model, lambda: self._whole_batches(BATCHES), self.run.data.pairs)
 
     def _whole_batches(self, number: int) -> Iterator[Batch]:
         """The first batches, of all processes together."""
         training = self.run.training
-        crops = UnpairedCrops(self.run.data, self.model.config, training.batch, training.seed)
+        crops = crops_of(self.run.data, self.model.config, training.batch, training.seed)
         for step in range(number):
             batch = crops[step]
             for problem in batch["problems"]:

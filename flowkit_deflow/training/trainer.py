@@ -10,6 +10,7 @@ import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.utilities import rank_zero_info
 
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import write_text
@@ -19,10 +20,12 @@ from flowkit_deflow.settings.schema import Run, Training
 from flowkit_deflow.settings.text import read_run, to_dict, to_yaml
 from flowkit_deflow.state_files import read_state
 from flowkit_deflow.training.checkpoint_io import AtomicCheckpointIO, best_checkpoint, last_checkpoint, model_of_run
+from flowkit_deflow.training.conditioning.settings import resolve_conditioning
 from flowkit_deflow.training.data import UnpairedCrops, measure_normalization
 from flowkit_deflow.training.interrupt import StopBetweenSteps
 from flowkit_deflow.training.lightning_module import DeFlowTraining
 from flowkit_deflow.training.monitoring import Monitoring
+from flowkit_deflow.training.paired_crops import crops_of
 from flowkit_deflow.training.sample_images import SampleImages
 from flowkit_deflow.training.selection import SELECTIONS
 from flowkit_deflow.training.weight_average import Averaging
@@ -56,10 +59,10 @@ def train(
     pl.seed_everything(training.seed, verbose=False)
     # Whatever can be wrong with the settings is found out before anything is written.
     stop = StopBetweenSteps()
-    crops = UnpairedCrops(run.data, run.architecture, training.batch, training.seed)
+    complete = _recorded(run, out) or _measured(run)
+    crops = crops_of(run.data, complete.architecture, training.batch, training.seed)
     monitoring = _monitoring(crops, training, out)
     trainer = _trainer(run, out, progress, [stop, *monitoring, *callbacks])
-    complete = _recorded(run, out) or _measured(run, crops)
     model = DeFlow(complete.architecture)
     if training.encoder_weights is not None:
         _load_encoder(model, Path(training.encoder_weights))
@@ -149,7 +152,10 @@ def _recorded(run: Run, out: Path) -> Run | None:
     if not settings.exists():
         return None
     recorded = read_run(settings)
-    known = replace(recorded, architecture=replace(recorded.architecture, normalization=run.architecture.normalization))
+    # What was measured is no difference; a number that "auto" was replaced by is none either.
+    open_names = [name for name in ("factor", "h_noise") if getattr(run.architecture, name) == "auto"]
+    measured = {name: getattr(run.architecture, name) for name in ("normalization", *open_names)}
+    known = replace(recorded, architecture=replace(recorded.architecture, **measured))
     if known != run:
         raise UserError(
             f"{out}: holds a run with other settings ({_first_difference(to_dict(known), to_dict(run))}); "
@@ -158,10 +164,14 @@ def _recorded(run: Run, out: Path) -> Run | None:
     return recorded
 
 
-def _measured(run: Run, crops: UnpairedCrops) -> Run:
-    """The settings with the statistics of the data, where they are asked for."""
+def _measured(run: Run) -> Run:
+    """The settings with what is measured of the data, where that is asked for; what h is chosen to be is told."""
+    run, conditioning = resolve_conditioning(run)
+    if conditioning is not None:
+        rank_zero_info(str(conditioning))
     if not run.data.normalize or run.architecture.normalization is not None:
         return run
+    crops = UnpairedCrops(run.data, run.architecture, run.training.batch, run.training.seed)
     return replace(run, architecture=replace(run.architecture, normalization=measure_normalization(crops)))
 
 

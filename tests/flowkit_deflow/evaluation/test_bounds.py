@@ -11,10 +11,15 @@ from torch import Tensor
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.evaluation.evaluation import Evaluation, evaluate
 from flowkit_deflow.evaluation.json_record import to_json
+from flowkit_deflow.evaluation.quantities.appearance import APPEARANCE
+from flowkit_deflow.evaluation.quantities.counts import COUNTS
+from flowkit_deflow.evaluation.quantities.flat_patches import FLAT_PATCHES
+from flowkit_deflow.evaluation.quantities.patch_roughness import PATCH_ROUGHNESS
 from flowkit_deflow.evaluation.table import format_table
 from flowkit_deflow.images.image_files import write_image
 from tests.flowkit_deflow.evaluation.residuals import photograph, white_noise
 
+WITHOUT_PARTNERS = (*COUNTS, *FLAT_PATCHES, *PATCH_ROUGHNESS, *APPEARANCE)
 SIDE = 128
 STD = 0.04
 
@@ -60,7 +65,10 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Evaluation]:
         write_image(root / "source" / f"{index}.png", image)
         for name, noise in CANDIDATES.items():
             write_image(root / name / f"{index}_s0.png", image + noise(image, 100 + index))
-    return {name: evaluate(root / name, root / "real", source=root / "source") for name in CANDIDATES}
+    return {
+        name: evaluate(root / name, root / "real", source=root / "source", quantities=WITHOUT_PARTNERS)
+        for name in CANDIDATES
+    }
 
 
 def test_the_distance_ranks_as_pairs_would(judged: dict[str, Evaluation]) -> None:

@@ -44,7 +44,8 @@ def architectures(draw: st.DrawFn) -> Architecture:
         plain_steps=draw(st.integers(0, 2)),
         coupling=draw(st.sampled_from(["affine", "additive"])),
         scale=draw(st.sampled_from(["sigmoid", "bounded"])),
-        shift=draw(st.sampled_from(["correlated", "uncorrelated", "none"])),
+        shift=draw(st.sampled_from(["correlated", "uncorrelated", "none", "binned"])),
+        shift_classes=(1, 1),
     )
 
 
@@ -83,8 +84,8 @@ class TestShapes:
         generator = torch.Generator().manual_seed(0)
         images = torch.rand(2, 3, *size, generator=generator, dtype=torch.float64)
         h = None
-        if architecture.factor is not None:
-            small = size[0] // architecture.factor, size[1] // architecture.factor
+        if architecture.h_factor is not None:
+            small = size[0] // architecture.h_factor, size[1] // architecture.h_factor
             h = torch.rand(2, 3, *small, generator=generator, dtype=torch.float64)
         bijector = build_bijector(architecture).double()
         initialize(bijector, images, h)
@@ -101,7 +102,7 @@ class TestDensity:
         bijector = perturbed(architecture, dtype=torch.float64).bijector
         generator = torch.Generator().manual_seed(1)
         image = torch.rand(1, 3, 4, 8, generator=generator, dtype=torch.float64)
-        h = None if architecture.factor is None else torch.rand(1, 3, 1, 2, generator=generator, dtype=torch.float64)
+        h = None if architecture.h_factor is None else torch.rand(1, 3, 1, 2, generator=generator, dtype=torch.float64)
         bound = bijector.bind(h)
 
         def flat(values: Tensor) -> Tensor:
@@ -117,8 +118,8 @@ class TestDensity:
         generator = torch.Generator().manual_seed(1)
         image = torch.rand(2, 3, 16, 24, generator=generator, dtype=torch.float64)
         h = None
-        if architecture.factor is not None:
-            sides = 16 // architecture.factor, 24 // architecture.factor
+        if architecture.h_factor is not None:
+            sides = 16 // architecture.h_factor, 24 // architecture.h_factor
             h = torch.rand(2, 3, *sides, generator=generator, dtype=torch.float64)
         z, log_det = bijector(image, h)
         back, log_det_back = bijector.inverse(z, h)

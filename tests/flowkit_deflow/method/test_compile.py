@@ -45,8 +45,8 @@ def test_the_objective_with_gradients(model: DeFlow) -> None:
     def loss(images: Tensor, h: Tensor) -> Tensor:
         return -model.log_prob(images, domain, h).mean()
 
-    assert model.config.factor is not None
-    one_graph_serves(loss, model.config.factor)
+    assert model.config.h_factor is not None
+    one_graph_serves(loss, model.config.h_factor)
 
 
 def test_encoding_and_decoding(model: DeFlow) -> None:
@@ -58,6 +58,6 @@ def test_encoding_and_decoding(model: DeFlow) -> None:
         decoded, _ = bound.inverse(tuple(0.9 * level for level in z))
         return decoded
 
-    assert model.config.factor is not None
+    assert model.config.h_factor is not None
     with torch.no_grad():
-        one_graph_serves(there_and_back, model.config.factor)
+        one_graph_serves(there_and_back, model.config.h_factor)

@@ -78,8 +78,8 @@ class TestDegrade:
         y = model.degrade(x, 0.1, noise=noise)
         assert 0 < y.min() < y.max() < 1
         h = None
-        if architecture.factor is not None:
-            downsampled = bicubic_downsample(x, architecture.factor)
+        if architecture.h_factor is not None:
+            downsampled = bicubic_downsample(x, architecture.h_factor)
             h = model.noisy_h(downsampled, Domain.CLEAN, noise("h", downsampled.shape))
         bound = model.bijector.bind(h)
         # The degraded image is a version of the clean one, in the clean one's colours.
@@ -336,8 +336,8 @@ class TestLogProbPair:
         y = x + 0.02 * torch.randn(x.shape, generator=seeded(1), dtype=torch.float64)
         value = model.log_prob_pair(x, y, seeded(4))
         h = None
-        if architecture.factor is not None:
-            small = (2, 3, 16 // architecture.factor, 16 // architecture.factor)
+        if architecture.h_factor is not None:
+            small = (2, 3, 16 // architecture.h_factor, 16 // architecture.h_factor)
             h = model.h(x, Domain.CLEAN, torch.randn(small, generator=seeded(4)))
         bound = model.bijector.bind(h)
         z_x, _ = bound(model.normalization.to_shared(x, Domain.CLEAN))

@@ -151,7 +151,7 @@ class TestWrongValues:
             ({"training": {"learning_rate": float("nan")}}, ["'training.learning_rate'", "finite"]),
             ({"training": {"learning_rate": float("inf")}}, ["'training.learning_rate'", "finite"]),
             ({"training": {"betas": [0.9]}}, ["'training.betas"]),
-            ({"architecture": {"factor": 5}}, ["'architecture.factor'", "4, 8 or 16", "got 5"]),
+            ({"architecture": {"factor": 5}}, ["'architecture.factor'", "4, 8, 16 or 'auto'", "got 5"]),
             ({"architecture": {"shift": "some"}}, ["'architecture.shift'", "'correlated', 'uncorrelated' or 'none'"]),
             ({"architecture": {"normalization": {"clean": {}}}}, ["'architecture.normalization.", "required"]),
             ({"training": None}, ["'training'"]),

@@ -20,9 +20,9 @@ FOLDS = 5
 RIDGE = 0.1  # on standardised features, as a share of a window's own information
 NEWTON_STEPS = 12
 # Grey and two opposed colours, orthonormal: noise and picture differ in how their power is shared among them.
-OPPONENT_COLOURS = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]]) / torch.tensor(
-    [[3.0], [2.0], [6.0]]
-).sqrt()
+OPPONENT_COLOURS = (
+    torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]]) / torch.tensor([[3.0], [2.0], [6.0]]).sqrt()
+)
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def classify_domain(clean_h: Sequence[Tensor], degraded_h: Sequence[Tensor], see
             torch.cat([part for part, number in zip(measured, numbers, strict=True) if number != fold])
             for measured, numbers in zip(features, folds, strict=True)
         ]
-        score = _fitted(kept[0], kept[1])
+        score = _LogisticRegression(kept[0], kept[1])
         for domain in (0, 1):
             held_out = zip(features[domain], folds[domain], strict=True)
             scores[domain] += [score(part) for part, number in held_out if number == fold]
@@ -106,7 +106,7 @@ def _features(h: Tensor, seed: int) -> Tensor:
     return torch.cat([logs, logs.square()], 1)
 
 
-class _fitted:
+class _LogisticRegression:
     """Logistic regression with a ridge, by Newton's method; both classes weigh alike."""
 
     def __init__(self, clean: Tensor, degraded: Tensor) -> None:

@@ -1,0 +1,1 @@
+"""What h is to be: chosen from the images before training."""
