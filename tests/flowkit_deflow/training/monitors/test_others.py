@@ -37,7 +37,7 @@ class TestCodeLength:
         snapshot = Snapshot(model_with(0.3), both())
         scalars = CODE_LENGTH.measure(snapshot)
         for domain, crops in snapshot.crops.items():
-            log_prob = snapshot.model.log_prob(crops.dequantized, domain, crops.h)
+            log_prob = snapshot.model.log_prob(crops.dequantized, domain, crops.h).detach()
             expected = bits_per_dim(log_prob, snapshot.dimensions, snapshot.model.config.bins).mean()
             # Sums in another order, in float32.
             assert scalars[f"bits_{domain.name.lower()}"] == pytest.approx(float(expected), rel=1e-5)
