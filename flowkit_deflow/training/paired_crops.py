@@ -82,6 +82,13 @@ class PairedCrops(UnpairedCrops):
             Domain.CLEAN: [clean_file for clean_file, _ in pairs],
             Domain.DEGRADED: [degraded for _, degraded in pairs],
         }
+        clean_held_out = {_name(file, clean_folder): file for file in self.held_out[Domain.CLEAN]}
+        degraded_held_out = {_name(file, degraded_folder): file for file in self.held_out[Domain.DEGRADED]}
+        both = [name for name in clean_held_out if name in degraded_held_out]
+        self.held_out = {
+            Domain.CLEAN: [clean_held_out[name] for name in both],
+            Domain.DEGRADED: [degraded_held_out[name] for name in both],
+        }
 
     def _generator(self, step: int, number: int) -> torch.Generator:
         """The same for both crops of a pair, so that they are alike in all that is drawn."""
