@@ -26,9 +26,9 @@ from flowkit_deflow.training.checkpoint_io import (
     monitored_steps,
     steps_of,
 )
-from flowkit_deflow.training.data import UnpairedCrops
 from flowkit_deflow.training.monitors.history import History
 from flowkit_deflow.training.monitors.table import findings
+from flowkit_deflow.training.paired_crops import crops_of
 
 __all__ = ["evaluation_section", "report_run", "training_sections"]
 
@@ -130,12 +130,12 @@ def _introduction(folder: Path, run: Run, finished: bool) -> str:
 
 
 def _held_out_section(model: DeFlow, run: Run, page: Path, seed: int) -> Section:
-    crops = UnpairedCrops(run.data, model.config, run.training.batch, run.training.seed)
+    crops = crops_of(run.data, model.config, run.training.batch, run.training.seed)
     held_out = crops.from_held_out()
     folder = page.parent / "held_out"
     versions = degrade_held_out(model, held_out or crops, folder, seed)
     title = "Images that were held out" if held_out else "Images that it was trained on (none were held out)"
-    return _versions_section(title, versions, page, folder, paired=False)
+    return _versions_section(title, versions, page, folder, paired=run.data.pairs)
 
 
 def _versions_section(title: str, versions: Versions, page: Path, folder: Path, *, paired: bool) -> Section:
