@@ -11,7 +11,7 @@ __all__ = ["PAGE", "commands", "help_text", "with_help"]
 
 PAGE = Path(__file__).parents[1] / "reference" / "cli.md"
 WIDTH = 88
-_BLOCK = re.compile(r"```text\nUsage: deflow(?: (?P<command>[a-z]+))?.*?```", re.DOTALL)
+_BLOCK = re.compile(r"```text\nUsage: deflow(?: (?P<command>[a-z-]+))?.*?```", re.DOTALL)
 
 
 def help_text(command: str | None) -> str:
@@ -26,7 +26,7 @@ def help_text(command: str | None) -> str:
 def commands() -> list[str]:
     """Names of the commands, in the order of the help."""
     _, _, listed = help_text(None).partition("Commands:\n")
-    return re.findall(r"^ {2}(\w+)", listed, re.MULTILINE)
+    return re.findall(r"^ {2}([\w-]+)", listed, re.MULTILINE)
 
 
 def with_help(page: str) -> str:

@@ -12,7 +12,9 @@ from flowkit_deflow.app.commands.degrade import degrade
 from flowkit_deflow.app.commands.demo import demo
 from flowkit_deflow.app.commands.downsample import downsample
 from flowkit_deflow.app.commands.evaluate import evaluate
+from flowkit_deflow.app.commands.infer_shift import infer_shift
 from flowkit_deflow.app.commands.info import info
+from flowkit_deflow.app.commands.report import report
 from flowkit_deflow.app.commands.restore import restore
 from flowkit_deflow.app.commands.sample import sample
 from flowkit_deflow.app.commands.train import train
@@ -22,7 +24,7 @@ from flowkit_deflow.training.memory import keep_freed_memory
 __all__ = ["app", "main"]
 
 # In the order of the help.
-COMMANDS = (train, degrade, restore, sample, evaluate, convert, info, downsample, demo)
+COMMANDS = (train, degrade, restore, sample, evaluate, report, infer_shift, convert, info, downsample, demo)
 
 # Typer's exit status after Ctrl-C, the shells' own.
 INTERRUPTED = 130

@@ -48,7 +48,7 @@ def bootstrap_intervals(
     wanted = [quantity for quantity in quantities if quantity.interval]
     if not wanted or min(len(real.blocks), len(generated.blocks)) < FEWEST_BLOCKS:
         return {}
-    needed = list(dict.fromkeys([*kinds, *(quantity.needs for quantity in wanted)]))
+    needed = list(dict.fromkeys([*kinds, *(kind for quantity in wanted for kind in quantity.needs)]))
     values: dict[str, list[float]] = defaultdict(list)
     for weights in _weights([*real.blocks, *generated.blocks]):
         sets = compare(real.measured("real", weights, needed), generated.measured("generated", weights, needed))

@@ -113,7 +113,7 @@ def evaluate(
     if quantities is None:
         quantities = QUANTITIES_WITHOUT_PAIRS if clean is None else QUANTITIES
     baseline_kinds = BASELINE_KINDS if clean is None else PAIRED_BASELINE_KINDS
-    kinds = list(dict.fromkeys([*baseline_kinds, *(quantity.needs for quantity in quantities)]))
+    kinds = list(dict.fromkeys([*baseline_kinds, *(kind for quantity in quantities for kind in quantity.needs)]))
     real_images = {image.scene: image.path for image in reversed(real_files) if image.clean is not None}
     shared = {image.scene: real_images[image.scene] for image in generated_files if image.scene in real_images}
 

@@ -21,6 +21,7 @@ class LogBins:
         per_octave: bins to a doubling.
 
     Examples:
+        >>> import torch
         >>> bins = LogBins(lowest=1.0, octaves=3, per_octave=1)
         >>> bins.index(torch.tensor([0.0, 1.5, 2.5, 100.0])).tolist()
         [0, 0, 1, 2]

@@ -107,13 +107,13 @@ def _by_scene(images: Sequence[Partnered]) -> Iterator[tuple[str, list[Partnered
 def _read(image: Partnered, earlier: Pair | None, counterparts: Mapping[str, Path | None]) -> Pair:
     degraded = read_image(image.path)
     if image.clean is None:
-        return Pair(degraded, smooth_reference(degraded))
+        return Pair(degraded, smooth_reference(degraded), scene=image.scene)
     clean = read_image(image.clean) if earlier is None else earlier.reference
     _require_same_size(image.path, degraded, image.clean, clean)
     shared = image.scene if image.scene in counterparts else None
     if earlier is not None:
-        return Pair(degraded, clean, shared, earlier.counterpart, earlier.with_this)
-    return Pair(degraded, clean, shared, _counterpart(counterparts.get(image.scene)))
+        return Pair(degraded, clean, shared, image.scene, earlier.counterpart, earlier.with_this)
+    return Pair(degraded, clean, shared, image.scene, _counterpart(counterparts.get(image.scene)))
 
 
 def _counterpart(path: Path | None) -> Tensor | None:

@@ -35,6 +35,7 @@ class Pair:
         degraded: 3 x H x W, in [0, 1].
         reference: 3 x H x W, in [0, 1]: the clean image, or the degraded one smoothed where there is none.
         clean: names the clean image where real and generated images of it are compared; otherwise None.
+        scene: what the samples of a picture have in common, with or without a clean image.
         counterpart: 3 x H x W, in [0, 1]: a really degraded image of the same clean image, for a generated one;
             None where there is none.
         earlier: the samples of the same clean image that came before; None for the first.
@@ -51,6 +52,7 @@ class Pair:
     degraded: Tensor
     reference: Tensor
     clean: str | None = None
+    scene: str = ""
     counterpart: Tensor | None = None
     earlier: EarlierSamples | None = None
 
@@ -87,7 +89,8 @@ class Pair:
     @cached_property
     def detail(self) -> Tensor:
         """3 x H x W: the reference's high-pass, the reference less its Gaussian blur of 1.5 pixels."""
-        return high_pass_residual(self.exact_reference)
+        # In single precision: an eighth of a grey level is 4,000 of its steps, and convolutions are four times as fast.
+        return high_pass_residual(self.reference.detach().to("cpu", torch.float32)).double()
 
     @cached_property
     def with_this(self) -> EarlierSamples:

@@ -60,8 +60,8 @@ class Quantity(ABC):
 
     @property
     @abstractmethod
-    def needs(self) -> type[Statistic]:
-        """The statistic that it is computed from."""
+    def needs(self) -> tuple[type[Statistic], ...]:
+        """The statistics that it is computed from."""
 
     @abstractmethod
     def of(self, images: ImageSet, sets: ImageSets) -> Value | None:
@@ -137,9 +137,9 @@ class Measure(Compared, Generic[S]):
     place: Place = in_own_object
 
     @property
-    def needs(self) -> type[Statistic]:
+    def needs(self) -> tuple[type[Statistic], ...]:
         """The statistic that it is computed from."""
-        return self.statistic
+        return (self.statistic,)
 
     def of(self, images: ImageSet, sets: ImageSets) -> Value | None:
         """Its value for a set of images; None if the set lacks what it needs."""
@@ -175,9 +175,9 @@ class Relative(Compared, Generic[S]):
     place: Place = in_own_object
 
     @property
-    def needs(self) -> type[Statistic]:
+    def needs(self) -> tuple[type[Statistic], ...]:
         """The statistic that it is computed from."""
-        return self.statistic
+        return (self.statistic,)
 
     def of(self, images: ImageSet, sets: ImageSets) -> Value | None:
         """Its value for a set of images; None if that set or the real one lacks what it needs."""
@@ -199,9 +199,9 @@ class Distance(Quantity, Generic[S]):
     place: Place = among_comparisons
 
     @property
-    def needs(self) -> type[Statistic]:
+    def needs(self) -> tuple[type[Statistic], ...]:
         """The statistic that it is computed from."""
-        return self.statistic
+        return (self.statistic,)
 
     def of(self, images: ImageSet, sets: ImageSets) -> Value | None:
         """The distance of a set of images from the real one; None if either lacks what it needs."""
@@ -225,7 +225,7 @@ class Share(Quantity):
     place: Place = comparison_of_generated
 
     @property
-    def needs(self) -> type[Statistic]:
+    def needs(self) -> tuple[type[Statistic], ...]:
         """The statistic that the distance is computed from."""
         return self.distance.needs
 

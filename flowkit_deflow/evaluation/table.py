@@ -1,5 +1,6 @@
 """An evaluation as text."""
 
+import textwrap
 from collections.abc import Iterator
 
 from flowkit_deflow.evaluation.bootstrap import LEVEL
@@ -9,11 +10,12 @@ __all__ = ["WITHOUT_PAIRS", "format_table"]
 
 LABEL_WIDTH = 35
 SET_WIDTH = 11
+TEXT_WIDTH = 110
 
 WITHOUT_PAIRS = (
     "Without pairs, these figures can show that noise is missing, too strong or of the wrong grain, not that it is "
-    "right:\nwhat differs may be the scenes, and noise that follows the picture (sharpening, blur, a wrong level in "
-    "textured\nor bright places) goes unseen. Read them between the clean images and a half of the real ones."
+    "right: what differs may be the scenes, and noise that follows the picture (sharpening, blur, a wrong level in "
+    "textured or bright places) goes unseen. Read them between the clean images and a half of the real ones."
 )
 
 
@@ -26,8 +28,8 @@ def format_table(evaluation: Evaluation) -> str:
     Returns:
         Lines without a final line break: quantities down the side; real, generated, the Gaussians fitted to real,
         and generated against real (x: ratio, + and -: difference) across. A dash stands for what could not be
-        measured, an empty cell for what a set does not have. Below stand the intervals over images, and without pairs
-        what cannot be concluded. Warnings are not part of it.
+        measured, an empty cell for what a set does not have. Below stand the intervals over images, without pairs
+        what cannot be concluded, and the cautions. Warnings are not part of it.
     """
     sets = evaluation.sets
     header = [*(images.name for images in sets.columns), "generated vs real"]
@@ -46,7 +48,9 @@ def format_table(evaluation: Evaluation) -> str:
             lines.append(_line(label, [*cells, quantity.versus(row, sets)], widths))
     lines.extend(_intervals(evaluation))
     if not evaluation.against_clean:
-        lines.append(WITHOUT_PAIRS)
+        lines.extend(textwrap.wrap(WITHOUT_PAIRS, TEXT_WIDTH))
+    for caution in evaluation.cautions:
+        lines.extend(textwrap.wrap(f"Caution: {caution}.", TEXT_WIDTH, subsequent_indent="  "))
     return "\n".join(lines)
 
 

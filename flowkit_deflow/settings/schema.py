@@ -5,9 +5,11 @@ from typing import Literal
 
 from pydantic import ConfigDict
 
-__all__ = ["Architecture", "ChannelStatistics", "Data", "Normalization", "Run", "Training"]
+__all__ = ["Architecture", "ChannelStatistics", "Data", "Factor", "Normalization", "Run", "Training"]
 
 _STRICT = ConfigDict(coerce_numbers_to_str=True, extra="forbid", allow_inf_nan=False)
+
+Factor = Literal[4, 8, 16]
 
 UNCHOSEN = (
     "{name} is 'auto', which is chosen from the training images; expected {expected}: give one, or train with `train`, "
@@ -164,7 +166,7 @@ class Architecture:
         _ = self.h_factor, self.h_std
 
     @property
-    def h_factor(self) -> int | None:
+    def h_factor(self) -> Factor | None:
         """``factor`` as a number; ``None``: no conditioning.
 
         Raises:
@@ -195,10 +197,13 @@ class Data:
         degraded: folder of degraded images (domain Y).
         clean_downsample: factors by which images of ``clean`` are downsampled first, one drawn for each crop;
             (1,) takes them as they are.
+        held_out: share of each folder's images that is never trained on and judges the training instead, drawn by the
+            seed: at least one image, none of fewer than 8; 0: none.
         crop: side of the square training crops (pixels).
         flip: mirror crops at random.
         kernels: folder of blur kernels, one of which is applied to each clean image; ``None``: no blur.
         normalize: measure channel statistics of both domains before training and bring X to the colours of Y.
+        pairs: images of the same name in ``clean`` and ``degraded`` show the same: train by eq. 5 on both together.
         strict: stop at the first unreadable image, instead of going on without it.
 
     Raises:
@@ -214,10 +219,12 @@ class Data:
     clean: str | None = None
     degraded: str | None = None
     clean_downsample: tuple[int, ...] = (1,)
+    held_out: float = 0.15
     crop: int = 160
     flip: bool = True
     kernels: str | None = None
     normalize: bool = False
+    pairs: bool = False
     strict: bool = False
 
     def __post_init__(self) -> None:
@@ -225,6 +232,14 @@ class Data:
             raise ValueError(f"crop is {self.crop}; expected at least 8 pixels")
         if not self.clean_downsample or min(self.clean_downsample) < 1:
             raise ValueError(f"clean_downsample is {self.clean_downsample}; expected factors of at least 1, like [4]")
+        if not 0 <= self.held_out < 1:
+            raise ValueError(f"held_out is {self.held_out}; expected a share from 0 to below 1, like 0.15")
+        if self.pairs and (self.clean_downsample != (1,) or self.kernels is not None or self.normalize):
+            raise ValueError(
+                f"pairs is true, clean_downsample {self.clean_downsample}, kernels {self.kernels} and normalize "
+                f"{self.normalize}; the images of a pair are taken as they are: set clean_downsample to [1], kernels "
+                "to null and normalize to false"
+            )
 
 
 @dataclass(frozen=True)
@@ -240,16 +255,23 @@ class Training:
             the layers; ``reversible``, those after every fourth step, between which the layers are inverted. Of the
             encoder both keep the values between its blocks.
         learning_rate: of Adam, at the start.
-        halve_at: fractions of ``steps`` after which the learning rate is halved.
+        schedule: what becomes of the learning rate: ``halve``, it is halved at fractions of ``steps``; ``cosine``, it
+            falls to 0 along half a cosine.
+        halve_at: fractions of ``steps`` after which ``halve`` halves it.
         warmup: steps over which the learning rate rises from 0.
         betas: of Adam.
         clip_norm: gradients are scaled to at most this norm; 0: not at all.
+        ema: decay of the exponential moving average of the weights, from 0 to below 1, like 0.999; the model that is
+            written and judged has the averaged weights. 0: the weights themselves.
         shift_rate_factor: factor on the learning rate of the latent shift's parameters.
         encoder_delay: fraction of ``steps`` before which the encoder stays as it is.
         encoder_weights: file of RRDB weights to start the encoder from; ``None``: a random start.
         seed: of weights, crops and noise.
         checkpoint_every: steps between checkpoints.
         image_every: steps between sample images in the log; 0: none.
+        monitor_every: steps between looks at the held-out images; 0: only at the end.
+        select: which of the monitored steps the written model is from: ``last``; or the best by ``code_length`` or
+            ``evidence`` of the held-out images, kept in ``checkpoints/best.ckpt``.
         log_every: steps between logged scalars.
         max_skipped: non-finite steps in a row after which training stops.
         workers: data-loader processes.
@@ -276,16 +298,20 @@ class Training:
     crops_at_once: int | None = None
     activations: Literal["stored", "checkpointed", "reversible"] = "stored"
     learning_rate: float = 1e-4
+    schedule: Literal["halve", "cosine"] = "halve"
     halve_at: tuple[float, ...] = (0.5, 0.75, 0.9, 0.95)
     warmup: int = 0
     betas: tuple[float, float] = (0.9, 0.99)
     clip_norm: float = 0.0
+    ema: float = 0.0
     shift_rate_factor: float = 1.0
     encoder_delay: float = 0.0
     encoder_weights: str | None = None
     seed: int = 0
     checkpoint_every: int = 500
     image_every: int = 1000
+    monitor_every: int = 200
+    select: Literal["last", "code_length", "evidence"] = "last"
     log_every: int = 10
     max_skipped: int = 20
     workers: int = 2
@@ -298,7 +324,8 @@ class Training:
         for name in ("steps", "checkpoint_every", "log_every", "max_skipped", "devices"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1")
-        for name in ("workers", "warmup", "clip_norm", "image_every", "seed", "shift_rate_factor", "encoder_delay"):
+        not_negative = ("workers", "warmup", "clip_norm", "image_every", "monitor_every", "seed", "shift_rate_factor")
+        for name in (*not_negative, "encoder_delay"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected 0 or more")
         if self.crops_at_once is not None and self.crops_at_once < 1:
@@ -318,6 +345,8 @@ class Training:
             raise ValueError(f"learning_rate is {self.learning_rate}; expected a positive number")
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas is {self.betas}; expected two numbers from 0 to below 1, like [0.9, 0.99]")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema is {self.ema}; expected a decay from 0 to below 1, like 0.999")
         if self.precision in WEIGHTS_IN_HALF_PRECISION:
             raise ValueError(
                 f"precision is {self.precision!r}; weights in half precision lose Adam's small steps: expected "

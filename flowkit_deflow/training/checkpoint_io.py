@@ -13,7 +13,7 @@ from flowkit_deflow.model_folder import load_exactly
 from flowkit_deflow.settings.text import read_run
 from flowkit_deflow.state_files import pickled, unpickled
 
-__all__ = ["AtomicCheckpointIO", "last_checkpoint", "model_of_run"]
+__all__ = ["AtomicCheckpointIO", "best_checkpoint", "last_checkpoint", "model_of_run", "monitored_steps", "steps_of"]
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -38,6 +38,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 def model_of_run(checkpoint: Path) -> DeFlow:
     """The model in a run's checkpoint: what a run that was stopped has come to.
 
+    Of a run that averages its weights, it is the averaged model.
+
     Args:
         checkpoint: a file in the folder ``checkpoints`` of a run.
 
@@ -51,8 +53,29 @@ def model_of_run(checkpoint: Path) -> DeFlow:
     run = read_run(settings)
     state = AtomicCheckpointIO().load_checkpoint(checkpoint)["state_dict"]
     model = DeFlow(run.architecture)
-    load_exactly(model, {key.removeprefix("model."): value for key, value in state.items()}, str(checkpoint))
+    prefix = "average.module." if run.training.ema else "model."
+    judged = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    load_exactly(model, judged, str(checkpoint))
     return model.eval()
+
+
+def steps_of(checkpoint: Path) -> int:
+    """How many optimiser steps a checkpoint's run had made.
+
+    Raises:
+        UserError: the checkpoint cannot be read.
+    """
+    return int(AtomicCheckpointIO().load_checkpoint(checkpoint)["global_step"])
+
+
+def best_checkpoint(run: Path) -> Path:
+    """Where a run keeps the checkpoint that is best by its held-out images, if it selects by them.
+
+    Examples:
+        >>> best_checkpoint(Path("RUN")).as_posix()
+        'RUN/checkpoints/best.ckpt'
+    """
+    return run / "checkpoints" / "best.ckpt"
 
 
 def last_checkpoint(run: Path) -> Path:
@@ -63,3 +86,13 @@ def last_checkpoint(run: Path) -> Path:
         'RUN/checkpoints/last.ckpt'
     """
     return run / "checkpoints" / "last.ckpt"
+
+
+def monitored_steps(run: Path) -> Path:
+    """Where a run writes what its held-out images showed.
+
+    Examples:
+        >>> monitored_steps(Path("RUN")).as_posix()
+        'RUN/monitors.csv'
+    """
+    return run / "monitors.csv"

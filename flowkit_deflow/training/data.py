@@ -2,8 +2,9 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from pathlib import Path
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple, Self, TypedDict
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from flowkit_deflow.images.noise import seeded_generator
 from flowkit_deflow.images.resize import Window, bicubic_downsample
 from flowkit_deflow.method.latents import Domain
 from flowkit_deflow.settings.schema import Architecture, ChannelStatistics, Data, Normalization
+from flowkit_deflow.training.held_out import held_out
 
 __all__ = ["Batch", "StepSampler", "UnpairedCrops", "measure_normalization"]
 
@@ -80,6 +82,8 @@ class UnpairedCrops(Dataset[Batch]):
         world_size: number of processes; each gets its own part of the batch.
 
     Attributes:
+        files: the images of each domain that the crops are from.
+        held_out: the images of each domain that they are not from; see :meth:`from_held_out`.
         problems: messages of images that were left out.
 
     Raises:
@@ -110,12 +114,55 @@ class UnpairedCrops(Dataset[Batch]):
         self.kernels = [] if data.kernels is None else read_kernels(Path(data.kernels))
         self.problems: list[str] = []
         # Without a folder of its own, domain X is made of the degraded images (sec. 5.4, DPED).
-        clean = data.degraded if data.clean is None else data.clean
-        self.files = {
-            Domain.CLEAN: self._usable(Path(clean), data.clean_downsample),
-            Domain.DEGRADED: self._usable(Path(data.degraded), (1,)),
+        folders = {
+            Domain.CLEAN: Path(data.degraded if data.clean is None else data.clean),
+            Domain.DEGRADED: Path(data.degraded),
         }
+        usable = {
+            Domain.CLEAN: self._usable(folders[Domain.CLEAN], data.clean_downsample),
+            Domain.DEGRADED: self._usable(folders[Domain.DEGRADED], (1,)),
+        }
+        self.held_out = {
+            domain: held_out(files, folders[domain], data.held_out, seed) for domain, files in usable.items()
+        }
+        unseen = {file for files in self.held_out.values() for file in files}
+        self.files = {domain: [file for file in files if file not in unseen] for domain, files in usable.items()}
         self._cache = _Cache(CACHE_BYTES)
+
+    def from_held_out(self) -> Self | None:
+        """Whole batches of crops from the held-out images; ``None`` unless some of both domains can be read."""
+        if not all(self.held_out.values()):
+            return None
+        crops = copy(self)
+        crops.files, crops.held_out = self.held_out, {domain: [] for domain in Domain}
+        crops.rank, crops.world_size = 0, 1
+        crops._cache = _Cache(CACHE_BYTES)
+        try:
+            self.problems.extend(crops[0]["problems"])
+        except UserError as error:
+            if self.data.strict:
+                raise
+            self.problems.append(str(error))
+            return None
+        return crops
+
+    def whole_images(self, domain: Domain) -> Iterator[tuple[Path, Tensor]]:
+        """The domain's images as their crops see them, whole: by the first of the factors and of the blur kernels.
+
+        Args:
+            domain: the domain.
+
+        Yields:
+            Each file that can be read, and its image, ``3 x H x W`` in [0, 1].
+        """
+        degraded = domain is Domain.DEGRADED
+        factor = 1 if degraded else self.data.clean_downsample[0]
+        kernel = None if degraded or not self.kernels else 0
+        for file in self.files[domain]:
+            try:
+                yield file, self._prepared(file, factor, kernel)
+            except ImageError as error:
+                self._leave_out(str(error))
 
     def __getitem__(self, step: int) -> Batch:
         share = self.batch // self.world_size
@@ -123,7 +170,7 @@ class UnpairedCrops(Dataset[Batch]):
         domains = [Domain.CLEAN if number % 2 == 0 else Domain.DEGRADED for number in numbers]
         problems: list[str] = []
         items = [
-            self._crop(domain, seeded_generator(self.seed, "crop", step, number), problems)
+            self._crop(domain, self._generator(step, number), problems)
             for number, domain in zip(numbers, domains, strict=True)
         ]
         return Batch(
@@ -135,31 +182,9 @@ class UnpairedCrops(Dataset[Batch]):
             problems=problems,
         )
 
-    def whole(self, domain: Domain, count: int, largest: int) -> list[Tensor]:
-        """Images of a domain as crops are taken from them; those that can't be read are passed over.
-
-        Args:
-            domain: which.
-            count: how many at most, spread over the folder.
-            largest: side of the square in the middle that a larger image is cut to (pixels).
-
-        Returns:
-            3 x H x W each, in [0, 1].
-        """
-        files = self.files[domain]
-        clean = domain is Domain.CLEAN
-        images = []
-        for number in range(min(count, len(files))):
-            file = files[number * len(files) // min(count, len(files))]
-            factor = self.data.clean_downsample[number % len(self.data.clean_downsample)] if clean else 1
-            kernel = number % len(self.kernels) if clean and self.kernels else None
-            try:
-                image = self._prepared(file, factor, kernel)
-            except ImageError:
-                continue
-            top, left = (max(0, size - largest) // 2 for size in image.shape[-2:])
-            images.append(image[:, top : top + largest, left : left + largest].contiguous())
-        return images
+    def _generator(self, step: int, number: int) -> torch.Generator:
+        """Decides everything about a crop."""
+        return seeded_generator(self.seed, "crop", step, number)
 
     def _crop(self, domain: Domain, generator: torch.Generator, problems: list[str]) -> _Item:
         image = self._image(domain, generator, problems)
@@ -185,7 +210,7 @@ class UnpairedCrops(Dataset[Batch]):
         for turn in range(len(files)):
             file = files[(first + turn) % len(files)]
             try:
-                image = self._cache.get((file, factor, kernel), lambda f=file: self._prepared(f, factor, kernel))  # type: ignore[misc]
+                image = self._cached(file, factor, kernel)
             except ImageError as error:
                 if self.data.strict:
                     raise
@@ -194,6 +219,9 @@ class UnpairedCrops(Dataset[Batch]):
             if min(image.shape[-2:]) >= self.data.crop:
                 return image
         raise UserError(f"no {domain.name.lower()} image can be read any more, the last was {file}; check the folder")
+
+    def _cached(self, file: Path, factor: int, kernel: int | None) -> Tensor:
+        return self._cache.get((file, factor, kernel), lambda: self._prepared(file, factor, kernel))
 
     def _prepared(self, file: Path, factor: int, kernel: int | None) -> Tensor:
         image = bicubic_downsample(read_image(file), factor).clamp(0, 1)

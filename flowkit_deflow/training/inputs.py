@@ -1,15 +1,15 @@
-"""What the network is given of a batch."""
+"""What the network gets of a batch."""
 
 from torch import Tensor
 
 from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.training.data import Batch
 
-__all__ = ["inputs"]
+__all__ = ["network_inputs"]
 
 
-def inputs(model: DeFlow, batch: Batch) -> tuple[Tensor, Tensor | None]:
-    """Dequantised images, and h with its noise, on the model's device."""
+def network_inputs(model: DeFlow, batch: Batch) -> tuple[Tensor, Tensor | None]:
+    """Dequantised images, and h with its noise (None without conditioning), on the model's device."""
     device = next(model.parameters()).device
     images = (batch["images"] + (batch["dequantization"] - 0.5) / model.config.bins).to(device)
     h, noise = batch["h"], batch["h_noise"]

@@ -19,10 +19,14 @@ from flowkit_deflow.settings.schema import Run
 from flowkit_deflow.training.activations import ACTIVATIONS
 from flowkit_deflow.training.checkpoint_io import last_checkpoint
 from flowkit_deflow.training.data import Batch, UnpairedCrops
-from flowkit_deflow.training.inputs import inputs
+from flowkit_deflow.training.inputs import network_inputs
 from flowkit_deflow.training.loader import load
 from flowkit_deflow.training.micro_batches import mean_in_parts
+from flowkit_deflow.training.objectives import marginal_log_prob, paired_log_prob
+from flowkit_deflow.training.paired_crops import crops_of
+from flowkit_deflow.training.schedules import SCHEDULES
 from flowkit_deflow.training.shift_inference import BATCHES, infer_shifts
+from flowkit_deflow.training.weight_average import moving_average
 
 __all__ = ["DeFlowTraining"]
 
@@ -31,7 +35,7 @@ PIXELS_AT_ONCE = 8 * 160 * 160
 
 
 class DeFlowTraining(pl.LightningModule):
-    """Maximise the two marginal likelihoods (eq. 4) of unpaired crops.
+    """Maximise the two marginal likelihoods (eq. 4) of unpaired crops, or eq. 5 of paired ones.
 
     Args:
         model: the network.
@@ -46,11 +50,20 @@ class DeFlowTraining(pl.LightningModule):
         self.skipped_in_a_row = 0
         self.problems: list[str] = []
         use_activations(model.bijector, ACTIVATIONS[run.training.activations])
+        self.average = moving_average(model, run.training.ema) if run.training.ema else None
+
+    @property
+    def judged(self) -> DeFlow:
+        """The model that is looked at and written: the averaged one, where weights are averaged."""
+        if self.average is None:
+            return self.model
+        assert isinstance(self.average.module, DeFlow)
+        return self.average.module
 
     def crops(self) -> UnpairedCrops:
         """The training data of this process."""
         training = self.run.training
-        return UnpairedCrops(
+        return crops_of(
             self.run.data,
             self.model.config,
             training.batch,
@@ -69,9 +82,9 @@ class DeFlowTraining(pl.LightningModule):
         if all(bool(value) for key, value in self.model.state_dict().items() if key.endswith("initialized")):
             return
         batches = list(self._whole_batches(INITIALIZATION_BATCHES))
-        made = [inputs(self.model, batch) for batch in batches]
-        images, domain = torch.cat([i[0] for i in made]), torch.cat([batch["domain"] for batch in batches])
-        h = None if made[0][1] is None else torch.cat([i[1] for i in made if i[1] is not None])
+        inputs = [network_inputs(self.model, batch) for batch in batches]
+        images, domain = torch.cat([i[0] for i in inputs]), torch.cat([batch["domain"] for batch in batches])
+        h = None if inputs[0][1] is None else torch.cat([i[1] for i in inputs if i[1] is not None])
         self.model.initialize(images, domain, h)
 
     def training_step(self, batch: Batch | UserError, batch_idx: int) -> Tensor:
@@ -80,14 +93,17 @@ class DeFlowTraining(pl.LightningModule):
             raise batch
         for problem in batch["problems"]:
             self.leave_out(problem)
-        images, h = inputs(self.model, batch)
+        images, h = network_inputs(self.model, batch)
         domain = batch["domain"]
+        objective = paired_log_prob if self.run.data.pairs else marginal_log_prob
 
         def code_length(part: slice) -> Tensor:
-            log_prob = self.model.log_prob(images[part], domain[part], None if h is None else h[part])
+            log_prob = objective(self.model, images[part], domain[part], None if h is None else h[part])
             return bits_per_dim(log_prob, images[0].numel(), self.model.config.bins)
 
-        loss, bits = mean_in_parts(code_length, len(images), self._crops_at_once(images), self.model)
+        # The two images of a pair stay together.
+        at_once = self._crops_at_once(images) if not self.run.data.pairs else 2 * -(-self._crops_at_once(images) // 2)
+        loss, bits = mean_in_parts(code_length, len(images), at_once, self.model)
         with torch.no_grad():
             for name, which in (("bits_clean", Domain.CLEAN), ("bits_degraded", Domain.DEGRADED)):
                 self.log(name, bits[domain == which].mean(), prog_bar=True)
@@ -119,7 +135,9 @@ class DeFlowTraining(pl.LightningModule):
         self.log("skipped_steps", float(self.skipped))
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Stop once too many steps in a row were skipped."""
+        """Take the weights into their average; stop once too many steps in a row were skipped."""
+        if self.average is not None:
+            self.average.update_parameters(self.model)
         if self.skipped_in_a_row >= self.run.training.max_skipped:
             path = self.last_checkpoint
             self.trainer.save_checkpoint(path)
@@ -158,8 +176,9 @@ class DeFlowTraining(pl.LightningModule):
             self.leave_out(problem)
 
     def configure_optimizers(self) -> Any:
-        """Adam; the learning rate rises, then is halved at given fractions; the encoder may start later."""
+        """Adam; the learning rate rises, then falls by the schedule; the encoder may start later."""
         training = self.run.training
+        schedule = SCHEDULES[training.schedule]
         encoder = {id(p) for m in self.model.modules() if isinstance(m, RRDBEncoder) for p in m.parameters()}
         shift = {id(p) for p in self.model.latents.parameters()}
         parameters = [p for p in self.model.parameters() if p.requires_grad]
@@ -177,8 +196,7 @@ class DeFlowTraining(pl.LightningModule):
         def factor_at(step: int, *, delay: float) -> float:
             if step < delay * training.steps:
                 return 0.0
-            halvings = sum(step >= fraction * training.steps for fraction in training.halve_at)
-            return min(1.0, (step + 1) / max(training.warmup, 1)) * 0.5**halvings
+            return min(1.0, (step + 1) / max(training.warmup, 1)) * schedule(step, training)
 
         schedules: list[Callable[[int], float]] = [partial(factor_at, delay=delay) for _, _, delay in groups]
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedules)
@@ -186,12 +204,12 @@ class DeFlowTraining(pl.LightningModule):
 
     def infer_shifts(self) -> None:
         """Measure the shifts that are measured after training, on crops of both domains."""
-        infer_shifts(self.model, lambda: self._whole_batches(BATCHES))
+        infer_shifts(self.model, lambda: self._whole_batches(BATCHES), self.run.data.pairs)
 
     def _whole_batches(self, number: int) -> Iterator[Batch]:
         """The first batches, of all processes together."""
         training = self.run.training
-        crops = UnpairedCrops(self.run.data, self.model.config, training.batch, training.seed)
+        crops = crops_of(self.run.data, self.model.config, training.batch, training.seed)
         for step in range(number):
             batch = crops[step]
             for problem in batch["problems"]:

@@ -25,7 +25,7 @@ class SampleImages(Callback):
             return
         clean = batch["images"][batch["domain"] == Domain.CLEAN][:4]
         degraded = batch["images"][batch["domain"] == Domain.DEGRADED][:4]
-        generated = module.model.degrade(clean, noise=SeededNoise(0, "sample images"))
+        generated = module.judged.degrade(clean, noise=SeededNoise(0, "sample images"))
         rows = [torch.cat(list(row), dim=-1) for row in (clean, generated, degraded)]
         # A model that has just gone astray gives values that have no colour.
         picture = torch.cat(rows, dim=-2).nan_to_num(posinf=1.0, neginf=0.0).cpu()

@@ -10,7 +10,7 @@ from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.method.shifts.measured import MeasuredShift
 from flowkit_deflow.method.shifts.moments import ClassMoments
 from flowkit_deflow.training.data import Batch
-from flowkit_deflow.training.inputs import inputs
+from flowkit_deflow.training.inputs import network_inputs
 
 __all__ = ["BATCHES", "infer_shifts"]
 
@@ -20,29 +20,33 @@ BATCHES = 96
 
 
 @torch.no_grad()
-def infer_shifts(model: DeFlow, batches: Callable[[], Iterable[Batch]]) -> None:
+def infer_shifts(model: DeFlow, batches: Callable[[], Iterable[Batch]], pairs: bool = False) -> None:
     """Measure the shifts that are measured after training, on images of both domains; others stay as they are.
 
     Args:
         model: the trained model; its measured shifts are set.
         batches: gives the same batches of both domains each time that it is called. They are gone through twice, for
             the classes of places and for the latents, and none is kept.
+        pairs: whether clean and degraded images alternate in the batches and belong together: the shift is then
+            measured on the differences of their latents.
     """
     shifts = {i: shift for i, shift in enumerate(model.latents.shifts) if isinstance(shift, MeasuredShift)}
     if not shifts:
         return
     _lay_out_classes(model, shifts, batches())
-    sums = {i: {domain: ClassMoments(s.classes, s.channels) for domain in Domain} for i, s in shifts.items()}
+    sums = {i: (ClassMoments(s.classes, s.channels), ClassMoments(s.classes, s.channels)) for i, s in shifts.items()}
     for batch in batches():
-        images, h = inputs(model, batch)
+        images, h = network_inputs(model, batch)
         domains = batch["domain"].to(images.device)
         z, _ = model.bijector(model.normalization.to_shared(images, domains), h)
+        clean, degraded = domains == Domain.CLEAN, domains == Domain.DEGRADED
         for i, shift in shifts.items():
             weights = shift.class_weights(h, len(images), _size(z[i]))
-            for domain, moments in sums[i].items():
-                moments.add(z[i][domains == domain], weights[domains == domain])
+            of_clean, other = sums[i]
+            of_clean.add(z[i][clean], weights[clean])
+            other.add(z[i][degraded] - z[i][clean] if pairs else z[i][degraded], weights[degraded])
     for i, shift in shifts.items():
-        shift.measure(sums[i][Domain.CLEAN], sums[i][Domain.DEGRADED])
+        (shift.measure_pairs if pairs else shift.measure)(*sums[i])
 
 
 def _lay_out_classes(model: DeFlow, shifts: dict[int, MeasuredShift], batches: Iterable[Batch]) -> None:
@@ -52,7 +56,7 @@ def _lay_out_classes(model: DeFlow, shifts: dict[int, MeasuredShift], batches: I
         return
     seen: dict[int, list[Tensor]] = {i: [] for i in several}
     for batch in batches:
-        images, h = inputs(model, batch)
+        images, h = network_inputs(model, batch)
         shapes = model.bijector.output_shape(tuple(images.shape[1:]))
         for i, shift in several.items():
             features = shift.place_features(h, shapes[i][-2:])

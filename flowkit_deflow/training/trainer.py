@@ -16,15 +16,18 @@ from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import write_text
 from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.method.rrdb import RRDBEncoder
-from flowkit_deflow.settings.schema import Run
+from flowkit_deflow.settings.schema import Run, Training
 from flowkit_deflow.settings.text import read_run, to_dict, to_yaml
 from flowkit_deflow.state_files import read_state
-from flowkit_deflow.training.checkpoint_io import AtomicCheckpointIO, last_checkpoint
+from flowkit_deflow.training.checkpoint_io import AtomicCheckpointIO, best_checkpoint, last_checkpoint, model_of_run
 from flowkit_deflow.training.conditioning.settings import resolve_conditioning
 from flowkit_deflow.training.data import UnpairedCrops, measure_normalization
 from flowkit_deflow.training.interrupt import StopBetweenSteps
 from flowkit_deflow.training.lightning_module import DeFlowTraining
+from flowkit_deflow.training.monitoring import Monitoring
+from flowkit_deflow.training.paired_crops import crops_of
 from flowkit_deflow.training.sample_images import SampleImages
+from flowkit_deflow.training.selection import SELECTIONS
 from flowkit_deflow.weights.rrdb_weights import load_rrdb
 
 __all__ = ["train"]
@@ -36,7 +39,8 @@ def train(
     """Train a model, or go on with a run that was stopped.
 
     ``out`` holds ``run.yaml`` (the settings), ``checkpoints/last.ckpt``, ``log/`` (TensorBoard) and in the end
-    ``model/``, which :meth:`DeFlow.from_pretrained` reads.
+    ``model/``, which :meth:`DeFlow.from_pretrained` reads. Where images are held out, ``monitors.csv`` and the log have
+    what they showed, and ``checkpoints/best.ckpt`` is kept if ``training.select`` names a figure: the model is from it.
 
     Args:
         run: the settings.
@@ -54,9 +58,12 @@ def train(
     pl.seed_everything(training.seed, verbose=False)
     # Whatever can be wrong with the settings is found out before anything is written.
     stop = StopBetweenSteps()
-    trainer = _trainer(run, out, progress, [stop, *callbacks])
-    complete = _recorded(run, out) or _measured(run)
-    crops = UnpairedCrops(run.data, complete.architecture, training.batch, training.seed)
+    recorded = _recorded(run, out)
+    chosen = recorded or _chosen(run)
+    crops = crops_of(run.data, chosen.architecture, training.batch, training.seed)
+    monitoring = _monitoring(crops, training, out)
+    trainer = _trainer(run, out, progress, [stop, *monitoring, *callbacks])
+    complete = recorded or _measured(chosen, crops)
     model = DeFlow(complete.architecture)
     if training.encoder_weights is not None:
         _load_encoder(model, Path(training.encoder_weights))
@@ -77,11 +84,26 @@ def train(
     except SystemExit:
         # Lightning's answer to Ctrl-C: the caller is to know what happened.
         raise KeyboardInterrupt from None
+    for looks in monitoring:
+        # Lightning tells of no end where a run that had made all its steps goes on.
+        looks.on_train_end(trainer, module)
+    if trainer.global_step % training.checkpoint_every:
+        trainer.save_checkpoint(last)
+    best = best_checkpoint(out)
+    model.load_state_dict((model_of_run(best) if best.exists() else module.judged).state_dict())
     module.infer_shifts()
     model = model.cpu().eval()
     if trainer.is_global_zero:
+        for looks in monitoring:
+            looks.finish(model, crops)
         model.save_pretrained(out / "model")
     return model, module.problems
+
+
+def _monitoring(crops: UnpairedCrops, training: Training, out: Path) -> list[Monitoring]:
+    """Looks at the held-out images, where there are some of both domains."""
+    held_out = crops.from_held_out()
+    return [] if held_out is None else [Monitoring(out, held_out, training.monitor_every, SELECTIONS[training.select])]
 
 
 def _trainer(run: Run, out: Path, progress: bool, callbacks: Iterable[Callback]) -> pl.Trainer:
@@ -142,14 +164,18 @@ def _recorded(run: Run, out: Path) -> Run | None:
     return recorded
 
 
-def _measured(run: Run) -> Run:
-    """The settings with what is measured of the data, where that is asked for; what h is chosen to be is told."""
+def _chosen(run: Run) -> Run:
+    """The settings with numbers in the place of ``auto``; what was measured and chosen is told."""
     run, conditioning = resolve_conditioning(run)
     if conditioning is not None:
         rank_zero_info(str(conditioning))
+    return run
+
+
+def _measured(run: Run, crops: UnpairedCrops) -> Run:
+    """The settings with the statistics of the data, where they are asked for."""
     if not run.data.normalize or run.architecture.normalization is not None:
         return run
-    crops = UnpairedCrops(run.data, run.architecture, run.training.batch, run.training.seed)
     return replace(run, architecture=replace(run.architecture, normalization=measure_normalization(crops)))
 
 

@@ -12,6 +12,9 @@ from flowkit_deflow.weights.published import from_published, to_published
 
 __all__ = ["read_published", "write_published"]
 
+# Levels of the dequantisation noise that all published models were trained with: 5 bits.
+PUBLISHED_BINS = 32
+
 
 def read_published(path: Path, name: str | None = None, settings: Path | None = None) -> DeFlow:
     """The model in a published checkpoint, its architecture given in one of two ways.
@@ -54,6 +57,11 @@ def write_published(folder: Path, path: Path) -> list[str]:
     if model.config.normalization is not None:
         notes.append(
             f"The published format cannot hold this model's colour normalisation: keep {folder / 'config.json'}."
+        )
+    if model.config.bins != PUBLISHED_BINS:
+        notes.append(
+            f"The published format cannot hold that this model was trained with {model.config.bins} levels of "
+            f"dequantisation noise in place of {PUBLISHED_BINS}: keep {folder / 'config.json'}."
         )
     return notes
 

@@ -21,12 +21,16 @@ def evaluate(
         Path | None,
         typer.Option(metavar="DIR", help="Clean partners of REAL, where they lie elsewhere than in --clean."),
     ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Without --clean: the images that GENERATED was made from, as the floor."),
+    ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for evaluation.json and the plots.")] = Path(
         "evaluation"
     ),
     strict: Strict = False,
 ) -> None:
-    """Compare generated degraded images with real ones: noise level, correlation, spectrum, histogram."""
+    """Compare the noise of generated images with that of real ones: level, places, grain, colour, distribution."""
     from tqdm import tqdm
 
     from flowkit_deflow.evaluation import evaluation
@@ -39,7 +43,9 @@ def evaluate(
         def one_done(_: Path) -> None:
             bar.update()
 
-        result = evaluation.evaluate(generated, real, clean, real_clean, strict=strict, progress=one_done)
+        result = evaluation.evaluate(
+            generated, real, clean, real_clean, source=source, strict=strict, progress=one_done
+        )
     typer.echo(format_table(result))
     write_json(out / "evaluation.json", result)
     plots = plot_evaluation(result, out)

@@ -52,10 +52,18 @@ def _tell_of_model(folder: Path) -> None:
 
 
 def _details_of_deflow(network: "DeFlow") -> Iterator[str]:
+    from flowkit_deflow.method.shifts.binned import BinnedShift
+
     yield f"image sides are padded to multiples of {network.config.alignment} pixels"
     for i, shift in enumerate(network.latents.shifts):
         std = (shift.factor @ shift.factor.T).diagonal().sqrt()
         yield f"latents {i}: {shift.channels} channels, |mean shift| {shift.mean.norm():.3f}, mean std {std.mean():.3f}"
+        if isinstance(shift, BinnedShift) and bool(shift.measured):
+            deviations = shift.class_root.square().sum(-1).sqrt().mean(-1)
+            yield (
+                f"latents {i}: measured in {shift.classes} classes of places, mean std from {deviations.min():.3f} to "
+                f"{deviations.max():.3f}"
+            )
 
 
 # What is worth knowing of a kind besides its settings.

@@ -17,6 +17,9 @@ def train(
     out: Annotated[Path, typer.Option(metavar="RUN", help="Folder of the run; given again, the run goes on.")],
     clean: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of clean images.")] = None,
     degraded: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of degraded images.")] = None,
+    pairs: Annotated[
+        bool, typer.Option("--pairs", help="Images of the same name in both folders show the same; learn from pairs.")
+    ] = False,
     preset: Annotated[str | None, typer.Option(help=f"{listed(PRESETS, 'or')}. [default: {DEFAULT_PRESET}]")] = None,
     config: Annotated[Path | None, typer.Option(metavar="RUN.yaml", help="Settings; instead of a preset.")] = None,
     set_: Annotated[
@@ -27,9 +30,12 @@ def train(
     steps: Annotated[int | None, typer.Option(help="Short for --set training.steps=...")] = None,
     strict: Strict = False,
 ) -> None:
-    """Train a model from two unrelated folders of images."""
+    """Train a model from two unrelated folders of images, or from pairs."""
     from flowkit_deflow.settings.presets import preset as named
     from flowkit_deflow.settings.text import assignments, override, read_run
+    from flowkit_deflow.training.checkpoint_io import monitored_steps
+    from flowkit_deflow.training.monitors.history import History
+    from flowkit_deflow.training.monitors.table import findings
     from flowkit_deflow.training.trainer import train as run_training
 
     if config is not None and preset is not None:
@@ -38,11 +44,16 @@ def train(
     given = {
         "data.clean": clean,
         "data.degraded": degraded,
+        "data.pairs": pairs or None,
         "training.seed": seed,
         "training.steps": steps,
         "data.strict": strict or None,
     }
     run = override(run, [*assignments(given), *(set_ or [])])
     _, problems = run_training(run, out)
+    for title, finding in findings(History.read(monitored_steps(out)), read_run(out / "run.yaml")):
+        if finding.advice:
+            typer.echo(f"{title}: {finding.measured}; {finding.advice}")
     typer.echo(f"The model is in {out / 'model'}; scalars and sample images: tensorboard --logdir {out / 'log'}")
+    typer.echo(f"How the training went, and what the model makes of images held out: deflow report {out}")
     report_problems(problems)

@@ -4,8 +4,10 @@ A new quantity is an entry in a file of this folder, and that entry's name here.
 """
 
 from flowkit_deflow.evaluation.quantities.akld import AKLD
+from flowkit_deflow.evaluation.quantities.appearance import APPEARANCE
 from flowkit_deflow.evaluation.quantities.channel_correlation import CHANNEL_CORRELATION
 from flowkit_deflow.evaluation.quantities.counts import COUNTS
+from flowkit_deflow.evaluation.quantities.flat_patches import FLAT_PATCHES
 from flowkit_deflow.evaluation.quantities.frequency_bands import FREQUENCY_BANDS
 from flowkit_deflow.evaluation.quantities.high_pass_gain import HIGH_PASS_GAIN
 from flowkit_deflow.evaluation.quantities.histogram import DIVERGENCE, HISTOGRAM
@@ -50,7 +52,9 @@ QUANTITIES: tuple[Quantity, ...] = (
 
 QUANTITIES_WITHOUT_PAIRS: tuple[Quantity, ...] = (
     *COUNTS,
+    *FLAT_PATCHES,
     *PATCH_ROUGHNESS,
+    *APPEARANCE,
     *NOISE_LEVEL,
     *NOISE_BY_BRIGHTNESS,
     *SPATIAL_CORRELATION,

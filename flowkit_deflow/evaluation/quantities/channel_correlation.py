@@ -7,9 +7,12 @@ from flowkit_deflow.evaluation.pair import CHANNEL_NAMES
 from flowkit_deflow.evaluation.quantities.noise_level import Moments
 from flowkit_deflow.evaluation.quantity import Distance, Measure, Row
 
-__all__ = ["CHANNEL_CORRELATION"]
+__all__ = ["CHANNEL_CORRELATION", "CHANNEL_PAIR_ROWS"]
 
 CHANNEL_PAIRS = ((0, 1), (0, 2), (1, 2))
+CHANNEL_PAIR_ROWS = tuple(
+    Row(f", {CHANNEL_NAMES[first]} with {CHANNEL_NAMES[second]}", (first, second)) for first, second in CHANNEL_PAIRS
+)
 
 
 def _largest_difference(real: Moments, other: Moments) -> float:
@@ -23,10 +26,7 @@ CORRELATION = Measure(
     statistic=Moments,
     value=lambda moments: moments.correlation,
     comparison=Difference("correlation_difference"),
-    rows=tuple(
-        Row(f", {CHANNEL_NAMES[first]} with {CHANNEL_NAMES[second]}", (first, second))
-        for first, second in CHANNEL_PAIRS
-    ),
+    rows=CHANNEL_PAIR_ROWS,
 )
 CORRELATION_ERROR = Distance(
     key="channel_correlation_error",

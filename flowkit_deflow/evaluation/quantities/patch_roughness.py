@@ -16,7 +16,7 @@ from flowkit_deflow.evaluation.smoothing import high_pass_residual
 from flowkit_deflow.evaluation.statistic import Array, Statistic, Sums
 from flowkit_deflow.evaluation.unit import GREY_LEVELS
 
-__all__ = ["PATCH_ROUGHNESS", "ROUGHNESS_LEVELS", "PatchRoughness"]
+__all__ = ["PATCH_ROUGHNESS", "ROUGHNESS", "PatchRoughness"]
 
 PATCH = 16
 ROUGHNESS_LEVELS: Array = np.array([0.1, 0.25, 0.5, 0.75, 0.9])
@@ -47,7 +47,7 @@ class PatchRoughness(Statistic):
         """The patches of one image, by their roughness."""
         if min(pair.degraded.shape[1:]) < PATCH:
             return {"patches": torch.zeros(ROUGHNESS_BINS.count, dtype=torch.float64)}
-        detail = high_pass_residual(pair.degraded.detach().to("cpu", torch.float64))
+        detail = high_pass_residual(pair.degraded.detach().to("cpu", torch.float32)).double()
         spread = F.avg_pool2d(detail.square().mean(0, keepdim=True), PATCH).sqrt()
         return {
             "patches": torch.bincount(ROUGHNESS_BINS.index(spread).flatten(), minlength=ROUGHNESS_BINS.count).double()

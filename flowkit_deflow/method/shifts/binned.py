@@ -7,7 +7,7 @@ from flowkit.ops import at_least_float32
 from flowkit_deflow.method.shifts.blended import BlendedField
 from flowkit_deflow.method.shifts.constant import ConstantField
 from flowkit_deflow.method.shifts.field import ShiftField
-from flowkit_deflow.method.shifts.measure import MeasuredClasses, measure
+from flowkit_deflow.method.shifts.measure import MeasuredClasses, measure, measure_pairs
 from flowkit_deflow.method.shifts.measured import MeasuredShift
 from flowkit_deflow.method.shifts.moments import ClassMoments
 from flowkit_deflow.method.shifts.places import (
@@ -119,16 +119,22 @@ class BinnedShift(MeasuredShift):
             return self.class_mean.new_ones(batch, 1, *size)
         centres = (at_least_float32(self.brightness_centres), at_least_float32(self.contrast_centres))
         light, texture = (
-            interpolation_weights(values, points.to(values)) for values, points in zip(features.unbind(1), centres, strict=True)
+            interpolation_weights(values, points.to(values))
+            for values, points in zip(features.unbind(1), centres, strict=True)
         )
         return (light[:, :, None] * texture[:, None]).flatten(1, 2)
 
-    @torch.no_grad()
     def measure(self, clean: ClassMoments, degraded: ClassMoments) -> None:
         """Take every class's covariances; see :func:`~flowkit_deflow.method.shifts.measure.measure`."""
-        measured = measure(clean, degraded, self.mean)
-        for buffer, values in zip(
-            (self.class_mean, self.class_root, self.clean_mean, self.clean_root), measured, strict=True
-        ):
+        self._set(measure(clean, degraded, self.mean))
+
+    def measure_pairs(self, clean: ClassMoments, differences: ClassMoments) -> None:
+        """Take every class's means and covariances of the differences."""
+        self._set(measure_pairs(clean, differences))
+
+    @torch.no_grad()
+    def _set(self, measured: MeasuredClasses) -> None:
+        buffers = (self.class_mean, self.class_root, self.clean_mean, self.clean_root)
+        for buffer, values in zip(buffers, measured, strict=True):
             buffer.copy_(values)
         self.measured.fill_(True)

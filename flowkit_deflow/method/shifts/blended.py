@@ -117,7 +117,7 @@ class BlendedField(ShiftField):
     def _summed(self, log_prob: Callable[[Tensor, Tensor], Tensor], values: Tensor) -> Tensor:
         with without_autocast(values.device):
             deviations = at_least_float32(values) - self.mean
-            return self._in_parts(log_prob, deviations).reshape(len(values), -1).sum(1)
+            return self._in_parts(log_prob, deviations).unflatten(0, (len(values), *values.shape[-2:])).sum((1, 2))
 
     def _in_parts(self, function: Callable[[Tensor, Tensor], Tensor], values: Tensor) -> Tensor:
         """The function of every place's weights ``P x K`` and values ``P x C``, for some thousand places at a time."""

@@ -72,6 +72,13 @@ class InferredShift(ConstantShift, MeasuredShift):
         self.mean.copy_((y.mean - x.mean)[0])
         self.matrix.copy_(symmetric_root(y.covariance - x.covariance)[0])
 
+    @torch.no_grad()
+    def measure_pairs(self, clean: ClassMoments, differences: ClassMoments) -> None:
+        """Take the differences' own mean and covariance."""
+        u = differences.pooled()
+        self.mean.copy_(u.mean[0])
+        self.matrix.copy_(symmetric_root(u.covariance)[0])
+
     def infer(self, z_clean: Tensor, z_degraded: Tensor) -> None:
         """Measure the shift from latents of unpaired images, each ``N x C x H x W``."""
         sums = []

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from flowkit_deflow.method.shifts.moments import ClassMoments, Moments
 
-__all__ = ["MeasuredClasses", "measure", "symmetric_root"]
+__all__ = ["MeasuredClasses", "measure", "measure_pairs", "symmetric_root"]
 
 # A class has its own covariance if it has at least this many places for each channel, in either domain.
 PLACES_PER_CHANNEL = 10
@@ -69,6 +69,24 @@ def measure(clean: ClassMoments, degraded: ClassMoments, trained_mean: Tensor) -
         x.mean,
         symmetric_root(x.covariance),
     )
+
+
+def measure_pairs(clean: ClassMoments, differences: ClassMoments) -> MeasuredClasses:
+    r"""Take the shift of every class from the latents of pairs, whose differences are draws of it.
+
+    .. math:: \mu_u(c) = \operatorname{E}[z_y - z_x \mid c], \qquad
+              \Sigma_u(c) = \operatorname{Cov}[z_y - z_x \mid c]
+
+    Args:
+        clean: sums over the clean images' latents.
+        differences: sums over the differences of the latents of pairs, in the same classes.
+
+    Returns:
+        The measurement, in float64.
+    """
+    least = PLACES_PER_CHANNEL * clean.sum.shape[1]
+    x, u = (moments.with_pooled_below(least) for moments in (clean, differences))
+    return MeasuredClasses(u.mean, symmetric_root(u.covariance), x.mean, symmetric_root(x.covariance))
 
 
 def symmetric_root(covariance: Tensor) -> Tensor:

@@ -40,3 +40,7 @@ class MeasuredShift(DomainShift):
     @abstractmethod
     def measure(self, clean: ClassMoments, degraded: ClassMoments) -> None:
         """Take the shift from the sums over the clean images' latents and over the degraded ones'."""
+
+    @abstractmethod
+    def measure_pairs(self, clean: ClassMoments, differences: ClassMoments) -> None:
+        """Take the shift from the sums over the clean images' latents and over the pairs' differences of latents."""

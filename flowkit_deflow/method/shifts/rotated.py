@@ -2,7 +2,6 @@
 
 import math
 
-import torch
 from torch import Tensor
 
 from flowkit.ops import at_least_float32, without_autocast
@@ -12,7 +11,9 @@ __all__ = ["RotatedField"]
 
 
 class RotatedField(ShiftField):
-    r"""Gaussians :math:`N\left(\mu_u,\ Q \operatorname{diag}(a^2) Q^\top\right)`, the deviations :math:`a` per position.
+    r"""Gaussians with common axes and mean whose deviations :math:`a` differ from position to position.
+
+    .. math:: u \sim N\left(\mu_u,\ Q \operatorname{diag}(a^2) Q^\top\right)
 
     Along the axes ``Q`` all channels are independent: nothing but products and quotients is left to compute.
 

@@ -24,7 +24,7 @@ from flowkit_deflow.settings.text import to_yaml
 from flowkit_deflow.weights.published import published_shapes
 from tests.flowkit_deflow.conftest import HEIGHT, WIDTH, Command, Ended, Photos
 
-COMMANDS = ["train", "degrade", "restore", "sample", "evaluate", "convert", "info", "downsample", "demo"]
+COMMANDS = ["train", "degrade", "restore", "sample", "evaluate", "infer-shift", "convert", "info", "downsample", "demo"]
 
 
 def names(folder: Path) -> set[str]:

@@ -17,7 +17,7 @@ from flowkit_deflow.evaluation.quantities.noise_level import Moments
 from flowkit_deflow.evaluation.residual_bins import RESIDUAL_CENTRES
 from flowkit_deflow.evaluation.white_gaussian import white_gaussian_shares
 
-KINDS = list(dict.fromkeys(quantity.needs for quantity in QUANTITIES))
+KINDS = list(dict.fromkeys(kind for quantity in QUANTITIES for kind in quantity.needs))
 SIDE = 256
 # 3 * 256^2 values: estimates of correlations have a standard error of 1 / sqrt(196608) = 0.0023.
 CORRELATION_ERROR = 5 * 0.0023

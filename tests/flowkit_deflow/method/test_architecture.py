@@ -44,7 +44,8 @@ def architectures(draw: st.DrawFn) -> Architecture:
         plain_steps=draw(st.integers(0, 2)),
         coupling=draw(st.sampled_from(["affine", "additive"])),
         scale=draw(st.sampled_from(["sigmoid", "bounded"])),
-        shift=draw(st.sampled_from(["correlated", "uncorrelated", "none"])),
+        shift=draw(st.sampled_from(["correlated", "uncorrelated", "none", "binned"])),
+        shift_classes=(1, 1),
     )
 
 

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -127,15 +128,16 @@ def test_a_normalization_made_on_the_meta_device_keeps_its_statistics() -> None:
 
 
 @half
+@pytest.mark.parametrize("coupling", ["affine", "additive"])
 class TestTheWholeModel:
     """Each of some ten layers rounds once: the errors of the whole are a few roundings of a number of size 1."""
 
     @pytest.fixture
-    def models(self, dtype: torch.dtype) -> tuple[DeFlow, DeFlow]:
-        model = perturbed(replace(TINY, normalization=NORMALIZATION), 0.01)
+    def models(self, dtype: torch.dtype, coupling: Any) -> tuple[DeFlow, DeFlow]:
+        model = perturbed(replace(TINY, normalization=NORMALIZATION, coupling=coupling), 0.01)
         return copy.deepcopy(model).to(dtype), model
 
-    def test_log_prob(self, dtype: torch.dtype, models: tuple[DeFlow, DeFlow]) -> None:
+    def test_log_prob(self, dtype: torch.dtype, coupling: str, models: tuple[DeFlow, DeFlow]) -> None:
         model, single = models
         images, domains = crops(2, 32), torch.tensor([0, 1])
         got = model.log_prob(images.to(dtype), domains, generator=seeded())
@@ -147,7 +149,7 @@ class TestTheWholeModel:
         torch.testing.assert_close(bits, expected, atol=8 * ROUNDING[dtype], rtol=0)
 
     @pytest.mark.parametrize("method", ["degrade", "restore"])
-    def test_images(self, dtype: torch.dtype, models: tuple[DeFlow, DeFlow], method: str) -> None:
+    def test_images(self, dtype: torch.dtype, coupling: str, models: tuple[DeFlow, DeFlow], method: str) -> None:
         model, single = models
         images = crops(2, 32)
         # Single precision in and out: the model converts.

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
-from flowkit_deflow.method.latents import Domain, LatentLabel, LatentModel
+from flowkit_deflow.method.latents import Domain, LatentModel
 from flowkit_deflow.method.shifts.correlated import CorrelatedShift
 from flowkit_deflow.method.shifts.inferred import InferredShift
 from flowkit_deflow.method.shifts.shift import DomainShift

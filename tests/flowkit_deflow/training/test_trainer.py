@@ -23,10 +23,14 @@ from flowkit_deflow.images.image_files import write_image
 from flowkit_deflow.method.latents import Domain
 from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.method.rrdb import RRDBEncoder
+from flowkit_deflow.method.shifts.binned import BinnedShift
+from flowkit_deflow.method.shifts.brightness import BrightnessShift
+from flowkit_deflow.method.shifts.inferred import InferredShift
 from flowkit_deflow.settings.schema import Run
 from flowkit_deflow.settings.text import to_yaml
 from flowkit_deflow.state_files import pickled, write_state
 from flowkit_deflow.training.data import Batch
+from flowkit_deflow.training.inputs import network_inputs
 from flowkit_deflow.training.lightning_module import INITIALIZATION_BATCHES, DeFlowTraining
 from flowkit_deflow.training.trainer import train
 from tests.flowkit_deflow.conftest import Ended, Evil, Photos
@@ -96,7 +100,7 @@ class Spoil(Callback):
 
 class TestResults:
     def test_the_runs_folder(self, trained: Path, tiny: Settings) -> None:
-        assert {path.name for path in trained.iterdir()} == {"run.yaml", "checkpoints", "log", "model"}
+        assert {path.name for path in trained.iterdir()} == {"run.yaml", "checkpoints", "log", "model", "monitors.csv"}
         assert [path.name for path in (trained / "checkpoints").iterdir()] == ["last.ckpt"]
         assert (trained / "run.yaml").read_text() == to_yaml(tiny())
         model = DeFlow.from_pretrained(trained / "model")
@@ -433,7 +437,7 @@ class TestInitialization:
                 self.initialized = [m.initialized for m in pl_module.modules() if isinstance(m, ActNorm)]
 
         def encoded(module: DeFlowTraining, batch: Batch) -> tuple[Tensor, ...]:
-            images, h = module._inputs(batch)
+            images, h = network_inputs(module.model, batch)
             with torch.no_grad():
                 return module.model.bijector(images, h)[0]
 
@@ -463,6 +467,55 @@ class TestVariants:
             assert torch.equal(mine.factor, theirs.factor)
         images = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
         assert not torch.allclose(saved.degrade(images, 1.0), saved.degrade(images, 0.0), atol=1e-3)
+
+    def test_a_binned_shift_is_trained_as_the_correlated_one_and_then_measured(
+        self, tiny: Settings, trained: Path, tmp_path: Path
+    ) -> None:
+        train(tiny("architecture.shift=binned", "architecture.shift_classes=[2,2]"), tmp_path, progress=False)
+        assert [e.value for e in scalars(tmp_path, "loss")] == [e.value for e in scalars(trained, "loss")]
+        saved, correlated = (DeFlow.from_pretrained(run / "model").latents.shifts for run in (tmp_path, trained))
+        for own, other in zip(saved, correlated, strict=True):
+            assert isinstance(own, BinnedShift)
+            assert bool(own.measured)
+            assert torch.equal(own.factor, other.factor)
+            # Noise of 20 grey levels is far more than a shift that has just started.
+            assert own.class_root.norm(dim=(1, 2)).min() > 5 * other.factor.norm()
+
+    def test_a_shift_that_follows_the_brightness(self, tiny: Settings, tmp_path: Path) -> None:
+        model, _ = train(tiny("architecture.shift=brightness", "training.workers=0"), tmp_path, progress=False)
+        for shift in model.latents.shifts:
+            assert isinstance(shift, BrightnessShift)
+            assert shift.output.weight.count_nonzero() > 0
+
+    def test_pairs(self, tiny: Settings, photos: Photos, tmp_path: Path) -> None:
+        # Each photograph beside itself: u is zero everywhere, and eq. 5 grows without bound as M falls.
+        folders = f"data.clean={photos.clean}", f"data.degraded={photos.clean}", "data.pairs=true"
+        changes = "architecture.shift_start=0.3", "training.workers=0", "training.shift_rate_factor=10"
+        out = tmp_path / "pairs"
+        model, _ = train(tiny(*folders, *changes, "training.steps=30"), out, progress=False)
+        for shift in model.latents.shifts:
+            assert shift.factor.diagonal().max() < 0.25
+        bits = [event.value for event in scalars(out, "bits_degraded")]
+        assert bits[-1] < bits[0] - 0.2
+        # Both crops of a pair stay together however few crops are at once.
+        one_by_one = train(tiny(*folders, *changes, "training.crops_at_once=1"), tmp_path / "one", progress=False)[0]
+        at_once = train(tiny(*folders, *changes), tmp_path / "all", progress=False)[0]
+        for one, other in zip(one_by_one.parameters(), at_once.parameters(), strict=True):
+            torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+
+    @pytest.mark.parametrize("activations", ["checkpointed", "reversible"])
+    def test_additive_couplings_recompute_their_activations(
+        self, tiny: Settings, tmp_path: Path, activations: str
+    ) -> None:
+        levels = "architecture.coupling=additive", "architecture.levels=3", "architecture.split_after=[1,2]"
+        losses = []
+        for kind in ("stored", activations):
+            run = tiny(*levels, f"training.activations={kind}", "training.workers=0")
+            train(run, tmp_path / kind, progress=False)
+            losses.append([event.value for event in scalars(tmp_path / kind, "loss")])
+        # Inverting a layer rounds; eight steps of training carry it on.
+        assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+        assert losses[0][-1] != losses[0][0]
 
     def test_the_uncorrelated_variant(self, tiny: Settings, tmp_path: Path) -> None:
         model, _ = train(tiny("architecture.shift=uncorrelated", "training.workers=0"), tmp_path, progress=False)

@@ -12,7 +12,7 @@ from flowkit_deflow.state_files import read_state, write_state
 from flowkit_deflow.weights.conversion import read_published, write_published
 from tests.flowkit_deflow.networks import NORMALIZATION, TINY, perturbed
 
-PUBLISHABLE = replace(TINY, scale="sigmoid")
+PUBLISHABLE = replace(TINY, scale="sigmoid", bins=32)
 
 
 def settings(folder: Path, architecture: Architecture) -> Path:
@@ -52,6 +52,12 @@ def test_the_colours_are_told_to_be_lost(tmp_path: Path) -> None:
     perturbed(replace(PUBLISHABLE, normalization=NORMALIZATION)).save_pretrained(tmp_path / "model")
     notes = write_published(tmp_path / "model", tmp_path / "published.pth")
     assert any("colour normalisation" in note and str(tmp_path / "model" / "config.json") in note for note in notes)
+
+
+def test_another_dequantisation_is_told_to_be_lost(tmp_path: Path) -> None:
+    perturbed(replace(PUBLISHABLE, bins=256)).save_pretrained(tmp_path / "model")
+    notes = write_published(tmp_path / "model", tmp_path / "published.pth")
+    assert any("256 levels of dequantisation noise" in note for note in notes)
 
 
 def test_the_architecture_is_given_once(tmp_path: Path) -> None:

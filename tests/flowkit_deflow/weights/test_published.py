@@ -331,6 +331,8 @@ class TestErrors:
             ({"factor": None}, "no conditioning"),
             ({"shift": "uncorrelated"}, "correlated shifts only"),
             ({"shift": "none"}, "correlated shifts only"),
+            ({"shift": "binned"}, "this model has a BinnedShift"),
+            ({"shift": "brightness"}, "this model has a BrightnessShift"),
             # The published program would read a sigmoid's scales out of these weights.
             ({"scale": "bounded"}, "'sigmoid' only"),
             ({"coupling": "additive"}, "affine couplings"),

@@ -1,0 +1,104 @@
+"""Looks at the held-out images in the course of a training."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback
+
+from flowkit_deflow.method.latents import Domain
+from flowkit_deflow.method.model import DeFlow
+from flowkit_deflow.training.checkpoint_io import best_checkpoint, monitored_steps
+from flowkit_deflow.training.data import UnpairedCrops
+from flowkit_deflow.training.monitors.held_out_crops import Crops, held_out_crops
+from flowkit_deflow.training.monitors.history import History
+from flowkit_deflow.training.monitors.noise_in_h import measure_noise_in_h
+from flowkit_deflow.training.monitors.roughness import ROUGHNESS
+from flowkit_deflow.training.monitors.snapshot import Snapshot
+from flowkit_deflow.training.monitors.table import MONITORS
+from flowkit_deflow.training.selection import Selection, improves
+
+__all__ = ["Monitoring"]
+
+
+class Monitoring(Callback):
+    """Measures the monitors' scalars every so many steps and at the end, and keeps the best checkpoint by them.
+
+    The scalars go to the log and to ``monitors.csv`` beside it. The first process measures, the others wait for it at
+    their next step. What was measured is part of the checkpoints, so that a run that was stopped has it once.
+
+    Args:
+        out: folder of the run.
+        crops: batches of held-out images.
+        every: steps between two looks; 0: only at the end.
+        selection: from the scalars to the figure by which ``checkpoints/best.ckpt`` is kept; ``None``: none is kept.
+
+    Attributes:
+        history: what was measured so far.
+        best: the best figure so far.
+        looked_at: the step of the last look.
+    """
+
+    def __init__(self, out: Path, crops: UnpairedCrops, every: int, selection: Selection | None) -> None:
+        self.out = out
+        self.crops = crops
+        self.every = every
+        self.selection = selection
+        self.history = History()
+        self.best: float | None = None
+        self.looked_at = 0
+        self._held_out: Mapping[Domain, Crops] | None = None
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Every so many steps."""
+        if self.every and trainer.global_step % self.every == 0:
+            self._look(trainer, module)
+
+    def on_train_end(self, trainer: pl.Trainer, module: Any) -> None:
+        """After the last step, whatever its number."""
+        if self.looked_at != trainer.global_step:
+            self._look(trainer, module)
+
+    def finish(self, model: DeFlow, crops: UnpairedCrops) -> None:
+        """Note what only the finished model shows, whose shift may have been measured after the last step.
+
+        Args:
+            model: the finished model.
+            crops: the data that it was trained on.
+        """
+        snapshot = Snapshot(model, held_out_crops(self.crops, model))
+        self.history.complete(ROUGHNESS.measure(snapshot))
+        self.history.complete(measure_noise_in_h(crops, model.config))
+        self.history.write(monitored_steps(self.out))
+
+    def state_dict(self) -> dict[str, Any]:
+        """What goes into the checkpoints."""
+        return {"rows": self.history.state(), "best": self.best, "looked_at": self.looked_at}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """What comes back from them."""
+        self.history = History.from_state(state_dict["rows"])
+        self.best, self.looked_at = state_dict["best"], state_dict["looked_at"]
+
+    def _look(self, trainer: pl.Trainer, module: Any) -> None:
+        self.looked_at = trainer.global_step
+        figure = self._figure(trainer, module) if trainer.is_global_zero else None
+        # A checkpoint is written by all processes together: the first one's decision is everyone's.
+        figure = trainer.strategy.broadcast(figure)
+        if figure is not None and improves(figure, self.best):
+            self.best = figure
+            trainer.save_checkpoint(best_checkpoint(self.out))
+
+    def _figure(self, trainer: pl.Trainer, module: Any) -> float | None:
+        """Measure, write down, and tell the figure to select by."""
+        if self._held_out is None:
+            self._held_out = held_out_crops(self.crops, module.judged)
+        snapshot = Snapshot(module.judged, self._held_out)
+        scalars = {name: value for monitor in MONITORS for name, value in monitor.measure(snapshot).items()}
+        self.history.add(trainer.global_step, scalars)
+        self.history.write(monitored_steps(self.out))
+        assert trainer.logger is not None
+        logged = {f"held_out/{name}": value for name, value in scalars.items()}
+        trainer.logger.log_metrics(logged, trainer.global_step)
+        return None if self.selection is None else self.selection(scalars)
