@@ -14,6 +14,9 @@ def measured(unpaired: UnpairedSets) -> dict[str, Any]:
     """The figures of the record."""
     start = time.process_time()
     chosen = choose_conditioning(unpaired.clean, unpaired.degraded)
+    assert chosen.noise_std is not None
+    assert chosen.overall_std is not None
+    assert chosen.auc is not None
     seconds = time.process_time() - start
     true = []
     for factor in FACTORS:

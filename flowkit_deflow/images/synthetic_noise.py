@@ -56,7 +56,8 @@ def add_noise_like(noise: FlatPatchNoise, image: Tensor, generator: torch.Genera
     Returns:
         3 x H x W, clipped to [0, 1].
     """
-    field = gaussian_field(noise.spectrum, *image.shape[1:], generator)
+    height, width = image.shape[1:]
+    field = gaussian_field(noise.spectrum, height, width, generator)
     measured = ~noise.brightness_std.isnan()
     if noise.spectrum.overall_std > 0 and measured.any():
         edges = torch.tensor(BRIGHTNESS_EDGES)

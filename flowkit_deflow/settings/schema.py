@@ -5,9 +5,11 @@ from typing import Literal
 
 from pydantic import ConfigDict
 
-__all__ = ["Architecture", "ChannelStatistics", "Data", "Normalization", "Run", "Training"]
+__all__ = ["Architecture", "ChannelStatistics", "Data", "Factor", "Normalization", "Run", "Training"]
 
 _STRICT = ConfigDict(coerce_numbers_to_str=True, extra="forbid", allow_inf_nan=False)
+
+Factor = Literal[4, 8, 16]
 
 UNCHOSEN = (
     "{name} is 'auto', which is chosen from the training images; expected {expected}: give one, or train with `train`, "
@@ -164,7 +166,7 @@ class Architecture:
         _ = self.h_factor, self.h_std
 
     @property
-    def h_factor(self) -> int | None:
+    def h_factor(self) -> Factor | None:
         """``factor`` as a number; ``None``: no conditioning.
 
         Raises:

@@ -66,6 +66,9 @@ def from_dict(cls: type[T], values: Mapping[str, Any], source: str) -> T:
         if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
             raise UserError(f"{source}: unknown setting {'.'.join(path)!r}; {_nearest(cls, path)}") from None
         problem = first["msg"].removeprefix("Value error, ")
+        # Of a setting of several types, pydantic names the type that it tried first.
+        if ".".join(path[:-1]) in _names(cls) and not path[-1].isdigit():
+            path.pop()
         where = f"setting {'.'.join(path)!r}: " if path else ""
         given = f" (got {first['input']!r})" if first["type"] != "value_error" else ""
         raise UserError(f"{source}: {where}{problem}{given}; correct it and try again") from None

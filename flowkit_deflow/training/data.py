@@ -193,32 +193,6 @@ class UnpairedCrops(Dataset[Batch]):
         """Which image a crop is from: the first thing that its generator decides."""
         return _integer(len(self.files[domain]), self._generator(step, number))
 
-    def whole(self, domain: Domain, count: int, largest: int) -> list[Tensor]:
-        """Images of a domain as crops are taken from them; those that can't be read are passed over.
-
-        Args:
-            domain: which.
-            count: how many at most, spread over the folder.
-            largest: side of the square in the middle that a larger image is cut to (pixels).
-
-        Returns:
-            3 x H x W each, in [0, 1].
-        """
-        files = self.files[domain]
-        clean = domain is Domain.CLEAN
-        images = []
-        for number in range(min(count, len(files))):
-            file = files[number * len(files) // min(count, len(files))]
-            factor = self.data.clean_downsample[number % len(self.data.clean_downsample)] if clean else 1
-            kernel = number % len(self.kernels) if clean and self.kernels else None
-            try:
-                image = self._prepared(file, factor, kernel)
-            except ImageError:
-                continue
-            top, left = (max(0, size - largest) // 2 for size in image.shape[-2:])
-            images.append(image[:, top : top + largest, left : left + largest].contiguous())
-        return images
-
     def _crop(self, domain: Domain, generator: torch.Generator, problems: list[str]) -> _Item:
         image = self._image(domain, generator, problems)
         side, alignment = self.data.crop, self.architecture.alignment

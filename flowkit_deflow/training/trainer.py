@@ -59,10 +59,12 @@ def train(
     pl.seed_everything(training.seed, verbose=False)
     # Whatever can be wrong with the settings is found out before anything is written.
     stop = StopBetweenSteps()
-    complete = _recorded(run, out) or _measured(run)
-    crops = crops_of(run.data, complete.architecture, training.batch, training.seed)
+    recorded = _recorded(run, out)
+    chosen = recorded or _chosen(run)
+    crops = crops_of(run.data, chosen.architecture, training.batch, training.seed)
     monitoring = _monitoring(crops, training, out)
     trainer = _trainer(run, out, progress, [stop, *monitoring, *callbacks])
+    complete = recorded or _measured(chosen, crops)
     model = DeFlow(complete.architecture)
     if training.encoder_weights is not None:
         _load_encoder(model, Path(training.encoder_weights))
@@ -164,14 +166,18 @@ def _recorded(run: Run, out: Path) -> Run | None:
     return recorded
 
 
-def _measured(run: Run) -> Run:
-    """The settings with what is measured of the data, where that is asked for; what h is chosen to be is told."""
+def _chosen(run: Run) -> Run:
+    """The settings with numbers in the place of ``auto``; what was measured and chosen is told."""
     run, conditioning = resolve_conditioning(run)
     if conditioning is not None:
         rank_zero_info(str(conditioning))
+    return run
+
+
+def _measured(run: Run, crops: UnpairedCrops) -> Run:
+    """The settings with the statistics of the data, where they are asked for."""
     if not run.data.normalize or run.architecture.normalization is not None:
         return run
-    crops = UnpairedCrops(run.data, run.architecture, run.training.batch, run.training.seed)
     return replace(run, architecture=replace(run.architecture, normalization=measure_normalization(crops)))
 
 

@@ -73,7 +73,7 @@ def infer_shift(
 
 
 def _classes(text: str | None, architecture: "Architecture") -> tuple[int, int]:
-    has_h = architecture.factor is not None
+    has_h = architecture.h_factor is not None
     if text is None:
         return (6, 3) if has_h else (1, 1)
     found = re.fullmatch(r"([1-9]\d?)x([1-9]\d?)", text)

@@ -1,7 +1,7 @@
 """The rule behind ``factor: auto`` and ``h_noise: auto``."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -9,23 +9,24 @@ from torch import Tensor
 from flowkit_deflow.images.flat_patches import FlatPatchNoise, measure_flat_patches
 from flowkit_deflow.images.noise import seeded_generator
 from flowkit_deflow.images.resize import bicubic_downsample
-from flowkit_deflow.training.conditioning.domain_classifier import FOLDS, DomainAUC, classify_domain
+from flowkit_deflow.settings.schema import Factor
+from flowkit_deflow.training.conditioning.domain_classifier import FOLDS, WINDOW, DomainAUC, classify_domain
 from flowkit_deflow.training.conditioning.linear_deflow import LinearDeFlow
 from flowkit_deflow.training.conditioning.rehearsal import Trial, rehearse
 
 __all__ = ["FACTORS", "H_NOISES", "Conditioning", "choose_conditioning"]
 
-FACTORS = (4, 8, 16)
+FACTORS: tuple[Factor, ...] = (4, 8, 16)
 H_NOISES = (0.03, 0.06, 0.12)
 # The paper's choice, for noise that cannot be measured: JPEG leaves flat places as they are.
-PAPER = (4, 0.03)
+PAPER: tuple[Factor, float] = (4, 0.03)
 FAINTEST = 0.7 / 255  # standard deviation at flat places; 8-bit rounding alone has 0.3 grey levels
 FEWEST_IMAGES = 2 * FOLDS
 # What is this near to the least divergence is as good: other scenes would turn the order around.
 NEAR_SHARE = 1.1
 NEAR_NATS = 0.005  # a standard deviation off by 7 % has so many
 # The h whose linear DeFlow says how strong the noise is on the whole: at flat places alone it can be half as strong.
-LEVEL = (4, 0.06)
+LEVEL: tuple[Factor, float] = (4, 0.06)
 LARGEST_SCALE = 4.0
 
 
@@ -36,29 +37,34 @@ class Conditioning:
     Attributes:
         factor: h is the image downsampled by this.
         h_noise: standard deviation of the noise that is added to h.
-        noise_std: of the degraded images' noise at flat places, in [0, 1] units.
+        noise_std: of the degraded images' noise at flat places, in [0, 1] units; ``None`` where there were too few
+            images to choose by.
         overall_std: of their noise on the whole, as a linear DeFlow sees it.
         surviving_std: what is left of the noise at flat places in h, by factor.
         trials: how a rehearsal with each h went; empty where there was no noise to rehearse with.
-        auc: how well the domain can be told from the chosen h.
+        auc: how well the domain can be told from the chosen h; ``None`` where the images are too few or too small.
     """
 
-    factor: int
+    factor: Factor
     h_noise: float
-    noise_std: float
-    overall_std: float
-    surviving_std: Mapping[int, float]
-    trials: tuple[Trial, ...]
-    auc: DomainAUC
+    noise_std: float | None = None
+    overall_std: float | None = None
+    surviving_std: Mapping[int, float] = field(default_factory=dict)
+    trials: tuple[Trial, ...] = ()
+    auc: DomainAUC | None = None
 
     def __str__(self) -> str:
         """One line: what was measured and what was chosen."""
         chosen = f"factor {self.factor}, h_noise {self.h_noise:g}"
-        told = f"the domain is told from h in {100 * self.auc.auc:.0f} of 100 cases (50: by chance)"
+        if self.noise_std is None or self.overall_std is None:
+            return (
+                f"{chosen}: fewer than {FEWEST_IMAGES} images of a domain are too few to choose by: the paper's choice"
+            )
+        told = "" if self.auc is None else f"; the domain is told from h in {100 * self.auc.auc:.0f} of 100 cases"
         if not self.trials:
             return (
-                f"{chosen}: no noise at flat places ({255 * self.noise_std:.1f} grey levels), so that the paper's "
-                f"choice stands; {told}"
+                f"{chosen}: no noise at flat places ({255 * self.noise_std:.1f} grey levels) to choose by: the paper's "
+                f"choice{told}"
             )
         surviving = ", ".join(f"{255 * std:.1f} at factor {factor}" for factor, std in self.surviving_std.items())
         best = {
@@ -68,14 +74,14 @@ class Conditioning:
         return (
             f"{chosen}: noise of {255 * self.noise_std:.1f} grey levels at flat places, of which h holds {surviving}, "
             f"and of {255 * self.overall_std:.1f} on the whole; rehearsed with such noise, a linear flow is off by "
-            f"{rehearsed} (nats per value); {told}"
+            f"{rehearsed} (nats per value){told}"
         )
 
 
 def choose_conditioning(
     clean: Sequence[Tensor],
     degraded: Sequence[Tensor],
-    factors: Sequence[int] = FACTORS,
+    factors: Sequence[Factor] = FACTORS,
     h_noises: Sequence[float] = H_NOISES,
     seed: int = 0,
 ) -> Conditioning:
@@ -96,10 +102,10 @@ def choose_conditioning(
         seed: of all that is random.
 
     Returns:
-        The choice with its grounds.
+        The choice with its grounds; the paper's too where there are fewer than 10 images of a domain.
 
     Raises:
-        ValueError: there are fewer than 10 images of a domain, or none of them can be measured.
+        ValueError: no image of a domain holds a patch of 32 x 32 pixels that is not clipped.
 
     Examples:
         >>> def flat(seed, std):
@@ -108,31 +114,29 @@ def choose_conditioning(
         >>> round(255 * choice.noise_std)
         10
     """
-    for name, images in (("clean", clean), ("degraded", degraded)):
-        if len(images) < FEWEST_IMAGES:
-            raise ValueError(
-                f"there are {len(images)} {name} images; expected at least {FEWEST_IMAGES} to choose h by: give "
-                "architecture.factor and architecture.h_noise as numbers"
-            )
+    if min(len(clean), len(degraded)) < FEWEST_IMAGES:
+        return Conditioning(*_chosen((), factors, h_noises))
     noise = measure_flat_patches(degraded) - measure_flat_patches(clean)
     overall = LinearDeFlow(clean, degraded, *LEVEL, seed).overall_std
     trials = _trials(clean, noise, overall, factors, h_noises, seed)
     factor, h_noise = _chosen(trials, factors, h_noises)
-    told = classify_domain(
-        *(
-            [_h(image, factor, h_noise, seed, f"{name} {index}") for index, image in enumerate(images)]
-            for name, images in (("clean", clean), ("degraded", degraded))
-        )
+    surviving: dict[int, float] = {factor: noise.spectrum.surviving_std(factor) for factor in factors}
+    return Conditioning(
+        factor,
+        h_noise,
+        noise.spectrum.overall_std,
+        overall,
+        surviving,
+        tuple(trials),
+        _auc(clean, degraded, factor, h_noise, seed),
     )
-    surviving = {factor: noise.spectrum.surviving_std(factor) for factor in factors}
-    return Conditioning(factor, h_noise, noise.spectrum.overall_std, overall, surviving, tuple(trials), told)
 
 
 def _trials(
     clean: Sequence[Tensor],
     noise: FlatPatchNoise,
     overall_std: float,
-    factors: Sequence[int],
+    factors: Sequence[Factor],
     h_noises: Sequence[float],
     seed: int,
 ) -> list[Trial]:
@@ -142,7 +146,7 @@ def _trials(
     return rehearse(clean, noise.scaled(scale), factors, h_noises, seed)
 
 
-def _chosen(trials: Sequence[Trial], factors: Sequence[int], h_noises: Sequence[float]) -> tuple[int, float]:
+def _chosen(trials: Sequence[Trial], factors: Sequence[Factor], h_noises: Sequence[float]) -> tuple[Factor, float]:
     if not trials:
         factor, h_noise = PAPER
         return factor if factor in factors else factors[0], h_noise if h_noise in h_noises else h_noises[0]
@@ -150,6 +154,18 @@ def _chosen(trials: Sequence[Trial], factors: Sequence[int], h_noises: Sequence[
     good = [trial for trial in trials if trial.divergence <= NEAR_SHARE * least + NEAR_NATS]
     first = min(good, key=lambda trial: (trial.factor, trial.h_noise))
     return first.factor, first.h_noise
+
+
+def _auc(
+    clean: Sequence[Tensor], degraded: Sequence[Tensor], factor: int, h_noise: float, seed: int
+) -> DomainAUC | None:
+    """How well the domain is told from that h; ``None`` where it is too small for enough of the images."""
+    domains = [
+        [_h(image, factor, h_noise, seed, f"{name} {index}") for index, image in enumerate(images)]
+        for name, images in (("clean", clean), ("degraded", degraded))
+    ]
+    large = [[h for h in images if min(h.shape[1:]) >= WINDOW] for images in domains]
+    return classify_domain(large[0], large[1], seed) if min(map(len, large)) >= FOLDS else None
 
 
 def _h(image: Tensor, factor: int, h_noise: float, seed: int, key: str) -> Tensor:

@@ -84,9 +84,9 @@ def classify_domain(clean_h: Sequence[Tensor], degraded_h: Sequence[Tensor], see
             for measured, numbers in zip(features, folds, strict=True)
         ]
         score = _LogisticRegression(kept[0], kept[1])
-        for domain in (0, 1):
-            held_out = zip(features[domain], folds[domain], strict=True)
-            scores[domain] += [score(part) for part, number in held_out if number == fold]
+        for index in (0, 1):
+            held_out = zip(features[index], folds[index], strict=True)
+            scores[index] += [score(part) for part, number in held_out if number == fold]
     return _area(scores[0], scores[1])
 
 

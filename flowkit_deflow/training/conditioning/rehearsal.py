@@ -9,6 +9,7 @@ from torch import Tensor
 from flowkit_deflow.images.flat_patches import FlatPatchNoise
 from flowkit_deflow.images.noise import seeded_generator
 from flowkit_deflow.images.synthetic_noise import add_noise_like
+from flowkit_deflow.settings.schema import Factor
 from flowkit_deflow.training.conditioning.linear_deflow import LinearDeFlow
 
 __all__ = ["Trial", "rehearse"]
@@ -28,7 +29,7 @@ class Trial:
         divergence: of the true noise from the generated one, see `LinearDeFlow.divergence`.
     """
 
-    factor: int
+    factor: Factor
     h_noise: float
     divergence: float
 
@@ -36,7 +37,7 @@ class Trial:
 def rehearse(
     clean: Sequence[Tensor],
     noise: FlatPatchNoise,
-    factors: Sequence[int],
+    factors: Sequence[Factor],
     h_noises: Sequence[float],
     seed: int = 0,
 ) -> list[Trial]:

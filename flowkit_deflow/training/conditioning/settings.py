@@ -1,17 +1,21 @@
 """``auto`` in a run's settings, replaced by numbers."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor
 
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.method.latents import Domain
-from flowkit_deflow.settings.schema import Architecture, Run
+from flowkit_deflow.settings.schema import Architecture, Factor, Run
 from flowkit_deflow.training.conditioning.choice import FACTORS, H_NOISES, Conditioning, choose_conditioning
-from flowkit_deflow.training.data import UnpairedCrops
+from flowkit_deflow.training.paired_crops import crops_of
 
 __all__ = ["resolve_conditioning"]
 
 IMAGES = 60  # of a domain: more change the choice no more
-LARGEST = 512  # pixels
+LARGEST = 512  # side of the part in the middle that is looked at (pixels)
 
 
 def resolve_conditioning(run: Run) -> tuple[Run, Conditioning | None]:
@@ -26,26 +30,41 @@ def resolve_conditioning(run: Run) -> tuple[Run, Conditioning | None]:
         The settings with numbers, and what they were chosen by; ``None`` where nothing was open.
 
     Raises:
-        UserError: a folder does not fit, there are too few images, or ``h_noise`` is ``"auto"`` without conditioning.
+        UserError: a folder does not fit, no image can be measured, or ``h_noise`` is ``"auto"`` without conditioning.
     """
     architecture = run.architecture
     if architecture.factor != "auto" and architecture.h_noise != "auto":
         return run, None
     if architecture.factor is None:
         raise UserError("setting 'architecture.h_noise' is 'auto', but 'architecture.factor' is null: there is no h")
-    factors = FACTORS if architecture.factor == "auto" else (architecture.factor,)
+    factors: tuple[Factor, ...] = FACTORS if architecture.factor == "auto" else (architecture.factor,)
     h_noises = (architecture.h_noise,) if isinstance(architecture.h_noise, float | int) else H_NOISES
     fitting = [factor for factor in factors if run.data.crop % replace(architecture, factor=factor).alignment == 0]
     if not fitting:
         needed = replace(architecture, factor=factors[0]).alignment
         raise UserError(f"setting 'data.crop' is {run.data.crop}; it has to be a multiple of {needed}")
-    crops = UnpairedCrops(run.data, replace(architecture, factor=fitting[0]), run.training.batch, run.training.seed)
-    clean, degraded = (crops.whole(domain, IMAGES, LARGEST) for domain in (Domain.CLEAN, Domain.DEGRADED))
+    # What is held out to judge the model by may be measured as well.
+    data = replace(run.data, held_out=0.0)
+    crops = crops_of(data, replace(architecture, factor=fitting[0]), run.training.batch, run.training.seed)
+    crops.files = {domain: _spread(files, IMAGES) for domain, files in crops.files.items()}
+    clean, degraded = (
+        [_middle(image) for _, image in crops.whole_images(domain)] for domain in (Domain.CLEAN, Domain.DEGRADED)
+    )
     try:
         chosen = choose_conditioning(clean, degraded, fitting, h_noises, run.training.seed)
     except ValueError as error:
         raise UserError(f"'auto' in the settings cannot be decided: {error}") from None
     return replace(run, architecture=_with(architecture, chosen)), chosen
+
+
+def _spread(files: Sequence[Path], count: int) -> list[Path]:
+    """At most so many of the files, from the first to the last at equal distances."""
+    return [files[number * len(files) // count] for number in range(count)] if len(files) > count else list(files)
+
+
+def _middle(image: Tensor) -> Tensor:
+    top, left = (max(0, size - LARGEST) // 2 for size in image.shape[-2:])
+    return image[:, top : top + LARGEST, left : left + LARGEST].contiguous()
 
 
 def _with(architecture: Architecture, chosen: Conditioning) -> Architecture:

@@ -32,7 +32,7 @@ def measure_noise_in_h(crops: UnpairedCrops, architecture: Architecture) -> Scal
     Returns:
         The scalars; none without conditioning, or where the images have no flat places.
     """
-    if architecture.factor is None:
+    if architecture.h_factor is None:
         return {}
     measured = {domain: _flat_noise(_images(crops, domain)) for domain in Domain}
     clean, degraded = measured[Domain.CLEAN], measured[Domain.DEGRADED]
@@ -41,8 +41,8 @@ def measure_noise_in_h(crops: UnpairedCrops, architecture: Architecture) -> Scal
     spectrum = (degraded - clean).spectrum
     return {
         "flat_noise": 255 * spectrum.overall_std,
-        "flat_noise_in_h": 255 * spectrum.surviving_std(architecture.factor),
-        "h_noise": 255 * architecture.h_noise,
+        "flat_noise_in_h": 255 * spectrum.surviving_std(architecture.h_factor),
+        "h_noise": 255 * architecture.h_std,
     }
 
 

@@ -151,6 +151,7 @@ class TestWrongValues:
             ({"training": {"learning_rate": float("nan")}}, ["'training.learning_rate'", "finite"]),
             ({"training": {"learning_rate": float("inf")}}, ["'training.learning_rate'", "finite"]),
             ({"training": {"betas": [0.9]}}, ["'training.betas"]),
+            ({"architecture": {"h_noise": "some"}}, ["'architecture.h_noise'", "valid number", "got 'some'"]),
             ({"architecture": {"factor": 5}}, ["'architecture.factor'", "4, 8, 16 or 'auto'", "got 5"]),
             ({"architecture": {"shift": "some"}}, ["'architecture.shift'", "'correlated', 'uncorrelated' or 'none'"]),
             ({"architecture": {"normalization": {"clean": {}}}}, ["'architecture.normalization.", "required"]),

@@ -20,7 +20,7 @@ def batch(architecture: Architecture) -> tuple[DeFlow, Tensor, Tensor, Tensor | 
     degraded = clean + 0.05 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(1), dtype=clean.dtype)
     images = torch.stack([clean, degraded], 1).flatten(0, 1)
     domain = torch.tensor([Domain.CLEAN, Domain.DEGRADED] * 3)
-    if architecture.factor is None:
+    if architecture.h_factor is None:
         return model, images, domain, None
     noise = torch.randn(3, 3, 4, 4, generator=torch.Generator().manual_seed(SEED))
     h = model.h(clean, Domain.CLEAN, noise)

@@ -43,7 +43,7 @@ def batches(model: DeFlow, count: int = 6, pairs: bool = False) -> Callable[[], 
         if pairs:
             images[1::2] = images[::2]
         noise = torch.randn(images[1::2].shape, generator=generator)
-        factor = model.config.factor
+        factor = model.config.h_factor
         h = None if factor is None else torch.nn.functional.avg_pool2d(images, factor)
         images[1::2] += 0.2 * images[1::2] * noise
         return Batch(

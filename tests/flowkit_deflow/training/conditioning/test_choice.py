@@ -44,8 +44,16 @@ def test_only_what_is_asked_for_is_chosen_from() -> None:
 
 
 def test_too_few_images() -> None:
-    with pytest.raises(ValueError, match=r"there are 9 degraded images; expected at least 10 .* as numbers"):
-        choose_conditioning(clean(), degraded(white, 0.04, 9))
+    choice = choose_conditioning(clean(), degraded(white, 0.04, 9))
+    assert (choice.factor, choice.h_noise, choice.noise_std) == (4, 0.03, None)
+    assert "fewer than 10 images of a domain are too few" in str(choice)
+
+
+def test_images_too_small_to_tell_the_domain_by() -> None:
+    small = [image[:, :56, :56] for image in degraded(coarse, 0.04)]
+    choice = choose_conditioning([image[:, :56, :56] for image in clean()], small, factors=(8,))
+    assert choice.auc is None
+    assert "the domain is told" not in str(choice)
 
 
 def test_one_line_says_what_was_measured_and_chosen() -> None:

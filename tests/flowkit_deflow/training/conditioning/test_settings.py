@@ -2,6 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from flowkit_deflow.errors import UserError
@@ -67,10 +68,17 @@ def test_no_conditioning_has_no_noise_to_choose(tiny: Settings) -> None:
         resolve_conditioning(tiny("factor=null", "h_noise=auto"))
 
 
-def test_too_few_images(tiny: Settings) -> None:
+def test_too_few_images_leave_the_paper_s_choice(tiny: Settings) -> None:
     # Eight in each folder.
-    with pytest.raises(UserError, match="cannot be decided: there are 8 clean images"):
-        resolve_conditioning(tiny("factor=auto"))
+    resolved, _ = resolve_conditioning(tiny("factor=auto", "h_noise=auto"))
+    assert (resolved.architecture.factor, resolved.architecture.h_noise) == (4, 0.03)
+
+
+def test_images_that_cannot_be_measured(tiny: Settings, tmp_path: Path) -> None:
+    for number in range(10):
+        write_image(tmp_path / f"{number}.png", torch.ones(3, 40, 40))
+    with pytest.raises(UserError, match="'auto' in the settings cannot be decided: no image holds a patch of 32 x 32"):
+        resolve_conditioning(tiny("factor=auto", f"data.clean={tmp_path}", f"data.degraded={tmp_path}"))
 
 
 def test_a_network_is_built_of_numbers_alone(tiny: Settings) -> None:
