@@ -26,10 +26,10 @@ def draw_lag_maps(picture: LagMaps, quantity: Quantity, evaluation: Evaluation) 
         axes.set(
             title=f"{images.name.capitalize()} (lag 1: {values[[0, 1], [1, 0]].mean():.3f})",
             xlabel="lag to the right [pixels]",
-            ylabel="lag down [pixels]",
             xticks=ticks,
             yticks=ticks,
         )
+    panels[0].set_ylabel("lag down [pixels]")
     figure.colorbar(image, ax=list(panels[:-1]), shrink=0.8).set_label("autocorrelation\n(grey: 1 or not measured)")
     along = panels[-1]
     for images, values, style in shown:
