@@ -3,7 +3,8 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import Path
 
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.evaluation.baselines import BASELINE_KINDS, PAIRED_BASELINE_KINDS, baselines, white_baseline
@@ -13,7 +14,7 @@ from flowkit_deflow.evaluation.bounds import ceiling, floor
 from flowkit_deflow.evaluation.cautions import cautions
 from flowkit_deflow.evaluation.image_set import ImageSet, ImageSets
 from flowkit_deflow.evaluation.measurement import Progress, measure_files
-from flowkit_deflow.evaluation.partners import Images, partnered, without_partners
+from flowkit_deflow.evaluation.partners import Images, Partnered, partnered, without_partners
 from flowkit_deflow.evaluation.quantities import QUANTITIES, QUANTITIES_WITHOUT_PAIRS
 from flowkit_deflow.evaluation.quantity import Quantity, Value
 from flowkit_deflow.evaluation.statistic import Statistic
@@ -64,7 +65,9 @@ def evaluate(
     progress: Progress | None = None,
     quantities: Sequence[Quantity] | None = None,
 ) -> Evaluation:
-    """Compare generated degraded images with real degraded ones, image by image in constant memory.
+    """Compare generated degraded images with real degraded ones, image by image.
+
+    Images are read one after the other; of each, some ten kilobytes are kept.
 
     Each set is a folder (searched with its subfolders) or a list of files. With clean images, residuals are
     degraded - clean, and a degraded image's partner is the clean image of the same name: the path within the
@@ -95,7 +98,6 @@ def evaluate(
 
     Examples:
         >>> import tempfile, torch
-        >>> from pathlib import Path
         >>> from flowkit_deflow.images.image_files import write_image
         >>> folder = Path(tempfile.mkdtemp())
         >>> for kind, value in (("clean", 0.4), ("real", 0.6), ("made", 0.8)):
@@ -114,24 +116,18 @@ def evaluate(
         quantities = QUANTITIES_WITHOUT_PAIRS if clean is None else QUANTITIES
     baseline_kinds = BASELINE_KINDS if clean is None else PAIRED_BASELINE_KINDS
     kinds = list(dict.fromkeys([*baseline_kinds, *(kind for quantity in quantities for kind in quantity.needs)]))
-    real_images = {image.scene: image.path for image in reversed(real_files) if image.clean is not None}
-    shared = {image.scene: real_images[image.scene] for image in generated_files if image.scene in real_images}
+    counterparts = _counterparts(generated_files, real_files)
 
-    real_sums, warnings = measure_files(
-        real_files, kinds, "real", blocks, dict.fromkeys(shared), strict=strict, progress=progress
-    )
-    generated_sums, more = measure_files(
-        generated_files, kinds, "generated", blocks, shared, strict=strict, progress=progress
-    )
-    warnings += more
+    read = partial(measure_files, kinds=kinds, strict=strict, progress=progress)
+    real_sums, unreadable = read(real_files, name="real", blocks=blocks, counterparts=dict.fromkeys(counterparts))
+    generated_sums, more = read(generated_files, name="generated", blocks=blocks, counterparts=counterparts)
+    unreadable += more
     bounds: list[ImageSet] = []
     if source is not None:
         source_files = without_partners(source, "source")
         source_blocks = dealt_out([], (image.scene for image in source_files))
-        source_sums, more = measure_files(
-            source_files, kinds, "source", source_blocks, {}, strict=strict, progress=progress
-        )
-        warnings += more
+        source_sums, more = read(source_files, name="source", blocks=source_blocks, counterparts={})
+        unreadable += more
         bounds.append(floor(source_sums))
     if clean is None and (half := ceiling(real_sums)) is not None:
         bounds.append(half)
@@ -142,16 +138,20 @@ def evaluate(
         sets=sets,
         quantities=tuple(quantities),
         against_clean=clean is not None,
-        intervals=bootstrap_intervals(
-            real_sums,
-            generated_sums,
-            quantities,
-            BASELINE_KINDS,
-            lambda drawn_real, drawn: _side_by_side(drawn_real, drawn, white_baseline),
-        ),
+        intervals=bootstrap_intervals(real_sums, generated_sums, quantities, BASELINE_KINDS, _beside_white),
         cautions=tuple(cautions(sets)),
-        warnings=tuple(dict.fromkeys(warnings)),
+        warnings=tuple(dict.fromkeys(unreadable)),
     )
+
+
+def _counterparts(generated: Sequence[Partnered], real: Sequence[Partnered]) -> dict[str, Path | None]:
+    """The scenes that both sets show against a clean image, each with its first real image."""
+    first = {image.scene: image.path for image in reversed(real) if image.clean is not None}
+    return {image.scene: first[image.scene] for image in generated if image.scene in first}
+
+
+def _beside_white(real: ImageSet, generated: ImageSet) -> ImageSets:
+    return _side_by_side(real, generated, white_baseline)
 
 
 def _side_by_side(

@@ -1,4 +1,4 @@
-"""Reads a set of images and measures it, image by image in constant memory."""
+"""Reads a set of images and measures it, image by image."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path

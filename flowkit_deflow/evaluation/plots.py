@@ -29,8 +29,8 @@ def plot_evaluation(evaluation: Evaluation, folder: Path) -> list[Path]:
 
     Args:
         evaluation: what to draw.
-        folder: where to write them (usually `std_vs_brightness.png`, `autocorrelation.png`, `spectrum.png` and
-            `histogram.png`); it is created, and files of these names are replaced.
+        folder: where to write them (`std_vs_brightness.png`, `spectrum.png` and so on); it is created, and files of
+            these names are replaced. What no set of images has is not drawn.
 
     Returns:
         Their paths, in the order of the quantities.
@@ -40,7 +40,7 @@ def plot_evaluation(evaluation: Evaluation, folder: Path) -> list[Path]:
     """
     paths = []
     for quantity in evaluation.quantities:
-        if quantity.picture is None:
+        if quantity.picture is None or not quantity.known(evaluation.sets):
             continue
         figure = DRAW[type(quantity.picture)](quantity.picture, quantity, evaluation)
         path = folder / quantity.picture.file

@@ -72,9 +72,13 @@ class Quantity(ABC):
         value = self.of(images, sets)
         return None if value is None else np.asarray(self.unit.scale * np.asarray(value), dtype=np.float64)
 
+    def known(self, sets: ImageSets) -> bool:
+        """Whether any set of images has the quantity."""
+        return any(self.of(images, sets) is not None for images in sets.measured)
+
     def visible_rows(self, sets: ImageSets) -> Iterator[Row]:
         """The lines of the table that have something to say; none if no set of images has the quantity."""
-        if any(self.of(images, sets) is not None for images in sets.measured):
+        if self.known(sets):
             yield from self.rows
 
     def cell(self, row: Row, images: ImageSet, sets: ImageSets) -> str:

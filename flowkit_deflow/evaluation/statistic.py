@@ -20,7 +20,7 @@ Sums = Mapping[str, Tensor]
 class Statistic(ABC):
     """What a set of images shows, computed from sums over its images.
 
-    Memory does not grow with the number of images, and any choice of images (a half of them, a bootstrap sample)
+    Little is kept of each image, and any choice of images (a half of them, a bootstrap sample)
     is measured by adding up the sums of those images.
     """
 

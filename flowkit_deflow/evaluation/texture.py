@@ -27,6 +27,7 @@ def local_contrast(detail: Tensor) -> Tensor:
         H x W, at least zero.
 
     Examples:
+        >>> import torch
         >>> round(float(local_contrast(torch.full((3, 5, 5), 0.25))[0, 0]), 6)
         0.25
     """

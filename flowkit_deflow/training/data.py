@@ -29,7 +29,8 @@ class Batch(TypedDict):
 
     ``images`` B x 3 x S x S, ``h`` B x 3 x S/f x S/f without its noise (or None), ``domain`` B zeros and ones,
     ``h_noise`` standard normal numbers of h's shape, ``dequantization`` uniform numbers in [0, 1) of the images'
-    shape, ``problems`` the messages of images that could not be read.
+    shape, ``source`` B numbers of the images that the crops are from, within their domain, ``problems`` the messages of
+    images that could not be read.
     """
 
     images: Tensor
@@ -37,6 +38,7 @@ class Batch(TypedDict):
     domain: Tensor
     h_noise: Tensor | None
     dequantization: Tensor
+    source: Tensor
     problems: list[str]
 
 
@@ -179,12 +181,17 @@ class UnpairedCrops(Dataset[Batch]):
             domain=torch.tensor(domains),
             h_noise=_stack([item.h_noise for item in items]),
             dequantization=torch.stack([item.dequantization for item in items]),
+            source=torch.tensor([self._source(step, *crop) for crop in zip(numbers, domains, strict=True)]),
             problems=problems,
         )
 
     def _generator(self, step: int, number: int) -> torch.Generator:
         """Decides everything about a crop."""
         return seeded_generator(self.seed, "crop", step, number)
+
+    def _source(self, step: int, number: int, domain: Domain) -> int:
+        """Which image a crop is from: the first thing that its generator decides."""
+        return _integer(len(self.files[domain]), self._generator(step, number))
 
     def _crop(self, domain: Domain, generator: torch.Generator, problems: list[str]) -> _Item:
         image = self._image(domain, generator, problems)

@@ -135,9 +135,7 @@ class DeFlowTraining(pl.LightningModule):
         self.log("skipped_steps", float(self.skipped))
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Take the weights into their average; stop once too many steps in a row were skipped."""
-        if self.average is not None:
-            self.average.update_parameters(self.model)
+        """Stop once too many steps in a row were skipped."""
         if self.skipped_in_a_row >= self.run.training.max_skipped:
             path = self.last_checkpoint
             self.trainer.save_checkpoint(path)

@@ -55,33 +55,28 @@ class PairedCrops(UnpairedCrops):
         return batch
 
     def _align(self, clean_folder: Path, degraded_folder: Path) -> None:
-        """Put the usable images of both domains into one order; those whose partner is not usable are left out."""
+        """Put the images of both domains into one order; those whose partner is not usable are left out."""
         everything = {_name(file, clean_folder) for file in list_images(clean_folder)}
-        clean = {_name(file, clean_folder): file for file in self.files[Domain.CLEAN]}
-        pairs = []
-        for degraded in self.files[Domain.DEGRADED]:
-            name = _name(degraded, degraded_folder)
-            if name not in everything:
-                raise UserError(
-                    f"{degraded}: no image in {clean_folder} is called {name!r}; pairs have the same names: add its "
-                    "clean partner or remove it"
-                )
-            if name in clean:
-                pairs.append((clean[name], degraded))
-        if not pairs:
+        usable = [*self.files[Domain.CLEAN], *self.held_out[Domain.CLEAN]]
+        clean = {_name(file, clean_folder): file for file in usable}
+
+        def aligned(files: list[Path]) -> dict[Domain, list[Path]]:
+            names = {file: _name(file, degraded_folder) for file in files}
+            for file, name in names.items():
+                if name not in everything:
+                    raise UserError(
+                        f"{file}: no image in {clean_folder} is called {name!r}; pairs have the same names: add its "
+                        "clean partner or remove it"
+                    )
+            pairs = [(clean[name], file) for file, name in names.items() if name in clean]
+            for pair in pairs:
+                _require_one_size(*pair)
+            return {Domain.CLEAN: [file for file, _ in pairs], Domain.DEGRADED: [file for _, file in pairs]}
+
+        # The degraded images decide which pairs are held out.
+        self.files, self.held_out = (aligned(part[Domain.DEGRADED]) for part in (self.files, self.held_out))
+        if not self.files[Domain.CLEAN]:
             raise UserError(f"{clean_folder} and {degraded_folder}: no pair in them can be used; check the images")
-        for files in pairs:
-            sizes = [image_size(file) for file in files]
-            if sizes[0] != sizes[1]:
-                (height, width), (other_height, other_width) = sizes
-                raise UserError(
-                    f"{files[0]} has {width} x {height} pixels, its partner {files[1]} {other_width} x {other_height}; "
-                    "the images of a pair have the same size"
-                )
-        self.files = {
-            Domain.CLEAN: [clean_file for clean_file, _ in pairs],
-            Domain.DEGRADED: [degraded for _, degraded in pairs],
-        }
 
     def _generator(self, step: int, number: int) -> torch.Generator:
         """The same for both crops of a pair, so that they are alike in all that is drawn."""
@@ -120,6 +115,15 @@ def crops_of(
         UserError: a folder or setting does not fit.
     """
     return (PairedCrops if data.pairs else UnpairedCrops)(data, architecture, batch, seed, rank, world_size)
+
+
+def _require_one_size(clean: Path, degraded: Path) -> None:
+    (height, width), (other_height, other_width) = image_size(clean), image_size(degraded)
+    if (height, width) != (other_height, other_width):
+        raise UserError(
+            f"{clean} has {width} x {height} pixels, its partner {degraded} {other_width} x {other_height}; "
+            "the images of a pair have the same size"
+        )
 
 
 def _name(file: Path, folder: Path) -> str:

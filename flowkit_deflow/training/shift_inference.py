@@ -40,11 +40,13 @@ def infer_shifts(model: DeFlow, batches: Callable[[], Iterable[Batch]], pairs: b
         domains = batch["domain"].to(images.device)
         z, _ = model.bijector(model.normalization.to_shared(images, domains), h)
         clean, degraded = domains == Domain.CLEAN, domains == Domain.DEGRADED
+        source = batch["source"].to(images.device)
         for i, shift in shifts.items():
             weights = shift.class_weights(h, len(images), _size(z[i]))
             of_clean, other = sums[i]
-            of_clean.add(z[i][clean], weights[clean])
-            other.add(z[i][degraded] - z[i][clean] if pairs else z[i][degraded], weights[degraded])
+            of_clean.add(z[i][clean], weights[clean], source[clean])
+            shifted = z[i][degraded] - z[i][clean] if pairs else z[i][degraded]
+            other.add(shifted, weights[degraded], source[degraded])
     for i, shift in shifts.items():
         (shift.measure_pairs if pairs else shift.measure)(*sums[i])
 

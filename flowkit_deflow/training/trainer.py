@@ -28,6 +28,7 @@ from flowkit_deflow.training.monitoring import Monitoring
 from flowkit_deflow.training.paired_crops import crops_of
 from flowkit_deflow.training.sample_images import SampleImages
 from flowkit_deflow.training.selection import SELECTIONS
+from flowkit_deflow.training.weight_average import Averaging
 from flowkit_deflow.weights.rrdb_weights import load_rrdb
 
 __all__ = ["train"]
@@ -132,6 +133,7 @@ def _trainer(run: Run, out: Path, progress: bool, callbacks: Iterable[Callback])
             num_sanity_val_steps=0,
             plugins=[AtomicCheckpointIO()],
             callbacks=[
+                Averaging(),
                 ModelCheckpoint(
                     last.parent, last.stem, every_n_train_steps=training.checkpoint_every, enable_version_counter=False
                 ),

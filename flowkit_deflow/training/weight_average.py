@@ -1,14 +1,17 @@
 """An average of a network's weights over its training steps."""
 
 from collections.abc import Sequence
+from typing import Any
 
+import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from flowkit_deflow.method.model import DeFlow
 
-__all__ = ["moving_average"]
+__all__ = ["Averaging", "moving_average"]
 
 
 def moving_average(model: DeFlow, decay: float) -> AveragedModel:
@@ -47,3 +50,12 @@ def moving_average(model: DeFlow, decay: float) -> AveragedModel:
     # Where several processes train, gradients are awaited for every parameter that wants one.
     average.requires_grad_(False)
     return average.eval()
+
+
+class Averaging(Callback):
+    """Takes the weights into their average after each step, before any other callback looks at it or stores it."""
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """After the optimiser's step."""
+        if module.average is not None:
+            module.average.update_parameters(module.model)

@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -77,6 +78,22 @@ class TestBatches:
 
     def test_without_conditioning_there_is_no_h(self, tiny: Settings, pairs: Photos) -> None:
         assert crops(paired(tiny, pairs, "architecture.factor=null"))[0]["h"] is None
+
+    def test_whole_pairs_are_held_out(self, tiny: Settings, pairs: Photos, tmp_path: Path) -> None:
+        # Two clean images more, by which another choice would be made among the clean ones.
+        clean = tmp_path / "clean"
+        shutil.copytree(pairs.clean, clean)
+        for name in ("a", "b"):
+            shutil.copy(pairs.clean / "coffee_0.png", clean / f"{name}.png")
+        made = crops(paired(tiny, Photos(clean, pairs.noisy), "data.held_out=0.4", "training.batch=8"))
+        held_out = made.from_held_out()
+        assert held_out is not None
+        assert {len(files) for files in made.files.values()} == {5}
+        assert {len(files) for files in held_out.files.values()} == {3}
+        for part in (made, held_out):
+            names = [[file.name for file in files] for files in part.files.values()]
+            assert names[0] == names[1]
+            torch.testing.assert_close(part[0]["images"][1::2], 0.75 * part[0]["images"][::2], atol=0.51 / 255, rtol=0)
 
     def test_unpaired_crops_are_made_where_no_pairs_are_asked_for(self, tiny: Settings) -> None:
         assert type(crops(tiny())) is UnpairedCrops

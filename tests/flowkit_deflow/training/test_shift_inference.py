@@ -52,6 +52,7 @@ def batches(model: DeFlow, count: int = 6, pairs: bool = False) -> Callable[[], 
             domain=torch.tensor([0, 1] * 4),
             h_noise=None if h is None else torch.randn(h.shape, generator=generator),
             dequantization=torch.rand(images.shape, generator=generator),
+            source=torch.zeros(8, dtype=torch.int64),
             problems=[],
         )
 

@@ -29,9 +29,11 @@ from flowkit_deflow.method.shifts.inferred import InferredShift
 from flowkit_deflow.settings.schema import Run
 from flowkit_deflow.settings.text import to_yaml
 from flowkit_deflow.state_files import pickled, write_state
+from flowkit_deflow.training.checkpoint_io import model_of_run, steps_of
 from flowkit_deflow.training.data import Batch
 from flowkit_deflow.training.inputs import network_inputs
 from flowkit_deflow.training.lightning_module import INITIALIZATION_BATCHES, DeFlowTraining
+from flowkit_deflow.training.monitors.history import History
 from flowkit_deflow.training.trainer import train
 from tests.flowkit_deflow.conftest import Ended, Evil, Photos
 from tests.flowkit_deflow.training.killed_run import KillPoint, run_until_killed
@@ -194,6 +196,9 @@ KILLS = {
 }
 
 
+COSINE = ("training.schedule=cosine", "training.warmup=2")
+
+
 class TestKilled:
     @pytest.mark.parametrize("workers", [1, 2])
     @pytest.mark.parametrize("name", KILLS)
@@ -216,6 +221,21 @@ class TestKilled:
         assert weights_of(tmp_path / "killed") == weights_of(tmp_path / "whole")
         for file in ("run.yaml", "model/config.json"):
             assert (tmp_path / "killed" / file).read_text() == (tmp_path / "whole" / file).read_text()
+
+    def test_averages_monitors_and_the_selection_are_the_same_after_kills(self, tiny: Settings, tmp_path: Path) -> None:
+        run = tiny("training.ema=0.8", "training.monitor_every=3", "training.select=code_length", *COSINE)
+        for point in (
+            KillPoint("on_after_backward", 5),
+            KillPoint("open .best."),
+            KillPoint("rename best.ckpt", 1),
+            KillPoint("open .monitors."),
+            KillPoint("open .model."),
+        ):
+            assert run_until_killed(run, tmp_path / "killed", point) == -signal.SIGKILL, point
+        assert run_until_killed(run, tmp_path / "killed", None) == 0
+        assert run_until_killed(run, tmp_path / "whole", None) == 0
+        assert weights_of(tmp_path / "killed") == weights_of(tmp_path / "whole")
+        assert (tmp_path / "killed" / "monitors.csv").read_text() == (tmp_path / "whole" / "monitors.csv").read_text()
 
     def test_the_command_killed_from_outside(self, tiny: Settings, environment: dict[str, str], tmp_path: Path) -> None:
         run = tiny("training.steps=60", "training.checkpoint_every=3", "training.image_every=0")
@@ -341,6 +361,12 @@ class TestSchedule:
         for step, rates in enumerate(recorder.rates):
             assert rates == pytest.approx([1e-3 * expected[step]] * 3)
 
+    def test_a_cosine(self, tiny: Settings, tmp_path: Path) -> None:
+        recorder = self.rates(tiny("training.workers=0", "training.schedule=cosine", "training.warmup=2"), tmp_path)
+        expected = [1e-3 * (1 + math.cos(math.pi * step / 8)) / 2 for step in range(8)]
+        expected[0] /= 2
+        assert [rates[0] for rates in recorder.rates] == pytest.approx(expected)
+
     def test_warmup(self, tiny: Settings, tmp_path: Path) -> None:
         recorder = self.rates(tiny("training.workers=0", "training.warmup=4", "training.halve_at=[0.75]"), tmp_path)
         assert [rates[0] for rates in recorder.rates] == pytest.approx(
@@ -454,6 +480,69 @@ class TestInitialization:
             gaps.append((means[1] - means[0]).abs().max())
         # With actnorms of one domain alone, its own mean would be 0; here the domains lie on either side.
         assert max(gaps) > 0.5
+
+
+class TestAverage:
+    def test_the_model_that_is_written_is_the_averaged_one_and_checkpoints_hold_both(
+        self, tiny: Settings, tmp_path: Path
+    ) -> None:
+        recorder = Recorder()
+        model, _ = train(tiny("training.ema=0.5", "training.workers=0"), tmp_path, progress=False, callbacks=[recorder])
+        last = tmp_path / "checkpoints" / "last.ckpt"
+        state = torch.load(last, weights_only=True)["state_dict"]
+        written = load_file(tmp_path / "model" / "model.safetensors")
+        for key, value in model.named_parameters():
+            weights = [step[f"model.{key}"].double() for step in recorder.weights[1:]]
+            mean = weights[0]
+            for number, weight in enumerate(weights[1:], start=1):
+                mean = torch.lerp(weight, mean, min(0.5, (1 + number) / (10 + number)))
+            # Eight sums of float32 numbers.
+            torch.testing.assert_close(value.double(), mean, atol=1e-6, rtol=1e-5)
+            assert torch.equal(written[key], state[f"average.module.{key}"])
+            assert torch.equal(state[f"model.{key}"], recorder.weights[-1][f"model.{key}"])
+        assert all(value.requires_grad for value in model.latents.parameters())
+        assert same(model_of_run(last).state_dict(), written)
+
+    def test_training_itself_does_not_change(self, tiny: Settings, trained: Path, tmp_path: Path) -> None:
+        train(tiny("training.ema=0.9"), tmp_path, progress=False)
+        state = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+        alone = torch.load(trained / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+        assert all(torch.equal(state[key], value) for key, value in alone.items())
+
+
+class TestMonitors:
+    def test_the_log_and_the_file_have_the_same_scalars_of_the_same_steps(self, tiny: Settings, tmp_path: Path) -> None:
+        train(tiny("training.monitor_every=3", "training.workers=0"), tmp_path, progress=False)
+        history = History.read(tmp_path / "monitors.csv")
+        assert [row.step for row in history.rows] == [3, 6, 8]
+        assert {"bits_clean", "evidence_degraded", "saturation", "shift_mean_eigenvalue"} <= set(history.names)
+        for name in ("bits_clean", "evidence_degraded"):
+            logged = scalars(tmp_path, f"held_out/{name}")
+            assert [event.step for event in logged] == [3, 6, 8]
+            # Values are logged in float32.
+            assert [event.value for event in logged] == pytest.approx(
+                [value for _, value in history.series(name)], rel=1e-5
+            )
+        # Of the finished model alone.
+        assert [step for step, _ in history.series("roughness_generated")] == [8]
+
+    def test_they_do_not_change_the_training(self, tiny: Settings, trained: Path, tmp_path: Path) -> None:
+        train(tiny("training.monitor_every=1"), tmp_path, progress=False)
+        assert weights_of(tmp_path) == weights_of(trained)
+
+    def test_without_held_out_images_there_are_none(self, tiny: Settings, tmp_path: Path) -> None:
+        train(tiny("data.held_out=0", "training.workers=0"), tmp_path, progress=False)
+        assert not (tmp_path / "monitors.csv").exists()
+
+    def test_the_model_is_from_the_step_that_is_best_by_the_figure(self, tiny: Settings, tmp_path: Path) -> None:
+        # At such a rate the model goes astray after some steps.
+        choice = ("training.select=code_length", "training.monitor_every=1", "training.learning_rate=0.05")
+        train(tiny(*choice, "training.workers=0"), tmp_path, progress=False)
+        history = History.read(tmp_path / "monitors.csv")
+        figures = {row.step: row.scalars["bits_clean"] + row.scalars["bits_degraded"] for row in history.rows}
+        best = tmp_path / "checkpoints" / "best.ckpt"
+        assert steps_of(best) == min(figures, key=lambda step: figures[step]) < 8
+        assert same(model_of_run(best).state_dict(), load_file(tmp_path / "model" / "model.safetensors"))
 
 
 class TestVariants:
@@ -664,7 +753,8 @@ class TestTwoProcesses:
     ) -> None:
         for devices, strategy in ((1, "auto"), (2, "ddp")):
             changes = (f"training.devices={devices}", f"training.strategy={strategy}", "training.steps=3")
-            (tmp_path / "run.yaml").write_text(to_yaml(tiny(*changes, "training.batch=8", "training.workers=1")))
+            more = ("training.workers=1", "training.ema=0.5", "training.monitor_every=2", "training.select=code_length")
+            (tmp_path / "run.yaml").write_text(to_yaml(tiny(*changes, "training.batch=8", *more)))
             (tmp_path / str(devices)).mkdir()
             script = Path(__file__).with_name("gradients_run.py")
             ended = run_python([script, tmp_path / "run.yaml", tmp_path / f"run{devices}", tmp_path / str(devices)])

@@ -20,8 +20,9 @@ def test_white_noise_has_its_deviation_and_loses_it_when_shrunk() -> None:
     flat = of(*(0.04 * white_noise(3, SIDE, SIDE, seed=seed) for seed in range(6)))
     # Three patches or so of 3 x 1024 values: 2%, and the flattest patches are chosen by a few of their waves.
     assert flat.std[0] == pytest.approx(0.04, rel=0.05)
-    # Antialiased bicubic filters average somewhat less than a box does.
-    np.testing.assert_allclose(flat.std[0] / flat.std[1:], [2, 4, 8], rtol=0.25)
+    # The patches are those with the weakest coarse waves: where there is nothing but noise, that of it is missing.
+    lost = flat.std[0] / flat.std[1:] / [2, 4, 8]
+    assert ((lost > 0.9) & (lost < 1.8)).all()
     np.testing.assert_allclose(flat.correlation, np.eye(3), atol=0.12)
     # Of three independent channels, two thirds of the variance are about their mean.
     assert flat.chroma_std == pytest.approx(flat.std[0] * np.sqrt(2 / 3), rel=0.1)
@@ -35,12 +36,14 @@ def test_grey_noise_has_no_colour_and_coarse_noise_survives() -> None:
         for seed in range(6)
     )
     flat = of(*coarse)
-    assert flat.std[2] > 0.7 * flat.std[0]
+    # White noise keeps a fifth.
+    assert flat.std[2] > 0.6 * flat.std[0]
 
 
 def test_the_quieter_half_of_the_scenes_counts_and_samples_of_one_are_one() -> None:
     quiet, loud = ([std * white_noise(3, SIDE, SIDE, seed=seed) for seed in range(2)] for std in (0.02, 0.08))
-    assert of(*quiet, *loud).std[0] == pytest.approx(of(*quiet).std[0], rel=1e-6)
+    # Two patches or so.
+    assert of(*quiet, *loud).std[0] == pytest.approx(0.02, rel=0.1)
     pairs = [Pair(grey(3, SIDE, SIDE) + values, grey(3, SIDE, SIDE), scene="one") for values in (quiet[0], loud[0])]
     together = measure(pairs, [FlatPatchStd])[FlatPatchStd]
     assert together.std[0] == pytest.approx(np.sqrt((0.02**2 + 0.08**2) / 2), rel=0.1)

@@ -54,7 +54,7 @@ def test_an_offset_near_edges_is_a_bias() -> None:
     clean = step(0.2)
     near = steepest_nearby(clean) > 0.01
     noise = of(clean + torch.where(near, 0.03, 0.01), clean)
-    assert noise.edge_bias == pytest.approx(0.02, rel=1e-9)
+    assert noise.edge_bias == pytest.approx(0.02, rel=1e-6)  # the offsets are in single precision
     assert noise.edge_std == pytest.approx(0, abs=1e-8)
 
 
