@@ -153,7 +153,7 @@ class TestWrongValues:
             ({"training": {"betas": [0.9]}}, ["'training.betas"]),
             ({"architecture": {"h_noise": "some"}}, ["'architecture.h_noise'", "valid number", "got 'some'"]),
             ({"architecture": {"factor": 5}}, ["'architecture.factor'", "4, 8, 16 or 'auto'", "got 5"]),
-            ({"architecture": {"shift": "some"}}, ["'architecture.shift'", "'correlated', 'uncorrelated' or 'none'"]),
+            ({"architecture": {"shift": "some"}}, ["'architecture.shift'", "'none', 'binned' or 'brightness'"]),
             ({"architecture": {"normalization": {"clean": {}}}}, ["'architecture.normalization.", "required"]),
             ({"training": None}, ["'training'"]),
             ({"training": [1]}, ["'training'"]),
