@@ -18,7 +18,7 @@ __all__ = ["PLUGIN"]
 def _model(name: str) -> Any:
     def build(**settings: Any) -> DeFlow:
         """Build the preset's network; keyword arguments change settings of its architecture."""
-        values = to_dict(preset(name).architecture) | settings
+        values = to_dict(preset(name).architecture.as_published()) | settings
         return DeFlow(from_dict(Architecture, values, f"model 'deflow-{name}'"))
 
     return build

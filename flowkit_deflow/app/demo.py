@@ -26,6 +26,7 @@ from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.settings.presets import preset
 from flowkit_deflow.settings.schema import Run
 from flowkit_deflow.training.checkpoint_io import last_checkpoint, steps_of
+from flowkit_deflow.training.conditioning.settings import resolve_conditioning
 from flowkit_deflow.training.data import UnpairedCrops
 from flowkit_deflow.training.trainer import train
 
@@ -83,6 +84,8 @@ def run_demo(out: Path, seed: int = 0, minutes: float = 4.5) -> Path:
         data=replace(run.data, clean=str(data / "clean"), degraded=str(data / "degraded")),
         training=replace(run.training, seed=seed),
     )
+    run, conditioning = resolve_conditioning(run)
+    typer.echo(f"     {conditioning}")
     steps = max(int(60 * minutes / _seconds_per_step(run)), 20)
     run = replace(run, training=replace(run.training, steps=steps, image_every=0))
     typer.echo(f"2/3  training for {steps} steps, about {minutes:g} minutes")

@@ -1,6 +1,6 @@
 """What can be set: typed, each value checked where it comes in."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pydantic import ConfigDict
@@ -164,6 +164,14 @@ class Architecture:
             ValueError: ``factor`` or ``h_noise`` is ``"auto"``.
         """
         _ = self.h_factor, self.h_std
+
+    def as_published(self) -> "Architecture":
+        """The same with the paper's h, a factor of 4 and noise of 0.03, where that is still to be chosen."""
+        return replace(
+            self,
+            factor=4 if self.factor == "auto" else self.factor,
+            h_noise=0.03 if self.h_noise == "auto" else self.h_noise,
+        )
 
     @property
     def h_factor(self) -> Factor | None:

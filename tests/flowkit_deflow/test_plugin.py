@@ -53,7 +53,7 @@ class TestThroughTheRegistry:
     def test_models_by_name(self, name: str) -> None:
         model = flowkit.create_model(f"deflow-{name}")
         assert isinstance(model, DeFlow)
-        assert model.config == PRESETS[name].architecture
+        assert model.config == PRESETS[name].architecture.as_published()
 
     @pytest.mark.parametrize(
         "settings",

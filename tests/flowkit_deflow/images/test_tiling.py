@@ -84,7 +84,7 @@ def model(request: pytest.FixtureRequest) -> DeFlow:
     """The network of ``small`` with random couplings and injectors: rougher than trained ones. In single precision
     they are weaker: twice as strong, they blow rounding itself up to whole grey levels at a pixel here or there."""
     deviation, dtype = request.param
-    return perturbed(PRESETS["small"].architecture, deviation, dtype)
+    return perturbed(PRESETS["small"].architecture.as_published(), deviation, dtype)
 
 
 def image_for(model: DeFlow) -> Tensor:
