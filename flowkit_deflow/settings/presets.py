@@ -24,7 +24,7 @@ AIM_NORMALIZATION = Normalization(
 
 _PAPER = Run(
     architecture=Architecture(factor=4, levels=3, steps=16, hidden_channels=64, bins=32),
-    data=Data(clean_downsample=(4,), crop=160),
+    data=Data(clean_downsample=(4,), crop=160, held_out=0.0),
     training=Training(steps=100_000, batch=8, learning_rate=5e-5, halve_at=(0.5, 0.75, 0.9, 0.95)),
 )
 
@@ -34,6 +34,7 @@ def _repaired(run: Run) -> Run:
     return replace(
         run,
         architecture=replace(run.architecture, h_noise="auto", coupling="additive", shift="binned", shift_start=0.3),
+        data=replace(run.data, held_out=0.15),
         training=replace(run.training, shift_rate_factor=4.0),
     )
 

@@ -29,6 +29,7 @@ class TestThePaper:
         assert run.training.steps == 100_000
         assert run.training.halve_at == (0.5, 0.75, 0.9, 0.95)
         assert run.training.betas == (0.9, 0.99)
+        assert run.data.held_out == 0
 
     def test_aim(self) -> None:
         run = preset("aim")
@@ -68,8 +69,25 @@ class TestThePaper:
         assert all(PUBLISHED[name] == preset(name).architecture for name in ("ntire", "dped"))
 
 
+class TestRepaired:
+    @pytest.mark.parametrize("name", ["aim", "ntire", "dped"])
+    def test_the_network_is_the_papers_but_for_couplings_and_shift(self, name: str) -> None:
+        paper, repaired = preset(name), preset(f"{name}+")
+        network = repaired.architecture
+        assert (network.h_noise, network.coupling, network.shift, network.shift_start) == (
+            "auto",
+            "additive",
+            "binned",
+            0.3,
+        )
+        published = replace(network.as_published(), coupling="affine", shift="correlated", shift_start=0.01)
+        assert published == paper.architecture
+        assert replace(repaired.training, shift_rate_factor=1.0) == paper.training
+        assert replace(repaired.data, held_out=0.0) == paper.data
+
+
 class TestTheSmallOnes:
-    @pytest.mark.parametrize(("name", "most"), [("small", 1_500_000), ("tiny", 100_000)])
+    @pytest.mark.parametrize(("name", "most"), [("medium", 10_000_000), ("small", 1_500_000), ("tiny", 100_000)])
     def test_sizes(self, name: str, most: int) -> None:
         parameters = sum(p.numel() for p in build_bijector(preset(name).architecture).parameters())
         assert parameters < most
@@ -80,7 +98,7 @@ class TestTheSmallOnes:
 
 class TestNames:
     def test_all_of_them(self) -> None:
-        assert list(PRESETS) == ["aim", "ntire", "dped", "small", "tiny"]
+        assert list(PRESETS) == ["aim", "ntire", "dped", "aim+", "ntire+", "dped+", "small", "medium", "tiny"]
         assert all(preset(name) is run for name, run in PRESETS.items())
 
     @pytest.mark.parametrize("name", list(PRESETS))
@@ -95,5 +113,7 @@ class TestNames:
             preset(name)
 
     def test_or_all_are_listed(self) -> None:
-        with pytest.raises(UserError, match="there are: aim, ntire, dped, small, tiny"):
+        with pytest.raises(
+            UserError, match=r"there are: aim, ntire, dped, aim\+, ntire\+, dped\+, small, medium, tiny"
+        ):
             preset("zzz")
