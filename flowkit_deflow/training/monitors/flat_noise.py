@@ -15,8 +15,8 @@ FLATTEST, FLAT = 0.05, 0.15
 def flat_noise(images: Tensor) -> Tensor:
     """Noise like that of degraded images: a mosaic of their flattest patches, less a plane each.
 
-    Its colours and its correlation between neighbours are those of the noise in flat places, and so is its level, if
-    neighbours are independent; correlated noise comes out a quarter weaker, and what is longer than a patch is lost.
+    Its colours are those of the noise in flat places, and so is its level, if neighbours are independent; correlated
+    noise comes out a quarter weaker and its neighbours by a third less alike, and what is longer than a patch is lost.
 
     Args:
         images: degraded images, ``B x 3 x H x W``, their sides at least 8 pixels.
