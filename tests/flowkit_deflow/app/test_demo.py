@@ -32,7 +32,8 @@ def test_the_report_gives_the_measured_figures(report: Path) -> None:
 
 def test_the_model_is_left_for_use(report: Path) -> None:
     model = DeFlow.from_pretrained(report.parent / "run" / "model")
-    assert model.config.shift == "correlated"
+    assert model.config.shift == "binned"
+    assert model.config.h_noise in (0.03, 0.06, 0.12)
 
 
 def test_a_demo_that_is_there_is_not_overwritten(report: Path) -> None:

@@ -141,7 +141,10 @@ CASES: dict[str, Case] = {
     "evaluate: strict": lambda b: (["evaluate", b.cut, b.photos.noisy, "--out", b.out, "--strict"], [b.cut]),
     # Names and settings.
     "unknown preset": lambda b: (b.train("--preset", "tinny"), ["'tinny'", "did you mean 'tiny'?"]),
-    "unknown preset, nothing near": lambda b: (b.train("--preset", "x"), ["'x'", "aim, ntire, dped, small, tiny"]),
+    "unknown preset, nothing near": lambda b: (
+        b.train("--preset", "x"),
+        ["'x'", "aim, ntire, dped, aim+, ntire+, dped+, small, medium, tiny"],
+    ),
     "unknown setting": lambda b: (
         b.train("--set", "training.step=1"),
         ["training.step", "did you mean 'training.steps'"],
