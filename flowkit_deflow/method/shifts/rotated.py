@@ -23,6 +23,7 @@ class RotatedField(ShiftField):
         deviations: ``a``, > 0, ``B x C x H x W``.
 
     Examples:
+        >>> import torch
         >>> field = RotatedField(torch.zeros(1), torch.eye(1), torch.full((1, 1, 1, 1), 2.0))
         >>> field.posterior(torch.full((1, 1, 1, 1), 5.0)).mean.item()
         1.0
