@@ -57,6 +57,8 @@ nitpick_ignore_regex = [
     ("py:class", r"(Tensor|Path|Any|Callable|Iterable|Iterator|Mapping|Sequence|Self|Module|Generator)"),
     ("py:exc", r"(TypeError|ValueError|RuntimeError|KeyError|ImportError|OSError|FileNotFoundError)"),
     ("py:(class|obj)", r"flowkit.*\.(_\w+|[A-Z])"),
+    # What a shift is measured and blended by is no part of the reference.
+    ("py:(class|func)", r"flowkit_deflow\.method\.shifts\..*"),
     ("py:class", r"(bool|int|float|str|bytes|tuple|list|dict|set|object|type|None|abc\.ABC|enum\.IntEnum)"),
 ]
 

@@ -47,6 +47,10 @@ def main() -> None:
     # Importing Lightning sets the level of its own logger, but not of these below it.
     for package in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(f"{package}.utilities.rank_zero").setLevel(logging.WARNING)
+    log = logging.getLogger("flowkit_deflow")
+    log.setLevel(logging.INFO)
+    if not log.handlers:
+        log.addHandler(_Echo())
     # Deprecations inside Lightning and advice about worker counts are not the user's concern.
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
@@ -60,6 +64,13 @@ def main() -> None:
         if end.code == INTERRUPTED:
             sys.stderr.write("deflow: stopped; train, degrade, restore, sample and downsample go on when given again\n")
         raise
+
+
+class _Echo(logging.Handler):
+    """Shows what the package has to say, among what the command prints."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        typer.echo(record.getMessage())
 
 
 def _in_thread(failure: threading.ExceptHookArgs) -> None:

@@ -1,5 +1,6 @@
 """Training a model, or going on with a run that was stopped."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import TensorBoardLogger
-from pytorch_lightning.utilities import rank_zero_info
+from pytorch_lightning.utilities import rank_zero_only
 
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import write_text
@@ -32,6 +33,8 @@ from flowkit_deflow.training.weight_average import Averaging
 from flowkit_deflow.weights.rrdb_weights import load_rrdb
 
 __all__ = ["train"]
+
+log = logging.getLogger(__name__)
 
 
 def train(
@@ -170,7 +173,7 @@ def _chosen(run: Run) -> Run:
     """The settings with numbers in the place of ``auto``; what was measured and chosen is told."""
     run, conditioning = resolve_conditioning(run)
     if conditioning is not None:
-        rank_zero_info(str(conditioning))
+        rank_zero_only(log.info)(str(conditioning))
     return run
 
 

@@ -94,7 +94,7 @@ def test_training_records_the_numbers_and_goes_on_with_them(
     open_run: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = open_run("training.steps=2", "training.workers=0", "data.crop=16")
-    with caplog.at_level("INFO", logger="pytorch_lightning"):
+    with caplog.at_level("INFO", logger="flowkit_deflow"):
         model, _ = train(run, tmp_path, progress=False)
     recorded = read_run(tmp_path / "run.yaml").architecture
     assert recorded == model.config
