@@ -12,6 +12,7 @@ from flowkit_deflow.settings.schema import Run
 from flowkit_deflow.settings.text import override, read_run
 from flowkit_deflow.training.conditioning.settings import resolve_conditioning
 from flowkit_deflow.training.trainer import train
+from tests.flowkit_deflow.conftest import Command
 from tests.flowkit_deflow.training.conditioning.conftest import scene, white
 
 Settings = Callable[..., Run]
@@ -110,3 +111,14 @@ def test_training_records_the_numbers_and_goes_on_with_them(
     assert "grey levels" not in caplog.text
     with pytest.raises(UserError, match=r"architecture.h_noise was 0.07, now 0.2"):
         train(override(run, ["h_noise=0.2"]), tmp_path, progress=False)
+
+
+def test_the_command_tells_what_it_chose(deflow: Command, folders: tuple[Path, Path], tmp_path: Path) -> None:
+    clean, degraded = folders
+    settings = ["--set", "h_noise=auto", "--set", "training.steps=2", "--set", "training.workers=0"]
+    ended = deflow(
+        "train", "--clean", clean, "--degraded", degraded, "--preset", "tiny", *settings, "--out", tmp_path / "run"
+    )
+    assert ended.status == 0, ended.err
+    assert ended.status == 0, ended.err
+    assert ended.out.count("factor 4, h_noise ") == 1
