@@ -15,12 +15,13 @@ from torch import Tensor
 from flowkit_deflow.app.demo_data import HELD_OUT, write_photographs
 from flowkit_deflow.app.report.page import Section, paragraph, picture, table, write_page
 from flowkit_deflow.app.report.run_report import evaluation_section, training_sections
-from flowkit_deflow.app.report.strips import draw_strips, middle
+from flowkit_deflow.app.report.strips import draw_strips
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.evaluation.evaluation import Evaluation, evaluate
 from flowkit_deflow.evaluation.table import format_table
 from flowkit_deflow.files import atomic_path
 from flowkit_deflow.images.image_files import read_image, write_image
+from flowkit_deflow.images.middle import middle
 from flowkit_deflow.images.noise import SeededNoise
 from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.settings.presets import preset

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from flowkit_deflow.app.report.curves import draw_code_lengths, draw_monitors
 from flowkit_deflow.app.report.page import Section, folded, paragraph, picture, preformatted, table, write_page
-from flowkit_deflow.app.report.strips import draw_strips, middle
+from flowkit_deflow.app.report.strips import draw_strips
 from flowkit_deflow.app.report.versions import Versions, degrade_files, degrade_held_out
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.evaluation.evaluation import Evaluation, evaluate
@@ -16,6 +16,7 @@ from flowkit_deflow.evaluation.plots import plot_evaluation
 from flowkit_deflow.evaluation.table import format_table
 from flowkit_deflow.files import atomic_path
 from flowkit_deflow.images.image_files import list_images, read_image
+from flowkit_deflow.images.middle import middle
 from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.settings.schema import Run
 from flowkit_deflow.settings.text import read_run, to_yaml

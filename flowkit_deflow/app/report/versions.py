@@ -4,9 +4,9 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from flowkit_deflow.app.report.strips import middle
 from flowkit_deflow.files import atomic_folder
 from flowkit_deflow.images.image_files import list_images, read_image, write_image
+from flowkit_deflow.images.middle import middle
 from flowkit_deflow.images.noise import SeededNoise
 from flowkit_deflow.method.latents import Domain
 from flowkit_deflow.method.model import DeFlow

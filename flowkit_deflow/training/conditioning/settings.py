@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from torch import Tensor
-
 from flowkit_deflow.errors import UserError
+from flowkit_deflow.images.middle import middle
 from flowkit_deflow.method.latents import Domain
 from flowkit_deflow.settings.schema import Architecture, Factor, Run
 from flowkit_deflow.training.conditioning.choice import FACTORS, H_NOISES, Conditioning, choose_conditioning
@@ -48,7 +47,8 @@ def resolve_conditioning(run: Run) -> tuple[Run, Conditioning | None]:
     crops = crops_of(data, replace(architecture, factor=fitting[0]), run.training.batch, run.training.seed)
     crops.files = {domain: _spread(files, IMAGES) for domain, files in crops.files.items()}
     clean, degraded = (
-        [_middle(image) for _, image in crops.whole_images(domain)] for domain in (Domain.CLEAN, Domain.DEGRADED)
+        [middle(image, LARGEST).contiguous() for _, image in crops.whole_images(domain)]
+        for domain in (Domain.CLEAN, Domain.DEGRADED)
     )
     try:
         chosen = choose_conditioning(clean, degraded, fitting, h_noises, run.training.seed)
@@ -60,11 +60,6 @@ def resolve_conditioning(run: Run) -> tuple[Run, Conditioning | None]:
 def _spread(files: Sequence[Path], count: int) -> list[Path]:
     """At most so many of the files, from the first to the last at equal distances."""
     return [files[number * len(files) // count] for number in range(count)] if len(files) > count else list(files)
-
-
-def _middle(image: Tensor) -> Tensor:
-    top, left = (max(0, size - LARGEST) // 2 for size in image.shape[-2:])
-    return image[:, top : top + LARGEST, left : left + LARGEST].contiguous()
 
 
 def _with(architecture: Architecture, chosen: Conditioning) -> Architecture:

@@ -6,6 +6,7 @@ from itertools import islice
 from torch import Tensor
 
 from flowkit_deflow.images.flat_patches import FlatPatchNoise, measure_flat_patches
+from flowkit_deflow.images.middle import middle
 from flowkit_deflow.method.latents import Domain
 from flowkit_deflow.settings.schema import Architecture, Run
 from flowkit_deflow.training.data import UnpairedCrops
@@ -66,8 +67,7 @@ def find_noise_in_h(history: History, run: Run) -> Finding | None:
 
 def _images(crops: UnpairedCrops, domain: Domain) -> Iterator[Tensor]:
     for _, image in islice(crops.whole_images(domain), MOST_IMAGES):
-        top, left = (max(size - LARGEST, 0) // 2 for size in image.shape[-2:])
-        yield image[:, top : top + LARGEST, left : left + LARGEST]
+        yield middle(image, LARGEST)
 
 
 def _flat_noise(images: Iterator[Tensor]) -> FlatPatchNoise | None:
