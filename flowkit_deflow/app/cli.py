@@ -33,7 +33,6 @@ app = typer.Typer(
     name="deflow",
     help="Learn realistic image degradations from unpaired photographs, and apply them.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
