@@ -19,8 +19,7 @@ class RandomResize:
     """Resize by a random factor.
 
     Attributes:
-        factors: lowest and highest factor; growing ones lie between 1 and the highest, shrinking ones between the
-            lowest and 1.
+        factors: lowest and highest factor; those by which it grows are at least 1, those by which it shrinks at most.
         grow: how often it grows, in proportion to the others.
         shrink: how often it shrinks.
         keep: how often it stays.
@@ -28,8 +27,8 @@ class RandomResize:
         of_result: factors are of the whole degradation's result, not of the image as it is.
 
     Examples:
-        >>> RandomResize((0.999, 1.0), grow=0, shrink=1, keep=0).apply(torch.rand(1, 3, 16, 8), (16, 8), None).shape
-        torch.Size([1, 3, 16, 8])
+        >>> RandomResize((0.5, 0.5), grow=0, shrink=1, keep=0).apply(torch.rand(1, 3, 16, 8), (16, 8), None).shape
+        torch.Size([1, 3, 8, 4])
     """
 
     factors: Range
@@ -43,7 +42,7 @@ class RandomResize:
         """Resize."""
         kind = pick((self.grow, self.shrink, self.keep), generator)
         low, high = self.factors
-        factor = uniform(((1.0, high), (low, 1.0), (1.0, 1.0))[kind], generator)
+        factor = uniform(((max(low, 1.0), high), (low, min(high, 1.0)), (1.0, 1.0))[kind], generator)
         height, width = size if self.of_result else image.shape[-2:]
         target = (max(1, round(factor * height)), max(1, round(factor * width)))
         return resized(image, target, self.modes[pick((1.0,) * len(self.modes), generator)])
