@@ -1,5 +1,6 @@
 """A model applied to files and folder trees of images."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +15,7 @@ from torch import Tensor
 from flowkit_deflow.app.jobs import Job
 from flowkit_deflow.app.manifest import Manifest, Origin, SourceFile
 from flowkit_deflow.errors import UserError
-from flowkit_deflow.files import require_folder
+from flowkit_deflow.files import atomic_path, require_folder
 from flowkit_deflow.images.canvas import Canvas
 from flowkit_deflow.images.image_files import (
     Encoding,
@@ -41,16 +42,16 @@ class Rendering(NamedTuple):
     """What becomes of an image.
 
     Attributes:
-        height: of the results, in pixels.
-        width: likewise.
+        sizes: height and width of each result, in pixels.
         pieces: the results part by part, each in [0, 1] and of a batch of one; ``sample`` counts the results.
         notes: what the record says of it.
+        shown: which result each of the job's files holds; ``None``: the first file the first, and so on.
     """
 
-    height: int
-    width: int
+    sizes: Sequence[tuple[int, int]]
     pieces: Iterator[Piece]
     notes: Mapping[str, Any] = {}
+    shown: Sequence[int] | None = None
 
 
 Work = Callable[[Tensor, SeededNoise], Rendering]
@@ -104,15 +105,23 @@ class Store:
         picture = read_picture(job.source, job.page, self.keep_alpha)
         return picture, SourceFile.of(job.source)
 
-    def write(self, path: Path, canvas: Canvas, picture: Picture) -> None:
-        """One result."""
+    def write(self, paths: Sequence[Path], canvas: Canvas, picture: Picture) -> None:
+        """One result; where several files hold it, they share its space on the disk."""
+        first, *others = paths
         with closing(canvas):
             pixels = canvas.pixels()
         if picture.alpha is not None:
             alpha = picture.alpha if picture.alpha.is_floating_point() else picture.alpha.float() / 255
             levels = to_levels(alpha, self.encoding.bit_depth)
             pixels = np.concatenate([pixels, levels.permute(1, 2, 0).numpy()], -1)
-        write_pixels(path, pixels, self.encoding, picture.exif if self.keep_exif else None)
+        write_pixels(first, pixels, self.encoding, picture.exif if self.keep_exif else None)
+        for path in others:
+            with atomic_path(path) as temporary:
+                try:
+                    temporary.hardlink_to(first)
+                except OSError:
+                    # Some file systems have no links.
+                    shutil.copyfile(first, temporary)
 
 
 def require_replaceable(jobs: Sequence[Job], manifest: Manifest, origin: Origin) -> None:
@@ -181,7 +190,7 @@ def apply_to_images(
             started = time.monotonic()
             try:
                 picture, source = reading.result()
-                canvases, notes = _rendered(job, picture, work, SeededNoise(seed, job.key), store, within)
+                results, notes = _rendered(job, picture, work, SeededNoise(seed, job.key), store, within)
             except ImageError as error:
                 if strict:
                     raise
@@ -193,14 +202,13 @@ def apply_to_images(
                 store.manifest.start(store.origin, store.notes)
                 started_already = True
             store.manifest.begin(job, store.origin)
-            pairs = list(zip(job.targets, canvases, strict=True))
-            if canvases[0].in_memory:
-                futures = [pool.submit(store.write, path, canvas, picture) for path, canvas in pairs]
+            if all(canvas.in_memory for _, canvas in results):
+                futures = [pool.submit(store.write, paths, canvas, picture) for paths, canvas in results]
             else:
                 # One after the other: each is held in memory while it is encoded.
                 futures = []
-                for path, canvas in pairs:
-                    store.write(path, canvas, picture)
+                for paths, canvas in results:
+                    store.write(paths, canvas, picture)
             writing.append(_Writing(job, source, notes, futures))
             outcome.written += 1
             # As many as there are threads may be under way: results do not pile up where the disk is slow.
@@ -232,20 +240,25 @@ class _Writing(NamedTuple):
 
 def _rendered(
     job: Job, picture: Picture, work: Work, noise: SeededNoise, store: Store, within: Callable[[int], object]
-) -> tuple[list[Canvas], Mapping[str, Any]]:
+) -> tuple[list[tuple[list[Path], Canvas]], Mapping[str, Any]]:
+    """Each result with the files that are to hold it, and notes for the record."""
     try:
         rendering = work(picture.pixels[None], noise)
     except UnsuitableError as error:
         raise ImageError(f"{job.source}: {error}") from None
-    size = rendering.height * rendering.width * 3 * (store.encoding.bit_depth // 8) * len(job.targets)
+    shown = range(len(job.targets)) if rendering.shown is None else rendering.shown
+    files: list[list[Path]] = [[] for _ in rendering.sizes]
+    for path, result in zip(job.targets, shown, strict=True):
+        files[result].append(path)
+    size = sum(height * width for height, width in rendering.sizes) * 3 * (store.encoding.bit_depth // 8)
     scratch = None if size <= IN_MEMORY else job.targets[0].parent
-    canvases = [Canvas(rendering.height, rendering.width, store.encoding.bit_depth, scratch) for _ in job.targets]
+    canvases = [Canvas(height, width, store.encoding.bit_depth, scratch) for height, width in rendering.sizes]
     for count, (sample, window, pixels) in enumerate(rendering.pieces, 1):
         if not bool(pixels.isfinite().all()):
             raise UserError(f"{job.source}: the model gives values that are not finite; try a lower --temperature")
         canvases[sample].put(window, pixels[0])
         within(count)
-    return canvases, rendering.notes
+    return list(zip(files, canvases, strict=True)), rendering.notes
 
 
 def _read_ahead(

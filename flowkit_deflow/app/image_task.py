@@ -13,10 +13,12 @@ from flowkit_deflow.errors import UserError
 from flowkit_deflow.images.image_writing import WRITABLE_SUFFIXES, Encoding
 
 if TYPE_CHECKING:  # heavy imports wait until a command runs: --help answers at once
+    from collections.abc import Callable
+
     import torch
 
     from flowkit_deflow.app.apply import Work
-    from flowkit_deflow.app.jobs import Plan
+    from flowkit_deflow.app.jobs import Job, Plan
 
 __all__ = ["HIGHEST_TEMPERATURE", "ImageTask", "report_problems", "require_sensible", "usable_device"]
 
@@ -42,6 +44,8 @@ class ImageTask:
         strict: stop at the first unreadable image.
         shard: the share of the images to work on; ``None`` for all.
         results: folder of results, should it be another than ``target``.
+        record: where the manifest lies, should it be another folder than ``target``.
+        arrange: a last change to each job, such as other files to write.
     """
 
     command: str
@@ -57,6 +61,8 @@ class ImageTask:
     strict: bool = False
     shard: Shard | None = None
     results: Path | None = None
+    record: Path | None = None
+    arrange: "Callable[[Job], Job] | None" = None
 
     def run(self, work: "Work", model: Path | None = None, settings: Mapping[str, Any] | None = None) -> "Plan":
         """Work through the images with a progress bar, and say what was done.
@@ -84,6 +90,8 @@ class ImageTask:
             self.encoding.require(suffix, self.keep_alpha, self.keep_exif)
         planned = plan(self.source, self.target, self.naming, self.results)
         jobs = planned.jobs if self.shard is None else self.shard.of(planned.jobs)
+        if self.arrange is not None:
+            jobs = [self.arrange(job) for job in jobs]
         decisive = dict(settings or {}) | {
             "seed": self.seed,
             "quality": self.encoding.quality,
@@ -92,7 +100,7 @@ class ImageTask:
             "exif": self.keep_exif,
         }
         origin = Origin(self.command, None if model is None else model_hash(model), decisive)
-        manifest = Manifest.beside(self.source, self.target, self.shard)
+        manifest = Manifest.beside(self.source, self.record or self.target, self.shard)
         notes = {"model folder": None if model is None else str(model), "in": str(self.source)}
         store = Store(manifest, origin, self.encoding, self.keep_alpha, self.keep_exif, notes)
         with tqdm(total=len(jobs), desc=self.command, unit=" image", disable=None) as bar:
@@ -111,7 +119,7 @@ class ImageTask:
         if problems and not outcome.written and not outcome.skipped:
             raise UserError(f"{self.source}: no image could be used, {len(problems)} tried; the first: {problems[0]}")
         there = f", {outcome.skipped} were there already" if outcome.skipped else ""
-        typer.echo(f"{outcome.written} images done{there}; results in {self.target}")
+        typer.echo(f"{outcome.written} images done{there}; results in {self.record or self.target}")
         planned.problems[:] = problems
         return planned
 

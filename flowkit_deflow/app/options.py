@@ -46,7 +46,7 @@ class Pages(StrEnum):
     ALL = "all"
 
 
-ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder, or folder of a run of deflow train.")]
+ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder, or the folder of a run.")]
 Source = Annotated[Path, typer.Argument(metavar="IN", help="An image, or a folder tree of images.")]
 Target = Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write to; for one image, also a file.")]
 Temperature = Annotated[float, typer.Option(help="Strength: 0 none, 1 as learned.")]

@@ -74,11 +74,12 @@ def _downsampled(images: "Tensor", _: object, factor: int, crop: bool) -> "Rende
     from flowkit_deflow.app.renderings import in_unit_range, whole
     from flowkit_deflow.images.resize import bicubic_downsample, cropped_to_multiple
 
-    height, width = images.shape[-2:]
-    if factor > min(height, width):
+    if factor > min(images.shape[-2:]):
+        height, width = images.shape[-2:]
         raise UnsuitableError(
             f"its {width} x {height} pixels are fewer than the factor {factor}; choose a lower --factor"
         )
     clean = in_unit_range(cropped_to_multiple(images, factor) if crop else images)
     small = bicubic_downsample(clean, factor).clamp(0, 1)
-    return Rendering(*small.shape[-2:], iter([whole(0, small)]))
+    height, width = small.shape[-2:]
+    return Rendering([(height, width)], iter([whole(0, small)]))

@@ -91,7 +91,8 @@ def restore(
 
     def work(images: "Tensor", noise: "SeededNoise") -> "Rendering":
         pieces = network.pieces(images, edit, count, noise, tile)
-        return Rendering(*images.shape[-2:], with_mean(pieces, count) if mean else pieces)
+        height, width = images.shape[-2:]
+        return Rendering([(height, width)] * (count + mean), with_mean(pieces, count) if mean else pieces)
 
     # The mean depends on how many samples there are; a sample does not.
     settings = {"temperature": temperature, "tile": tile, "mean of": count if mean else None}

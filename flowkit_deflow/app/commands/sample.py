@@ -91,10 +91,11 @@ def sample(
         shard=None if shard is None else Shard.parse(shard),
     )
     network = DeFlow.from_pretrained(model).to(usable_device(device))
-    edit = Sample(network.latents, names[domain], temperature)
+    edit, count = Sample(network.latents, names[domain], temperature), samples or 1
 
     def work(images: "Tensor", noise: "SeededNoise") -> "Rendering":
-        return Rendering(*images.shape[-2:], network.pieces(images, edit, samples or 1, noise, tile))
+        height, width = images.shape[-2:]
+        return Rendering([(height, width)] * count, network.pieces(images, edit, count, noise, tile))
 
     done = task.run(work, model_folder_of(model), {"domain": domain, "temperature": temperature, "tile": tile})
     report_problems(done.problems, done.others)
