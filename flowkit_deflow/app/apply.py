@@ -246,7 +246,7 @@ def _rendered(
         rendering = work(picture.pixels[None], noise)
     except UnsuitableError as error:
         raise ImageError(f"{job.source}: {error}") from None
-    shown = range(len(job.targets)) if rendering.shown is None else rendering.shown
+    shown = range(len(rendering.sizes)) if rendering.shown is None else rendering.shown
     files: list[list[Path]] = [[] for _ in rendering.sizes]
     for path, result in zip(job.targets, shown, strict=True):
         files[result].append(path)

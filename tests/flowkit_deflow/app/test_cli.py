@@ -24,11 +24,25 @@ from flowkit_deflow.settings.text import to_yaml
 from flowkit_deflow.weights.published import published_shapes
 from tests.flowkit_deflow.conftest import HEIGHT, WIDTH, Command, Ended, Photos
 
-COMMANDS = ["train", "degrade", "restore", "sample", "evaluate", "infer-shift", "convert", "info", "downsample", "demo"]
+COMMANDS = [
+    "train",
+    "degrade",
+    "restore",
+    "sample",
+    "pairs",
+    "evaluate",
+    "infer-shift",
+    "convert",
+    "info",
+    "downsample",
+    "demo",
+]
 
 
 def names(folder: Path) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    """Every file but the records of results."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".jsonl")
+    return {path.relative_to(folder).as_posix() for path in files}
 
 
 def test_the_whole_way(deflow_process: Callable[..., Ended], photos: Photos, tmp_path: Path) -> None:
