@@ -1,5 +1,7 @@
 """Batches for training, made in processes of their own."""
 
+import re
+import signal
 import sys
 from types import TracebackType
 
@@ -8,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.training.data import Batch, StepSampler, UnpairedCrops
 
-__all__ = ["load"]
+__all__ = ["killed_worker", "load"]
 
 BATCHES_AHEAD = 4
 
@@ -28,7 +30,7 @@ def load(crops: UnpairedCrops, start: int, steps: int, workers: int) -> DataLoad
         sampler=StepSampler(start, steps),
         num_workers=workers,
         prefetch_factor=BATCHES_AHEAD if workers else None,
-        worker_init_fn=_leave_out_lost_connections,
+        worker_init_fn=_leave_signals_to_the_main_process,
     )
 
 
@@ -45,8 +47,27 @@ class _ToldPlainly(Dataset[Batch | UserError]):
             return error
 
 
-def _leave_out_lost_connections(worker: int) -> None:
-    """In a worker: no traceback when the main process is stopped by Ctrl-C while it takes a batch over."""
+def killed_worker(error: RuntimeError) -> str | None:
+    """What PyTorch says of a data-loader process that ended without being told to; ``None`` of any other error.
+
+    Examples:
+        >>> killed_worker(RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "))
+        'was killed by the signal Killed'
+    """
+    texts = [str(part) for part in (error, error.__cause__) if part is not None]
+    if not texts[0].startswith("DataLoader worker"):
+        return None
+    signals = re.findall(r"killed by signal: ([\w ]+)", " ".join(texts))
+    return f"was killed by the signal {signals[0]}" if signals else "ended unexpectedly"
+
+
+def _leave_signals_to_the_main_process(worker: int) -> None:
+    """In a worker: stay until the main process is done, though the signal to end came to the whole group.
+
+    No traceback is left when the main process is stopped while it takes a batch over.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     sys.excepthook = _unless_connection_lost
 
 
