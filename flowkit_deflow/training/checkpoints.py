@@ -69,7 +69,7 @@ class Checkpoints(Checkpoint):
         self._skipped = module.skipped
         if trainer.is_global_zero and was_good and not self.good and last.exists():
             last.replace(good)
-        trainer.save_checkpoint(last)
+        trainer.save_checkpoint(last, weights_only=False)
         if trainer.is_global_zero and self.good:
             good.unlink(missing_ok=True)
 

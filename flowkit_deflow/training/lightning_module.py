@@ -111,7 +111,17 @@ class DeFlowTraining(pl.LightningModule):
 
         # The two images of a pair stay together.
         at_once = self._crops_at_once(images) if not self.run.data.pairs else 2 * -(-self._crops_at_once(images) // 2)
-        loss, bits = mean_in_parts(code_length, len(images), at_once, self.model)
+        try:
+            loss, bits = mean_in_parts(code_length, len(images), at_once, self.model)
+        except torch.linalg.LinAlgError:
+            # The weights have gone astray so far that a covariance is none: a step as if its loss were not finite.
+            loss = (
+                sum(
+                    (p.sum() for p in self.model.parameters() if p.requires_grad), torch.zeros((), device=images.device)
+                )
+                * torch.nan
+            )
+            bits = images.new_full((len(images),), torch.nan)
         with torch.no_grad():
             for name, which in (("bits_clean", Domain.CLEAN), ("bits_degraded", Domain.DEGRADED)):
                 self.log(name, bits[domain == which].mean(), prog_bar=True)

@@ -26,7 +26,7 @@ from flowkit_deflow.training.initial_model import start_from
 from flowkit_deflow.training.interrupt import StopBetweenSteps
 from flowkit_deflow.training.lightning_module import DeFlowTraining
 from flowkit_deflow.training.lightning_trainer import lightning_trainer
-from flowkit_deflow.training.loader import killed_worker
+from flowkit_deflow.training.loader import is_lost_worker
 from flowkit_deflow.training.monitoring import Monitoring
 from flowkit_deflow.training.paired_crops import crops_of
 from flowkit_deflow.training.resuming import begun, going_on, require_same_data, resumed, settings_file
@@ -126,13 +126,12 @@ def _fit(trainer: pl.Trainer, module: DeFlowTraining, out: Path, stop: StopBetwe
             f"{out}: cannot be written ({error.strerror or error}); free some space or choose another --out"
         ) from None
     except RuntimeError as error:
-        killed = killed_worker(error)
-        if killed is None:
+        if not is_lost_worker(error):
             raise
         workers = max(module.run.training.workers - 1, 0)
         raise UserError(
-            f"a data-loader process {killed}, most often since memory ran out; what was trained up to the last "
-            f"checkpoint is kept: go on with fewer of them by deflow train --out {out} --set training.workers={workers}"
+            "a data-loader process was killed, most often since memory ran out; go on from the last checkpoint with "
+            f"fewer of them: deflow train --out {out} --set training.workers={workers}"
         ) from None
     except (SystemExit, KeyboardInterrupt):
         # Lightning answers Ctrl-C with an exit status: the caller is to know what happened.
