@@ -55,6 +55,7 @@ def main() -> None:
     # Deprecations inside Lightning and advice about worker counts are not the user's concern.
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
+    warnings.filterwarnings("ignore", message="This DataLoader will create")
     threading.excepthook = _in_thread
     try:
         app(prog_name="deflow")

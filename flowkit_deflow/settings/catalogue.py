@@ -47,6 +47,7 @@ def settings_of(section: str) -> Iterator[Setting]:
         ['data.clean', 'data.degraded']
     """
     schema = get_type_hints(Run)[section]
+    assert isinstance(schema, type)
     assert is_dataclass(schema)
     hints = get_type_hints(schema, include_extras=True)
     meanings = _meanings(schema)

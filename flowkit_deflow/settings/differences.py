@@ -39,7 +39,7 @@ def differences(before: Run, now: Run) -> list[Difference]:
     found = []
     for setting in settings():
         section, name = setting.name.split(".")
-        values = [getattr(getattr(run, section), name) for run in (before, now)]
-        if values[0] != values[1]:
-            found.append(Difference(setting.name, *values, setting.sort))
+        first, second = (getattr(getattr(run, section), name) for run in (before, now))
+        if first != second:
+            found.append(Difference(setting.name, first, second, setting.sort))
     return found

@@ -113,14 +113,9 @@ class DeFlowTraining(pl.LightningModule):
         at_once = self._crops_at_once(images) if not self.run.data.pairs else 2 * -(-self._crops_at_once(images) // 2)
         try:
             loss, bits = mean_in_parts(code_length, len(images), at_once, self.model)
-        except torch.linalg.LinAlgError:
+        except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
             # The weights have gone astray so far that a covariance is none: a step as if its loss were not finite.
-            loss = (
-                sum(
-                    (p.sum() for p in self.model.parameters() if p.requires_grad), torch.zeros((), device=images.device)
-                )
-                * torch.nan
-            )
+            loss = torch.stack([p.sum() for p in self.model.parameters() if p.requires_grad]).sum() * torch.nan
             bits = images.new_full((len(images),), torch.nan)
         with torch.no_grad():
             for name, which in (("bits_clean", Domain.CLEAN), ("bits_degraded", Domain.DEGRADED)):

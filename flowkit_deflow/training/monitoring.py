@@ -98,7 +98,7 @@ class Monitoring(Callback):
         snapshot = Snapshot(module.judged, self._held_out)
         try:
             scalars = {name: value for monitor in MONITORS for name, value in monitor.measure(snapshot).items()}
-        except torch.linalg.LinAlgError:
+        except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
             # A model that has gone astray may have covariances that are none: there is nothing to measure.
             return None
         self.history.add(trainer.global_step, scalars)

@@ -77,7 +77,6 @@ def train(
     crops = crops_of(run.data, chosen.architecture, training.batch, training.seed)
     sources = fingerprints_of_data(crops)
     if before is None:
-        sources |= fingerprints_of_weights(training)
         for caution in cautions(out, crops):
             rank_zero_only(log.warning)(f"Take care: {caution}.")
     else:
@@ -93,6 +92,7 @@ def train(
     model = DeFlow(complete.architecture)
     if before is None:
         _load_weights(model, training)
+        sources |= fingerprints_of_weights(training)
     module = DeFlowTraining(model, run, sources)
     for problem in crops.problems:
         module.leave_out(problem)

@@ -56,7 +56,7 @@ class TestSettings:
         [
             (
                 "training.learning_rate=0.1",
-                r"training\.learning_rate was 0\.001, now 0\.1\); .*once a run has diverged",
+                r"\(training\.learning_rate was 0\.001, now 0\.1\); .*run has diverged",
             ),
             ("training.learning_rate=0.0001", r"now 0\.0001"),
             ("training.steps=7", r"training\.steps was 8, now 7.*not shortened"),
