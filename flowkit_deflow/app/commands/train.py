@@ -43,7 +43,7 @@ def train(
     ] = None,
     strict: Strict = False,
 ) -> None:
-    """Train a model from two unrelated folders of images, or from pairs; go on with a run, or with its model."""
+    """Train a model from two unrelated folders of images, or from pairs."""
     from flowkit_deflow.settings.text import assignments, override, read_run
     from flowkit_deflow.training.checkpoint_io import monitored_steps
     from flowkit_deflow.training.monitors.history import History
