@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from flowkit_deflow.app.commands.config import config
 from flowkit_deflow.app.commands.convert import convert
 from flowkit_deflow.app.commands.degrade import degrade
 from flowkit_deflow.app.commands.demo import demo
@@ -27,10 +28,24 @@ from flowkit_deflow.training.memory import keep_freed_memory
 __all__ = ["app", "main"]
 
 # In the order of the help.
-COMMANDS = (train, degrade, restore, sample, pairs, evaluate, report, infer_shift, convert, info, downsample, demo)
+COMMANDS = (
+    train,
+    config,
+    degrade,
+    restore,
+    sample,
+    pairs,
+    evaluate,
+    report,
+    infer_shift,
+    convert,
+    info,
+    downsample,
+    demo,
+)
 
-# Typer's exit status after Ctrl-C, the shells' own.
-INTERRUPTED = 130
+# The shells' exit statuses after Ctrl-C, which is also Typer's, and after SIGTERM.
+STOPPED = (130, 143)
 
 
 def _show_version(wanted: bool) -> None:
@@ -71,6 +86,7 @@ def main() -> None:
     # Deprecations inside Lightning and advice about worker counts are not the user's concern.
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
+    warnings.filterwarnings("ignore", message="This DataLoader will create")
     threading.excepthook = _in_thread
     try:
         app(prog_name="deflow")
@@ -78,7 +94,7 @@ def main() -> None:
         sys.stderr.write(f"deflow: {' '.join(str(error).split())}\n")
         sys.exit(2)
     except SystemExit as end:
-        if end.code == INTERRUPTED:
+        if end.code in STOPPED:
             sys.stderr.write("deflow: stopped; train, degrade, restore, sample and downsample go on when given again\n")
         raise
 
