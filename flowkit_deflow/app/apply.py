@@ -13,7 +13,8 @@ import numpy as np
 from torch import Tensor
 
 from flowkit_deflow.app.jobs import Job
-from flowkit_deflow.app.manifest import Manifest, Origin, SourceFile
+from flowkit_deflow.app.manifest import Manifest
+from flowkit_deflow.app.origin import Origin, SourceFile
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import atomic_path, require_folder
 from flowkit_deflow.images.canvas import Canvas

@@ -82,7 +82,8 @@ class ImageTask:
         from tqdm import tqdm
 
         from flowkit_deflow.app.apply import Store, apply_to_images
-        from flowkit_deflow.app.manifest import Manifest, Origin
+        from flowkit_deflow.app.manifest import Manifest
+        from flowkit_deflow.app.origin import Origin
         from flowkit_deflow.model_folder import model_hash
 
         suffix = self.target.suffix if is_one_file(self.source, self.target) else self.naming.suffix

@@ -115,7 +115,7 @@ def read_picture(path: Path, page: int = 0, keep_alpha: bool = False) -> Picture
     Raises:
         ImageError: As `read_image`.
     """
-    with _opened(path) as image:
+    with _opened(path, page) as image:
         if isinstance(image, Deep):
             return _deep_picture(image, keep_alpha)
         if page:
