@@ -114,7 +114,7 @@ class ImageTask:
                 overwrite=self.overwrite,
                 strict=self.strict,
                 progress=bar.update,
-                within=lambda pieces: bar.set_postfix_str(f"part {pieces}"),
+                within=lambda share: bar.set_postfix_str(f"{share:.0%} of the next"),
             )
         problems = planned.problems + outcome.problems
         if problems and not outcome.written and not outcome.skipped:
