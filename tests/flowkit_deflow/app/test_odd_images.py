@@ -51,7 +51,8 @@ def odd_mode(path: Path, random: Generator) -> None:
 
 
 def animated(path: Path, random: Generator) -> None:
-    image(random).save(path.with_suffix(".webp"), save_all=True, append_images=[image(random)])
+    first = image(random)
+    first.save(path.with_suffix(".webp"), save_all=True, append_images=[first.transpose(Image.Transpose.ROTATE_180)])
 
 
 def deep(path: Path, random: Generator) -> None:
