@@ -76,7 +76,7 @@ class Manifest:
         single = is_one_file(source, target)
         folder = target.parent if single else target
         name = f"{target.name}.{MANIFEST}" if single else MANIFEST
-        own = name if shard is None else name.replace(".jsonl", f".{shard.number}-of-{shard.count}.jsonl")
+        own = name if shard is None else name.replace(".jsonl", f".{shard.number}-of-{shard.total}.jsonl")
         manifest = cls(folder, folder / own)
         for path in sorted(folder.glob(glob.escape(name.removesuffix(".jsonl")) + "*.jsonl")):
             try:
@@ -103,7 +103,7 @@ class Manifest:
                 }:
                     self._note(files, Made(at, run, SourceFile(path, size, modified, sha256)))
                 case {"run": str(run), "command": str(command), "model": model, "settings": {**settings}}:
-                    self.origins[run] = Origin(command, model, settings)
+                    self.origins[run] = Origin(command, model, {str(name): value for name, value in settings.items()})
 
     def _note(self, files: Sequence[str], made: Made) -> None:
         # Several shards' files may tell of one result: the last word counts.
