@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 import flowkit_deflow.app.apply
@@ -88,6 +89,14 @@ class TestPlan:
         assert [problem.split(": ")[1] for problem in planned.problems] == [
             "its result's name would be too long for a file system; rename the image"
         ]
+
+    def test_all_pages_get_results_of_their_own(self, folder: Path, tmp_path: Path) -> None:
+        pages = [Image.new("L", (4, 4), level) for level in (0, 100, 200)]
+        pages[0].save(folder / "sub" / "deep" / "c.tiff", save_all=True, append_images=pages[1:])
+        jobs = plan(folder / "sub" / "deep", tmp_path, Naming(".png", 1, all_pages=True)).jobs
+        assert self.targets(jobs, tmp_path) == [["c_p0_s0.png"], ["c_p1_s0.png"], ["c_p2_s0.png"]]
+        # The first page's numbers are those of the file's first page alone.
+        assert [(job.key, job.page) for job in jobs] == [("c.tiff", 0), ("c.tiff#1", 1), ("c.tiff#2", 2)]
 
     def test_what_is_no_image_is_counted_by_kind(self, folder: Path, tmp_path: Path) -> None:
         for name in ("x.gif", "sub/Y.GIF", "z.CR2", "notes", "sub/notes.txt"):
