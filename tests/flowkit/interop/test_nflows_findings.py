@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 # The table is of a machine without an accelerator, where one property cannot see everything.
 UNSEEN = frozenset({"devices"} if torch.accelerator.is_available() else ())
 # And of a current torch: 2.6 compiles no selection by a boolean mask, where later versions do.
-FOUND_BEFORE = {"LogTanh": {"compile": "boolean masks"}} if torch.__version__ < (2, 7) else {}
+FOUND_BEFORE = {"LogTanh": {"compile": "boolean masks"}} if torch.__version__ < "2.7" else {}
 
 
 def test_the_release_is_the_one_that_was_looked_at() -> None:
