@@ -9,7 +9,8 @@ from torch import Tensor
 import flowkit_deflow.app.apply
 from flowkit_deflow.app.apply import AHEAD, Outcome, Rendering, Store, apply_to_images
 from flowkit_deflow.app.jobs import Job, Naming, Plan, Shard, plan
-from flowkit_deflow.app.manifest import MANIFEST, Manifest, Origin
+from flowkit_deflow.app.manifest import MANIFEST, Manifest
+from flowkit_deflow.app.origin import Origin
 from flowkit_deflow.app.renderings import in_unit_range, whole
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.images.image_files import ImageError, list_images, read_image, write_image

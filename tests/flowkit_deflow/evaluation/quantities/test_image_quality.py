@@ -1,4 +1,5 @@
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 
 from flowkit_deflow.evaluation.evaluation import evaluate
 from flowkit_deflow.evaluation.quantities.image_quality import psnr, ssim
+from flowkit_deflow.evaluation.table import format_table
 from flowkit_deflow.images.image_files import read_image, write_image
 from tests.flowkit_deflow.evaluation.residuals import photograph, unclipped_photograph, white_noise
 
@@ -45,3 +47,18 @@ def test_fidelity_averages_the_samples_of_each_clean_image(folder: Path) -> None
     generated = np.mean([against_clean("generated", "astronaut_s0"), cats], axis=0)
     assert (fidelity["real_psnr"], fidelity["real_ssim"]) == pytest.approx(tuple(real))
     assert (fidelity["generated_psnr"], fidelity["generated_ssim"]) == pytest.approx(tuple(generated))
+
+
+def test_identical_images_are_counted_and_left_out_of_the_mean(folder: Path) -> None:
+    before = evaluate(folder / "generated", folder / "real", folder / "clean").values["fidelity"]
+    assert before["generated_identical_images"] == 0
+    shutil.copy(folder / "clean" / "astronaut.png", folder / "generated" / "astronaut_s0.png")
+    result = evaluate(folder / "generated", folder / "real", folder / "clean")
+    fidelity = result.values["fidelity"]
+    assert fidelity["generated_identical_images"] == 1
+    clean = read_image(folder / "clean" / "astronaut.png")
+    others = [psnr(read_image(path), clean) for path in sorted((folder / "generated").glob("astronaut_s[1-9].png"))]
+    cat = read_image(folder / "clean" / "cats" / "chelsea.png")
+    cats = [psnr(read_image(path), cat) for path in sorted((folder / "generated" / "cats").glob("chelsea_s*.png"))]
+    assert fidelity["generated_psnr"] == pytest.approx(np.mean([np.mean(others), np.mean(cats)]))
+    assert "identical to clean" in format_table(result)
