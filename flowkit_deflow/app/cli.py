@@ -4,6 +4,8 @@ import logging
 import sys
 import threading
 import warnings
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -15,6 +17,7 @@ from flowkit_deflow.app.commands.downsample import downsample
 from flowkit_deflow.app.commands.evaluate import evaluate
 from flowkit_deflow.app.commands.infer_shift import infer_shift
 from flowkit_deflow.app.commands.info import info
+from flowkit_deflow.app.commands.pairs import pairs
 from flowkit_deflow.app.commands.report import report
 from flowkit_deflow.app.commands.restore import restore
 from flowkit_deflow.app.commands.sample import sample
@@ -25,21 +28,49 @@ from flowkit_deflow.training.memory import keep_freed_memory
 __all__ = ["app", "main"]
 
 # In the order of the help.
-COMMANDS = (train, config, degrade, restore, sample, evaluate, report, infer_shift, convert, info, downsample, demo)
+COMMANDS = (
+    train,
+    config,
+    degrade,
+    restore,
+    sample,
+    pairs,
+    evaluate,
+    report,
+    infer_shift,
+    convert,
+    info,
+    downsample,
+    demo,
+)
 
 # The shells' exit statuses after Ctrl-C, which is also Typer's, and after SIGTERM.
 STOPPED = (130, 143)
 
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"deflow {version('flowkit-deflow')}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     name="deflow",
-    help="Learn realistic image degradations from unpaired photographs, and apply them.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 for command in COMMANDS:
     app.command()(command)
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """Learn realistic image degradations from unpaired photographs, and apply them."""
 
 
 def main() -> None:
@@ -69,10 +100,17 @@ def main() -> None:
 
 
 class _Echo(logging.Handler):
-    """Shows what the package has to say, among what the command prints."""
+    """Shows what the package has to say, among what the command prints; the same thing once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        typer.echo(record.getMessage())
+        message = record.getMessage()
+        if message not in self.told:
+            self.told.add(message)
+            typer.echo(message)
 
 
 def _in_thread(failure: threading.ExceptHookArgs) -> None:

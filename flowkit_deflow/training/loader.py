@@ -46,14 +46,14 @@ class _ToldPlainly(Dataset[Batch | UserError]):
             return error
 
 
-def is_lost_worker(error: RuntimeError) -> bool:
-    """Whether PyTorch complains of a data-loader process that ended without being told to.
+def is_lost_worker(error: OSError | RuntimeError) -> bool:
+    """Whether a data-loader process ended without being told to: PyTorch says so, or its connection breaks before.
 
     Examples:
         >>> is_lost_worker(RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "))
         True
     """
-    return str(error).startswith("DataLoader worker")
+    return isinstance(error, ConnectionError) or str(error).startswith("DataLoader worker")
 
 
 def _leave_signals_to_the_main_process(worker: int) -> None:

@@ -121,17 +121,17 @@ def _fit(trainer: pl.Trainer, module: DeFlowTraining, out: Path, stop: StopBetwe
     try:
         with stop.listening():
             trainer.fit(module, ckpt_path=str(last) if last.exists() else None)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
+        if is_lost_worker(error):
+            workers = max(module.run.training.workers - 1, 0)
+            raise UserError(
+                "a data-loader process was killed, most often since memory ran out; go on from the last checkpoint "
+                f"with fewer of them: deflow train --out {out} --set training.workers={workers}"
+            ) from None
+        if isinstance(error, RuntimeError):
+            raise
         raise UserError(
             f"{out}: cannot be written ({error.strerror or error}); free some space or choose another --out"
-        ) from None
-    except RuntimeError as error:
-        if not is_lost_worker(error):
-            raise
-        workers = max(module.run.training.workers - 1, 0)
-        raise UserError(
-            "a data-loader process was killed, most often since memory ran out; go on from the last checkpoint with "
-            f"fewer of them: deflow train --out {out} --set training.workers={workers}"
         ) from None
     except (SystemExit, KeyboardInterrupt):
         # Lightning answers Ctrl-C with an exit status: the caller is to know what happened.
