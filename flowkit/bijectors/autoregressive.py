@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from flowkit.bijector import Interval, sum_event
 from flowkit.bijectors.channels import ChannelBijector
 from flowkit.bijectors.conditioner import prepare_conditioner
-from flowkit.bijectors.coupling import require_parameters
+from flowkit.bijectors.parts import require_transform
 from flowkit.half_precision import first_parameter, in_full_precision
 from flowkit.ops.precision import at_least_float32, without_autocast
 from flowkit.transforms.affine import Affine
@@ -60,7 +60,7 @@ class MaskedAutoregressive(ChannelBijector):
         super().__init__(features, event_dims=1)
         self.conditioner = conditioner
         self.transform = Affine() if transform is None else transform
-        require_parameters(self.transform)
+        require_transform(self.transform, type(self).__name__)
 
     def domain(self, dtype: torch.dtype) -> Interval:
         """That of the transform."""

@@ -22,13 +22,21 @@ from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.average_pool import AveragePool
 from flowkit.models.counts import require_counts
+from flowkit.models.standardize import Standardize, standardized
 from flowkit.nn.conv_conditioner import ConvConditioner
 from flowkit.nn.zero_conv import ZeroConv2d
 
 __all__ = ["glow"]
 
 
-def glow(shape: Sequence[int], levels: int = 3, steps: int = 8, hidden: int = 128, context_channels: int = 0) -> Flow:
+def glow(
+    shape: Sequence[int],
+    levels: int = 3,
+    steps: int = 8,
+    hidden: int = 128,
+    context_channels: int = 0,
+    standardize: Standardize = None,
+) -> Flow:
     r"""Glow: levels of a squeeze and steps of actnorm, invertible 1x1 convolution and affine coupling.
 
     .. math:: z = f_L \circ \dots \circ f_1(x), \qquad
@@ -50,6 +58,8 @@ def glow(shape: Sequence[int], levels: int = 3, steps: int = 8, hidden: int = 12
         steps: how many steps per level, >= 1.
         hidden: channels of the hidden layers of each network.
         context_channels: channels of the context; 0 for an unconditional flow.
+        standardize: images whose mean and standard deviation per channel are taken out first, as a fixed layer; a
+            :class:`~flowkit.FixedAffine` of your own; ``None`` for images of about mean 0.
 
     Returns:
         A flow over images ``batch x C x H x W``.
@@ -90,7 +100,8 @@ def glow(shape: Sequence[int], levels: int = 3, steps: int = 8, hidden: int = 12
             bases.append(StandardNormal(event_dims=3))
             current = kept
     bases.append(DiagonalNormal(current, event_dims=3))
-    return Flow(MultiScale(parts, cuts), Factorised(bases), (channels, height, width))
+    bijector = standardized(MultiScale(parts, cuts), standardize, (channels, 1, 1))
+    return Flow(bijector, Factorised(bases), (channels, height, width), context_dims=3)
 
 
 def _sizes(shape: Sequence[int], multiple: int) -> tuple[int, int, int]:

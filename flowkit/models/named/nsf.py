@@ -12,6 +12,7 @@ from flowkit.bijectors.lu import LULinear
 from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
+from flowkit.models.standardize import Standardize, standardized
 from flowkit.models.vector_coupling import vector_coupling
 from flowkit.nn.made import MADE
 from flowkit.transforms.rational_quadratic import RationalQuadraticSpline
@@ -27,6 +28,7 @@ def nsf(
     bound: float = 5.0,
     autoregressive: bool = False,
     context_features: int = 0,
+    standardize: Standardize = None,
 ) -> Flow:
     r"""A neural spline flow: rational-quadratic splines whose knots come from networks, in couplings or autoregressive.
 
@@ -35,8 +37,8 @@ def nsf(
 
     ``S`` is a monotonic spline of ``bins`` pieces on ``[-bound, bound]`` and the identity outside. Before each layer
     a learned matrix in LU form mixes the features; between autoregressive layers it starts as a reversal. Couplings
-    are fast both ways; autoregressive layers are more expressive, but sample feature by feature. Train it on data of
-    about mean 0 and variance 1, within the bound.
+    are fast both ways; autoregressive layers are more expressive, but sample feature by feature. Data are to be of
+    about mean 0 and variance 1, within the bound: see ``standardize``.
 
     Args:
         features: entries of a vector, >= 2 for couplings, >= 1 for autoregressive layers.
@@ -46,6 +48,8 @@ def nsf(
         bound: where the splines end, > 0.
         autoregressive: whether the layers are autoregressive; else they are couplings.
         context_features: entries of the context; 0 for an unconditional flow.
+        standardize: data ``batch x features`` whose mean and standard deviation are taken out first, as a fixed
+            layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
 
     Returns:
         A flow over vectors ``batch x features``, its base the standard normal.
@@ -82,4 +86,5 @@ def nsf(
             parts.append(MaskedAutoregressive(features, network, spline))
         else:
             parts.append(vector_coupling(features, spline, layer % 2, hidden, context_features))
-    return Flow(Chain(parts), StandardNormal(), (features,))
+    bijector = standardized(Chain(parts), standardize, (features,))
+    return Flow(bijector, StandardNormal(), (features,), context_dims=1)
