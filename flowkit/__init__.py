@@ -64,7 +64,15 @@ from flowkit.distributions import (
     TorchDistribution,
     Uniform,
 )
+from flowkit.fitting import fit
 from flowkit.flow import Flow, bits_per_dim
+from flowkit.losses import (
+    alpha_divergence,
+    effective_sample_size,
+    forward_kl,
+    importance_weighted_bound,
+    reverse_kl,
+)
 from flowkit.models import (
     create_model,
     ffjord,
@@ -76,8 +84,10 @@ from flowkit.models import (
     nice,
     nsf,
     realnvp,
+    register_model,
     residual,
     save_model,
+    storable,
 )
 from flowkit.nn import MADE, MLP, ConvConditioner, LipschitzMLP, ResidualMLP, TimeMLP, ZeroConv2d
 from flowkit.plugin import Plugin, plugins
@@ -174,12 +184,17 @@ __all__ = [
     "VariationalDequantization",
     "Woodbury",
     "ZeroConv2d",
+    "alpha_divergence",
     "alternating_mask",
     "bits_per_dim",
     "create_model",
+    "effective_sample_size",
     "ffjord",
+    "fit",
+    "forward_kl",
     "glow",
     "iaf",
+    "importance_weighted_bound",
     "initialize",
     "list_models",
     "load_model",
@@ -188,8 +203,11 @@ __all__ = [
     "nsf",
     "plugins",
     "realnvp",
+    "register_model",
     "residual",
+    "reverse_kl",
     "save_model",
+    "storable",
     "sum_event",
     "use_activations",
 ]

@@ -14,11 +14,12 @@ from flowkit.constants import place_constants_after_loading
 from flowkit.distributions import Distribution
 from flowkit.distributions.parts import require_distribution
 from flowkit.half_precision import require_precision
+from flowkit.recorded import Recorded
 
 __all__ = ["Flow", "bits_per_dim"]
 
 
-class Flow(nn.Module):
+class Flow(Recorded, nn.Module):
     r"""A density by change of variables: :math:`\log p(x|c) = \log p_Z(f(x|c)) + \log|\det \partial f/\partial x|`.
 
     Args:

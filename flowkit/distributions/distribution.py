@@ -9,13 +9,14 @@ from torch import Tensor, nn
 from torch.distributions import constraints
 
 from flowkit.bijector import Shape
+from flowkit.recorded import Recorded
 
 __all__ = ["Distribution", "normal_like"]
 
 Z = TypeVar("Z")
 
 
-class Distribution(nn.Module, ABC, Generic[Z]):
+class Distribution(Recorded, nn.Module, ABC, Generic[Z]):
     r"""A distribution :math:`p_Z(z \mid l)` over latents: a tensor, or the whole tuple of a multi-scale flow's levels.
 
     A subclass writes :meth:`_log_prob` and :meth:`_sample`.

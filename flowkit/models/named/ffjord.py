@@ -10,6 +10,7 @@ from flowkit.bijectors.traces import ExactTrace, HutchinsonTrace
 from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
+from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize, standardized
 from flowkit.nn.time_mlp import TimeMLP
 from flowkit.transforms.affine import Affine
@@ -17,6 +18,7 @@ from flowkit.transforms.affine import Affine
 __all__ = ["ffjord"]
 
 
+@remembered("ffjord")
 def ffjord(
     features: int,
     hidden: Sequence[int] = (64, 64),

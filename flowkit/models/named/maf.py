@@ -10,6 +10,7 @@ from flowkit.bijectors.permutation import Reversal
 from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
+from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize, standardized
 from flowkit.nn.made import MADE
 from flowkit.transforms.scale_shift import ScaleShift
@@ -17,6 +18,7 @@ from flowkit.transforms.scale_shift import ScaleShift
 __all__ = ["maf"]
 
 
+@remembered("maf")
 def maf(
     features: int,
     layers: int = 5,

@@ -11,6 +11,7 @@ from flowkit.bijectors.elementwise import Elementwise
 from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
+from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize, standardized
 from flowkit.models.vector_coupling import vector_coupling
 from flowkit.transforms.additive import Additive
@@ -19,6 +20,7 @@ from flowkit.transforms.affine import Affine
 __all__ = ["nice"]
 
 
+@remembered("nice")
 def nice(
     features: int,
     layers: int = 4,

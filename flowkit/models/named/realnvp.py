@@ -11,6 +11,7 @@ from flowkit.bijectors.lu import LULinear
 from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
+from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize, standardized
 from flowkit.models.vector_coupling import vector_coupling
 from flowkit.transforms.scale_shift import ScaleShift
@@ -18,6 +19,7 @@ from flowkit.transforms.scale_shift import ScaleShift
 __all__ = ["realnvp"]
 
 
+@remembered("realnvp")
 def realnvp(
     features: int,
     layers: int = 8,

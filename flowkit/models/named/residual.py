@@ -11,6 +11,7 @@ from flowkit.bijectors.residual_log_det import ExactLogDet, RussianRouletteLogDe
 from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
+from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize, standardized
 from flowkit.nn.lipschitz import LipschitzMLP
 from flowkit.transforms.affine import Affine
@@ -23,6 +24,7 @@ COEFFICIENT = 0.97
 CONTINUATION = 0.95
 
 
+@remembered("residual")
 def residual(
     features: int,
     blocks: int = 8,
