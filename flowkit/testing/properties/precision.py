@@ -156,8 +156,8 @@ PROPERTIES = (
         "In float32, inverse(forward(x)) is x within a hundred times its rounding, for most samples.",
         1e-5,
         "float32 rounds at 6e-8 an operation; a map whose slopes are all within some e^(+-3) leaves 1e-6, one whose "
-        "slopes run to e^(+-7), as a spline's may whose shares of an interval nothing bounds, loses all digits in a few "
-        "layers",
+        "slopes run to e^(+-7), as a spline's may where nothing bounds the shares of its bins, loses all digits in a "
+        "few layers",
         _float32_round_trip,
         states=("perturbed",),
     ),
