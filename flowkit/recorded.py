@@ -68,7 +68,7 @@ def make_recorded(cls: type) -> None:
         Arguments(positional=(), named={})
     """
     if not issubclass(cls, Recorded):
-        cls.__new__ = staticmethod(_new)  # type: ignore[assignment]
+        cls.__new__ = staticmethod(_new)  # type: ignore[method-assign]
 
 
 def arguments_of(value: Any) -> Arguments | None:

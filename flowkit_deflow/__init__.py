@@ -4,6 +4,9 @@ import warnings
 
 from flowkit_deflow.degraders.degradation import Degradation
 from flowkit_deflow.degraders.degrader import Degrader, SupportsDegrade
+from flowkit_deflow.degraders.handwritten.pipeline import HandWritten
+from flowkit_deflow.degraders.handwritten.presets import PIPELINES
+from flowkit_deflow.degraders.paired_degradations import PairedDegradations
 from flowkit_deflow.degraders.registry import DEGRADERS, load_degrader
 from flowkit_deflow.degraders.white_noise import WhiteNoise
 from flowkit_deflow.errors import UserError
@@ -30,6 +33,7 @@ __version__ = "0.2.0"
 
 __all__ = [
     "DEGRADERS",
+    "PIPELINES",
     "PRESETS",
     "Architecture",
     "BinnedShift",
@@ -43,10 +47,12 @@ __all__ = [
     "Domain",
     "DomainShift",
     "GeneratorNoise",
+    "HandWritten",
     "InferredShift",
     "LatentLabel",
     "LatentModel",
     "NoiseSource",
+    "PairedDegradations",
     "Posterior",
     "RRDBEncoder",
     "Run",

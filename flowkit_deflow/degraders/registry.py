@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from flowkit_deflow.degraders.degrader import Degrader
+from flowkit_deflow.degraders.handwritten.pipeline import HandWritten
 from flowkit_deflow.degraders.white_noise import WhiteNoise
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.method.model import DeFlow
@@ -10,7 +11,7 @@ from flowkit_deflow.model_folder import read_model_folder
 
 __all__ = ["DEGRADERS", "load_degrader"]
 
-DEGRADERS: dict[str, type[Degrader]] = {kind.kind: kind for kind in (DeFlow, WhiteNoise)}
+DEGRADERS: dict[str, type[Degrader]] = {kind.kind: kind for kind in (DeFlow, WhiteNoise, HandWritten)}
 
 
 def load_degrader(folder: str | Path) -> Degrader:

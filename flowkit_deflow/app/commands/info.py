@@ -30,6 +30,10 @@ def _tell_of_weights(path: Path) -> None:
 
     state = read_state(path)
     typer.echo(f"{path}: {len(state)} tensors, {sum(v.numel() for v in state.values()):,} numbers")
+    if path.suffix == ".ckpt":
+        from flowkit_deflow.training.checkpoint_io import steps_of
+
+        typer.echo(f"  of a run after step {steps_of(path)}")
     for key, value in list(state.items())[:SHOWN]:
         typer.echo(f"  {key}  {tuple(value.shape)}  {str(value.dtype).removeprefix('torch.')}")
     typer.echo("  ...")

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from flowkit_deflow.degraders.degrader import Degrader, SupportsDegrade, TiledDegrader
+from flowkit_deflow.degraders.handwritten.pipeline import HandWritten
 from flowkit_deflow.degraders.registry import DEGRADERS, load_degrader
 from flowkit_deflow.degraders.white_noise import WhiteNoise
 from flowkit_deflow.errors import UserError
@@ -12,7 +13,11 @@ from flowkit_deflow.method.model import DeFlow
 from tests.flowkit_deflow.networks import TINY, crops, perturbed
 
 # One of each kind, made in a moment.
-MAKE = {"deflow": lambda: perturbed(TINY), "white-noise": lambda: WhiteNoise((0.0, 0.1))}
+MAKE = {
+    "deflow": lambda: perturbed(TINY),
+    "white-noise": lambda: WhiteNoise((0.0, 0.1)),
+    "handwritten": lambda: HandWritten("bsrgan"),
+}
 
 
 def seeded(seed: int = 0) -> torch.Generator:
