@@ -53,7 +53,7 @@ class FixedAffine(Bijector[Tensor, Tensor]):
                 f"loc of shape {tuple(m.shape)} and scale of shape {tuple(s.shape)} have more dimensions than events "
                 f"of {event_dims}"
             )
-        if readable(m, s) and not bool((m.isfinite() & s.isfinite() & (s != 0)).all()):
+        if readable(m) and readable(s) and not bool((m.isfinite() & s.isfinite() & (s != 0)).all()):
             raise ValueError(f"loc is {m.tolist()} and scale {s.tolist()}; both must be finite, and no scale 0")
         self.event_dims = event_dims
         self.register_buffer("loc", m.clone())
