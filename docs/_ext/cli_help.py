@@ -11,12 +11,13 @@ __all__ = ["PAGE", "commands", "help_text", "with_help"]
 
 PAGE = Path(__file__).parents[1] / "reference" / "cli.md"
 WIDTH = 88
-_BLOCK = re.compile(r"```text\nUsage: deflow(?: (?P<command>[a-z-]+))?.*?```", re.DOTALL)
+# Arguments and options follow the command's own words, and a group's words are two.
+_BLOCK = re.compile(r"```text\nUsage: deflow(?: (?P<command>[a-z-]+(?: [a-z-]+)?))?.*?```", re.DOTALL)
 
 
 def help_text(command: str | None) -> str:
     """What ``deflow COMMAND --help`` prints, or ``deflow --help``."""
-    arguments = ["--help"] if command is None else [command, "--help"]
+    arguments = [*([] if command is None else command.split()), "--help"]
     result = CliRunner().invoke(app, arguments, terminal_width=WIDTH, color=False, prog_name="deflow")
     if result.exit_code:
         raise ValueError(f"deflow has no command {command!r}")

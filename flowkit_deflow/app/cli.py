@@ -14,8 +14,10 @@ from flowkit_deflow.app.commands.downsample import downsample
 from flowkit_deflow.app.commands.evaluate import evaluate
 from flowkit_deflow.app.commands.infer_shift import infer_shift
 from flowkit_deflow.app.commands.info import info
+from flowkit_deflow.app.commands.metrics import metrics
 from flowkit_deflow.app.commands.report import report
 from flowkit_deflow.app.commands.restore import restore
+from flowkit_deflow.app.commands.restorer import restorer
 from flowkit_deflow.app.commands.sample import sample
 from flowkit_deflow.app.commands.train import train
 from flowkit_deflow.errors import UserError
@@ -24,7 +26,7 @@ from flowkit_deflow.training.memory import keep_freed_memory
 __all__ = ["app", "main"]
 
 # In the order of the help.
-COMMANDS = (train, degrade, restore, sample, evaluate, report, infer_shift, convert, info, downsample, demo)
+COMMANDS = (train, degrade, restore, sample, evaluate, metrics, report, infer_shift, convert, info, downsample, demo)
 
 # Typer's exit status after Ctrl-C, the shells' own.
 INTERRUPTED = 130
@@ -39,6 +41,7 @@ app = typer.Typer(
 )
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(restorer, name="restorer")
 
 
 def main() -> None:
@@ -62,7 +65,9 @@ def main() -> None:
         sys.exit(2)
     except SystemExit as end:
         if end.code == INTERRUPTED:
-            sys.stderr.write("deflow: stopped; train, degrade, restore, sample and downsample go on when given again\n")
+            sys.stderr.write(
+                "deflow: stopped; train, degrade, restore, sample, restorer and downsample go on when given again\n"
+            )
         raise
 
 

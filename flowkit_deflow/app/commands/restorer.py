@@ -1,0 +1,145 @@
+"""``deflow restorer``: networks that restore images, trained on what degrades them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flowkit_deflow.app.image_task import ImageTask, report_problems, usable_device
+from flowkit_deflow.app.options import Device, Format, Overwrite, Source, Strict, Target, TileSide, Workers
+from flowkit_deflow.errors import UserError, listed
+from flowkit_deflow.settings.restoration_presets import RESTORER_PRESETS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from flowkit_deflow.images.noise import SeededNoise
+
+__all__ = ["restorer"]
+
+restorer = typer.Typer(
+    help="Train networks that restore images, apply them, and judge them.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Trained = Annotated[
+    Path,
+    typer.Argument(metavar="RUN", help="Run, model folder, or weights of an ESRGAN, RealSR or Real-ESRGAN network."),
+]
+
+
+@restorer.command()
+def train(
+    out: Annotated[Path, typer.Option(metavar="RUN", help="Folder of the run; given again, the run goes on.")],
+    clean: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of clean images, full-size.")] = None,
+    degraded: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of degraded images: unrelated ones, or partners with --pairs."),
+    ] = None,
+    pairs: Annotated[
+        bool, typer.Option("--pairs", help="Images of the same name in both folders show the same; learn from pairs.")
+    ] = False,
+    degrader: Annotated[
+        Path | None,
+        typer.Option(metavar="MODEL", help="Model folder of a degrader. [default: one is learned from both folders]"),
+    ] = None,
+    scale: Annotated[int | None, typer.Option(min=1, help="Size of the restored over the degraded image.")] = None,
+    valid_degraded: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Degraded images to judge the training by.")
+    ] = None,
+    valid_clean: Annotated[Path | None, typer.Option(metavar="DIR", help="Their clean partners.")] = None,
+    preset: Annotated[str, typer.Option(help=f"{listed(RESTORER_PRESETS, 'or')}.")] = "small",
+    degrader_preset: Annotated[
+        str | None, typer.Option(help="Preset of deflow train, where a degrader is learned. [default: small]")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(metavar="RUN.yaml", help="Settings; instead of a preset.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change any setting, like data.crop=64; repeatable."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Short for --set training.seed=...")] = None,
+    steps: Annotated[int | None, typer.Option(help="Short for --set training.steps=...")] = None,
+    strict: Strict = False,
+) -> None:
+    """Train a restoration network from clean and degraded photographs, a degrader, or pairs."""
+    from flowkit_deflow.app.learned_degrader import learn_degrader
+    from flowkit_deflow.restoration.training.trainer import train_restorer
+    from flowkit_deflow.settings.restoration import RestorerRun
+    from flowkit_deflow.settings.restoration_presets import restorer_preset
+    from flowkit_deflow.settings.text import assignments, override, read_settings
+
+    run = restorer_preset(preset) if config is None else read_settings(RestorerRun, config)
+    if degrader is not None and degraded is not None:
+        raise UserError(f"--degrader {degrader} and --degraded {degraded} were both given; choose one of them")
+    given = {
+        "architecture.scale": scale,
+        "data.clean": clean,
+        "data.degraded": degraded if pairs else None,
+        "data.degrader": degrader,
+        "data.valid_degraded": valid_degraded,
+        "data.valid_clean": valid_clean,
+        "training.seed": seed,
+        "training.steps": steps,
+        "data.strict": strict or None,
+    }
+    run = override(run, [*assignments(given), *(set_ or [])])
+    if degraded is not None and not pairs:
+        learned = out / "degrader"
+        problems = learn_degrader(run, degraded, learned, degrader_preset)
+        report_problems(problems)
+        run = override(run, assignments({"data.degrader": learned / "model"}))
+    _, problems = train_restorer(run, out)
+    typer.echo(f"The network is in {out / 'model'}; restore images with: deflow restorer apply {out} PHOTOS OUT")
+    report_problems(problems)
+
+
+@restorer.command()
+def apply(
+    run: Trained,
+    source: Source,
+    target: Target,
+    format_: Format = "png",
+    tile: TileSide = 256,
+    workers: Workers = 2,
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+    strict: Strict = False,
+) -> None:
+    """Restore images."""
+    from flowkit_deflow.restoration.published import load_restorer
+
+    place = usable_device(device)
+    network = load_restorer(run).to(place)
+
+    def function(images: "Tensor", _: "SeededNoise") -> "list[Tensor]":
+        return [network.restore(images, tile)]
+
+    task = ImageTask(source, target, format_, workers=workers, overwrite=overwrite, strict=strict)
+    task.run(function, "restore", place)
+
+
+@restorer.command()
+def evaluate(
+    run: Trained,
+    degraded: Annotated[Path, typer.Argument(metavar="DEGRADED", help="Folder of degraded images.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the restored images and scores.json.")] = Path(
+        "restored"
+    ),
+    clean: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Their clean partners; without them, they are judged blindly.")
+    ] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(help="psnr, ssim, niqe, ...; repeatable. [default: all that can be computed]")
+    ] = None,
+    border: Annotated[int, typer.Option(min=0, help="Pixels to cut off on each side, against a reference.")] = 0,
+    tile: TileSide = 256,
+    device: Device = "auto",
+    strict: Strict = False,
+) -> None:
+    """Restore images and judge what became of them, as deflow metrics does."""
+    from flowkit_deflow.app.commands.metrics import metrics
+
+    images = out / "images"
+    apply(run, degraded, images, tile=tile, device=device, strict=strict)
+    metrics(images, clean, metric, border, out=out / "scores.json", device=device, strict=strict)

@@ -1,0 +1,107 @@
+"""Lightning's loop as every run here has it: resumed from its last checkpoint, stopped between steps, errors told."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.loggers import TensorBoardLogger
+
+from flowkit_deflow.errors import UserError
+from flowkit_deflow.training.checkpoint_io import AtomicCheckpointIO, last_checkpoint
+from flowkit_deflow.training.interrupt import StopBetweenSteps
+
+__all__ = ["Loop", "fit"]
+
+
+@dataclass(frozen=True)
+class Loop:
+    """How long and where a module is trained.
+
+    Attributes:
+        steps: optimiser steps in all.
+        checkpoint_every: steps between checkpoints.
+        log_every: steps between logged scalars.
+        accelerator: Lightning's.
+        precision: Lightning's.
+    """
+
+    steps: int
+    checkpoint_every: int
+    log_every: int
+    accelerator: str
+    precision: str = "32-true"
+
+
+def fit(
+    module: pl.LightningModule, loop: Loop, out: Path, *, progress: bool = True, callbacks: Iterable[Callback] = ()
+) -> None:
+    """Train a module, or go on from its last checkpoint.
+
+    Args:
+        module: the module; its ``train_dataloader`` starts at the trainer's ``global_step``.
+        loop: how long and where.
+        out: folder of the run: ``checkpoints/last.ckpt`` and ``log/`` are written there.
+        progress: show a progress bar.
+        callbacks: more of Lightning's callbacks.
+
+    Raises:
+        UserError: the run cannot be written, or the accelerator cannot be used here.
+        KeyboardInterrupt: the run was stopped; given again, it goes on.
+    """
+    stop = StopBetweenSteps()
+    trainer = _trainer(loop, out, progress, [stop, *callbacks])
+    last = last_checkpoint(out)
+    try:
+        with stop.listening():
+            trainer.fit(module, ckpt_path=str(last) if last.exists() else None)
+    except OSError as error:
+        raise UserError(
+            f"{out}: cannot be written ({error.strerror or error}); free some space or choose another --out"
+        ) from None
+    except SystemExit:
+        # Lightning's answer to Ctrl-C: the caller is to know what happened.
+        raise KeyboardInterrupt from None
+    if trainer.global_step % loop.checkpoint_every:
+        trainer.save_checkpoint(last)
+
+
+def _trainer(loop: Loop, out: Path, progress: bool, callbacks: list[Callback]) -> pl.Trainer:
+    if loop.accelerator in ("gpu", "cuda") and not torch.accelerator.is_available():
+        raise UserError(
+            f"setting 'training.accelerator' is {loop.accelerator!r}, but PyTorch sees no GPU here; set it to 'cpu' or "
+            "'auto'"
+        )
+    last = last_checkpoint(out)
+    try:
+        return pl.Trainer(
+            max_steps=loop.steps,
+            max_epochs=-1,
+            accelerator=loop.accelerator,
+            devices=1,
+            precision=loop.precision,  # type: ignore[arg-type]
+            default_root_dir=out,
+            logger=TensorBoardLogger(out, name="log", version=""),
+            log_every_n_steps=loop.log_every,
+            enable_progress_bar=progress,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+            num_sanity_val_steps=0,
+            plugins=[AtomicCheckpointIO()],
+            callbacks=[
+                # Before the checkpoint, so that it holds what the others found out in the same step.
+                *callbacks,
+                ModelCheckpoint(
+                    last.parent, last.stem, every_n_train_steps=loop.checkpoint_every, enable_version_counter=False
+                ),
+                *([TQDMProgressBar(refresh_rate=1)] if progress else []),
+            ],
+        )
+    except (MisconfigurationException, ValueError, ModuleNotFoundError) as error:
+        raise UserError(
+            f"the settings training.accelerator={loop.accelerator} and training.precision={loop.precision} cannot be "
+            f"used here: {error}"
+        ) from error
