@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.callbacks import Callback, Checkpoint, TQDMProgressBar
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from flowkit_deflow.errors import UserError
@@ -69,6 +70,21 @@ def fit(
         trainer.save_checkpoint(last)
 
 
+class _Checkpoints(Checkpoint):
+    """Writes the last checkpoint every so many steps, after the optimisers' steps; Lightning's own warns of that."""
+
+    def __init__(self, path: Path, every: int) -> None:
+        self.path = path
+        self.every = every
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Where it is time."""
+        if trainer.global_step % self.every == 0:
+            trainer.save_checkpoint(self.path)
+
+
 def _trainer(loop: Loop, out: Path, progress: bool, callbacks: list[Callback]) -> pl.Trainer:
     if loop.accelerator in ("gpu", "cuda") and not torch.accelerator.is_available():
         raise UserError(
@@ -94,9 +110,7 @@ def _trainer(loop: Loop, out: Path, progress: bool, callbacks: list[Callback]) -
             callbacks=[
                 # Before the checkpoint, so that it holds what the others found out in the same step.
                 *callbacks,
-                ModelCheckpoint(
-                    last.parent, last.stem, every_n_train_steps=loop.checkpoint_every, enable_version_counter=False
-                ),
+                _Checkpoints(last, loop.checkpoint_every),
                 *([TQDMProgressBar(refresh_rate=1)] if progress else []),
             ],
         )
