@@ -20,7 +20,10 @@ from flowkit_deflow.method.shifts.field import Posterior, ShiftField
 from flowkit_deflow.method.shifts.inferred import InferredShift
 from flowkit_deflow.method.shifts.shift import DomainShift
 from flowkit_deflow.method.shifts.uncorrelated import UncorrelatedShift
+from flowkit_deflow.restoration.published import load_restorer
+from flowkit_deflow.restoration.restorer import Restorer
 from flowkit_deflow.settings.presets import PRESETS, preset
+from flowkit_deflow.settings.restoration import RestorerArchitecture
 from flowkit_deflow.settings.schema import Architecture, Data, Run, Training
 from flowkit_deflow.training.memory import keep_freed_memory
 from flowkit_deflow.weights.published import from_published, published_shapes, to_published
@@ -49,6 +52,8 @@ __all__ = [
     "NoiseSource",
     "Posterior",
     "RRDBEncoder",
+    "Restorer",
+    "RestorerArchitecture",
     "Run",
     "SeededNoise",
     "ShiftField",
@@ -62,6 +67,7 @@ __all__ = [
     "from_published",
     "keep_freed_memory",
     "load_degrader",
+    "load_restorer",
     "load_rrdb",
     "pad_to_multiple",
     "preset",

@@ -24,10 +24,14 @@ def help_text(command: str | None) -> str:
     return result.output.strip()
 
 
-def commands() -> list[str]:
-    """Names of the commands, in the order of the help."""
-    _, _, listed = help_text(None).partition("Commands:\n")
-    return re.findall(r"^ {2}([\w-]+)", listed, re.MULTILINE)
+def commands(group: str | None = None) -> list[str]:
+    """Names of the commands, in the order of the help; after a group's name, those in it."""
+    _, _, listed = help_text(group).partition("Commands:\n")
+    found = []
+    for name in re.findall(r"^ {2}([\w-]+)", listed, re.MULTILINE):
+        full = name if group is None else f"{group} {name}"
+        found += [full, *commands(full)]
+    return found
 
 
 def with_help(page: str) -> str:
