@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+from flowkit_deflow.degraders.camera_noise import CameraNoise
 from flowkit_deflow.degraders.degrader import Degrader
+from flowkit_deflow.degraders.identity import Identity
+from flowkit_deflow.degraders.mixture import Mixture
+from flowkit_deflow.degraders.noise_injection import NoiseInjection
 from flowkit_deflow.degraders.white_noise import WhiteNoise
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.method.model import DeFlow
@@ -10,7 +14,8 @@ from flowkit_deflow.model_folder import read_model_folder
 
 __all__ = ["DEGRADERS", "load_degrader"]
 
-DEGRADERS: dict[str, type[Degrader]] = {kind.kind: kind for kind in (DeFlow, WhiteNoise)}
+KINDS: tuple[type[Degrader], ...] = (DeFlow, WhiteNoise, Identity, CameraNoise, NoiseInjection, Mixture)
+DEGRADERS: dict[str, type[Degrader]] = {kind.kind: kind for kind in KINDS}
 
 
 def load_degrader(folder: str | Path) -> Degrader:

@@ -71,7 +71,7 @@ class Restorer(nn.Module):
             return network(padded).clamp(0, 1)[..., : scale * height, : scale * width]
         side, margin = (-(-size // network.alignment) * network.alignment for size in (tile, network.margin))
         result = images.new_empty((*images.shape[:2], *(scale * size for size in padded.shape[-2:])))
-        for outer, inner in tiles(*padded.shape[-2:], side, margin, network.alignment):
+        for outer, inner in tiles(padded.shape[-2], padded.shape[-1], side, margin, network.alignment):
             seen = padded[..., outer.top : outer.top + outer.height, outer.left : outer.left + outer.width]
             restored = network(seen).clamp(0, 1)
             top, left = scale * (inner.top - outer.top), scale * (inner.left - outer.left)

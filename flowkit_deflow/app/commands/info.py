@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 __all__ = ["info"]
 
+# Files of settings, by which the folder of a run is known.
+RUNS = ("run.yaml", "degrader.yaml", "restorer.yaml")
 # Keys of a file of weights that are shown.
 SHOWN = 5
 
@@ -22,7 +24,7 @@ def info(
     if path.is_file():
         _tell_of_weights(path)
     else:
-        _tell_of_model(path / "model" if (path / "run.yaml").exists() else path)
+        _tell_of_model(path / "model" if any((path / name).exists() for name in RUNS) else path)
 
 
 def _tell_of_weights(path: Path) -> None:

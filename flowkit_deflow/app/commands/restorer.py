@@ -41,9 +41,11 @@ def train(
         bool, typer.Option("--pairs", help="Images of the same name in both folders show the same; learn from pairs.")
     ] = False,
     degrader: Annotated[
-        Path | None,
-        typer.Option(metavar="MODEL", help="Model folder of a degrader. [default: one is learned from both folders]"),
-    ] = None,
+        str,
+        typer.Option(
+            metavar="MODEL", help="Model folder of a degrader, or the kind of one to learn from both folders."
+        ),
+    ] = "deflow",
     scale: Annotated[int | None, typer.Option(min=1, help="Size of the restored over the degraded image.")] = None,
     valid_degraded: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Degraded images to judge the training by.")
@@ -51,7 +53,7 @@ def train(
     valid_clean: Annotated[Path | None, typer.Option(metavar="DIR", help="Their clean partners.")] = None,
     preset: Annotated[str, typer.Option(help=f"{listed(RESTORER_PRESETS, 'or')}.")] = "small",
     degrader_preset: Annotated[
-        str | None, typer.Option(help="Preset of deflow train, where a degrader is learned. [default: small]")
+        str | None, typer.Option(help="Its preset in deflow train, where a degrader is learned. [default: small]")
     ] = None,
     config: Annotated[Path | None, typer.Option(metavar="RUN.yaml", help="Settings; instead of a preset.")] = None,
     set_: Annotated[
@@ -63,20 +65,21 @@ def train(
     strict: Strict = False,
 ) -> None:
     """Train a restoration network from clean and degraded photographs, a degrader, or pairs."""
-    from flowkit_deflow.app.learned_degrader import learn_degrader
+    from flowkit_deflow.app.learned_degrader import KINDS, learn_for_restorer
     from flowkit_deflow.restoration.training.trainer import train_restorer
     from flowkit_deflow.settings.restoration import RestorerRun
     from flowkit_deflow.settings.restoration_presets import restorer_preset
     from flowkit_deflow.settings.text import assignments, override, read_settings
 
     run = restorer_preset(preset) if config is None else read_settings(RestorerRun, config)
-    if degrader is not None and degraded is not None:
+    learned = degrader in KINDS and not Path(degrader).is_dir()
+    if degraded is not None and not learned:
         raise UserError(f"--degrader {degrader} and --degraded {degraded} were both given; choose one of them")
     given = {
         "architecture.scale": scale,
         "data.clean": clean,
         "data.degraded": degraded if pairs else None,
-        "data.degrader": degrader,
+        "data.degrader": None if learned else degrader,
         "data.valid_degraded": valid_degraded,
         "data.valid_clean": valid_clean,
         "training.seed": seed,
@@ -84,11 +87,9 @@ def train(
         "data.strict": strict or None,
     }
     run = override(run, [*assignments(given), *(set_ or [])])
-    if degraded is not None and not pairs:
-        learned = out / "degrader"
-        problems = learn_degrader(run, degraded, learned, degrader_preset)
-        report_problems(problems)
-        run = override(run, assignments({"data.degrader": learned / "model"}))
+    if learned and run.data.degraded is None and run.data.degrader is None:
+        report_problems(learn_for_restorer(run, degrader, degraded, out / "degrader", degrader_preset))
+        run = override(run, assignments({"data.degrader": out / "degrader" / "model"}))
     _, problems = train_restorer(run, out)
     typer.echo(f"The network is in {out / 'model'}; restore images with: deflow restorer apply {out} PHOTOS OUT")
     report_problems(problems)

@@ -34,7 +34,7 @@ def brisque_features(images: Tensor) -> Tensor:
         2012, table I.
     """
     grey = grey_levels(images)
-    features = []
+    features: list[Tensor] = []
     for _ in range(SCALES):
         coefficients = normalized_contrast(grey, "constant").coefficients[:, 0]
         features += fit_symmetric(coefficients.flatten(1))

@@ -1,5 +1,7 @@
 """Training a restoration network, or going on with a run that was stopped."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -12,11 +14,12 @@ from flowkit_deflow.restoration.published import load_restorer
 from flowkit_deflow.restoration.restorer import Restorer
 from flowkit_deflow.restoration.training.clean_crops import CleanCrops
 from flowkit_deflow.restoration.training.feature_loss import feature_loss
-from flowkit_deflow.restoration.training.lightning_module import RestorerModule
 from flowkit_deflow.restoration.training.on_the_fly import OnTheFly
+from flowkit_deflow.restoration.training.task import RestorerTask
 from flowkit_deflow.restoration.training.validation import validation
-from flowkit_deflow.settings.restoration import RestorerLosses, RestorerRun
+from flowkit_deflow.settings.restoration import RestorerLosses, RestorerRun, RestorerTraining
 from flowkit_deflow.settings.text import to_yaml
+from flowkit_deflow.training.adversarial.alternating import Alternating, Optimisation
 from flowkit_deflow.training.adversarial.discriminators import PatchDiscriminator, Vgg128Discriminator
 from flowkit_deflow.training.fitting import Loop, fit
 from flowkit_deflow.training.run_settings import require_same_settings
@@ -26,7 +29,10 @@ __all__ = ["SETTINGS", "train_restorer"]
 SETTINGS = "restorer.yaml"
 """The file of a run's settings, by which its folder is known."""
 
-DISCRIMINATORS = {"vgg128": Vgg128Discriminator, "patch": lambda features: PatchDiscriminator(features=features)}
+DISCRIMINATORS: dict[str, Callable[[int], nn.Module]] = {
+    "vgg128": Vgg128Discriminator,
+    "patch": lambda features: PatchDiscriminator(features=features),
+}
 
 
 def train_restorer(run: RestorerRun, out: Path, *, progress: bool = True) -> tuple[Restorer, list[str]]:
@@ -55,15 +61,22 @@ def train_restorer(run: RestorerRun, out: Path, *, progress: bool = True) -> tup
     restorer = _start(run)
     features = feature_loss(run.losses) if run.losses.features else None
     judged = validation(run, out / "best")
-    module = RestorerModule(restorer, run, crops, degrade, features, _discriminator(run.losses))
-    write_text(out / SETTINGS, to_yaml(run))
+    task = RestorerTask(restorer, run.losses, degrade, features, _discriminator(run.losses))
     training = run.training
+    optimisation = Optimisation(training.steps, partial(_learning_rate, training), training.betas, training.workers)
+    module = Alternating(task, crops, optimisation, crops.problems)
+    write_text(out / SETTINGS, to_yaml(run))
     loop = Loop(training.steps, training.checkpoint_every, training.log_every, training.accelerator, training.precision)
     fit(module, loop, out, progress=progress, callbacks=[] if judged is None else [judged])
     best = restorer if judged is None or judged.best_value is None else Restorer.from_pretrained(judged.best)
     best = best.cpu().eval()
     best.save_pretrained(out / "model")
     return best, module.problems
+
+
+def _learning_rate(training: RestorerTraining, step: int) -> float:
+    """Halved after each of the fractions ``halve_at`` of the steps."""
+    return training.learning_rate * 0.5 ** sum(step >= fraction * training.steps for fraction in training.halve_at)
 
 
 def _crops(run: RestorerRun) -> CleanCrops:

@@ -16,7 +16,9 @@ from flowkit_deflow.evaluation.metrics.registry import named_metrics
 from flowkit_deflow.evaluation.partners import Partnered, with_references, without_partners
 from flowkit_deflow.images.image_files import read_image, to_uint8
 from flowkit_deflow.restoration.restorer import Restorer
+from flowkit_deflow.restoration.training.task import RestorerTask
 from flowkit_deflow.settings.restoration import RestorerRun
+from flowkit_deflow.training.adversarial.alternating import Alternating
 
 __all__ = ["Validation", "validation"]
 
@@ -64,8 +66,9 @@ class Validation(Callback):
         step = trainer.global_step
         if step % self.every and step != trainer.max_steps:
             return
-        restorer = pl_module.restorer
-        assert isinstance(restorer, Restorer)
+        assert isinstance(pl_module, Alternating)
+        assert isinstance(pl_module.task, RestorerTask)
+        restorer = pl_module.task.restorer
         value = self._mean(restorer, pl_module.device)
         pl_module.log(self.metric.key, value)
         if self._improves(value):

@@ -166,7 +166,7 @@ class TestTraining:
         run = settings(*folders, "learning_rate=0.05", "checkpoint_every=8")
         best, _ = train_restorer(run, tmp_path / "run", progress=False)
         last = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
-        of_last = torch.cat([value.flatten() for key, value in last.items() if key.startswith("restorer.")])
+        of_last = torch.cat([value.flatten() for key, value in last.items() if key.startswith("task.generators.")])
         assert not torch.equal(weights(best), of_last)
 
         def error(values: Tensor) -> float:
