@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from flowkit_deflow.degraders.adversarial.probabilistic import ProbabilisticDegradation
+from flowkit_deflow.degraders.adversarial.translation import DomainAwareTranslation, Translation
 from flowkit_deflow.degraders.camera_noise import CameraNoise
 from flowkit_deflow.degraders.degrader import Degrader
 from flowkit_deflow.degraders.identity import Identity
@@ -14,7 +16,17 @@ from flowkit_deflow.model_folder import read_model_folder
 
 __all__ = ["DEGRADERS", "load_degrader"]
 
-KINDS: tuple[type[Degrader], ...] = (DeFlow, WhiteNoise, Identity, CameraNoise, NoiseInjection, Mixture)
+KINDS: tuple[type[Degrader], ...] = (
+    DeFlow,
+    WhiteNoise,
+    Identity,
+    CameraNoise,
+    NoiseInjection,
+    Translation,
+    DomainAwareTranslation,
+    ProbabilisticDegradation,
+    Mixture,
+)
 DEGRADERS: dict[str, type[Degrader]] = {kind.kind: kind for kind in KINDS}
 
 

@@ -3,15 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from flowkit_deflow.degraders.learning.learner import Learned, Learner
+from flowkit_deflow.degraders.learning.learner import SETTINGS, Learned, Learner
 from flowkit_deflow.files import write_text
 from flowkit_deflow.settings.text import to_yaml
 from flowkit_deflow.training.run_settings import require_same_settings
 
-__all__ = ["SETTINGS", "learn_by"]
-
-SETTINGS = "degrader.yaml"
-"""The file of a run's settings, by which its folder is known."""
+__all__ = ["learn_by"]
 
 
 def learn_by(learner: Learner, run: Any, out: Path, *, progress: bool = True) -> Learned:

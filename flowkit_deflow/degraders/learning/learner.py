@@ -9,7 +9,10 @@ from typing import Any, NamedTuple
 from flowkit_deflow.degraders.degrader import Degrader
 from flowkit_deflow.errors import UserError
 
-__all__ = ["Learned", "Learner"]
+__all__ = ["SETTINGS", "Learned", "Learner"]
+
+SETTINGS = "degrader.yaml"
+"""The file of a run's settings, by which its folder is known."""
 
 
 class Learned(NamedTuple):
