@@ -14,6 +14,7 @@ from flowkit_deflow.app.commands.downsample import downsample
 from flowkit_deflow.app.commands.evaluate import evaluate
 from flowkit_deflow.app.commands.infer_shift import infer_shift
 from flowkit_deflow.app.commands.info import info
+from flowkit_deflow.app.commands.kernels import kernels
 from flowkit_deflow.app.commands.metrics import metrics
 from flowkit_deflow.app.commands.report import report
 from flowkit_deflow.app.commands.restore import restore
@@ -26,7 +27,21 @@ from flowkit_deflow.training.memory import keep_freed_memory
 __all__ = ["app", "main"]
 
 # In the order of the help.
-COMMANDS = (train, degrade, restore, sample, evaluate, metrics, report, infer_shift, convert, info, downsample, demo)
+COMMANDS = (
+    train,
+    degrade,
+    restore,
+    sample,
+    evaluate,
+    metrics,
+    report,
+    infer_shift,
+    convert,
+    info,
+    downsample,
+    kernels,
+    demo,
+)
 
 # Typer's exit status after Ctrl-C, the shells' own.
 INTERRUPTED = 130

@@ -35,12 +35,13 @@ class _Generator(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         widths = [1, *[channels] * (len(SIDES) - 1), 1]
-        self.convs = nn.ModuleList(
+        convs = [
             nn.Conv2d(before, after, side, bias=False)
-            for before, after, side in zip(widths, widths[1:], SIDES, strict=False)
-        )
-        for conv in self.convs:
+            for before, after, side in zip(widths[:-1], widths[1:], SIDES, strict=True)
+        ]
+        for conv in convs:
             nn.init.xavier_normal_(conv.weight, 0.1)
+        self.convs = nn.ModuleList(convs)
 
     def forward(self, images: Tensor) -> Tensor:
         """``B x 3 x H x W`` to ``B x 3 x (H - 12) / 2 x (W - 12) / 2``: each channel by itself."""

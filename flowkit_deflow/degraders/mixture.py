@@ -88,7 +88,8 @@ class Mixture(nn.Module):
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write it and all of its parts as one model folder: ``config.json`` and ``model.safetensors``."""
-        settings, state = [], {}
+        settings: list[dict[str, Any]] = []
+        state: dict[str, Tensor] = {}
         with tempfile.TemporaryDirectory() as temporary:
             for number, part in enumerate(self.parts):
                 own = Path(temporary) / str(number)

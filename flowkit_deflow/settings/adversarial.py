@@ -92,8 +92,8 @@ class AdversarialTraining:
             raise ValueError(f"crop is {self.crop}; expected an even number of at least 16 pixels")
         if self.learning_rate <= 0 or not 0 <= self.decay_from <= 1 or self.workers < 0:
             raise ValueError(
-                f"learning_rate is {self.learning_rate}, decay_from {self.decay_from}, workers {self.workers}; expected "
-                "a positive rate, a fraction from 0 to 1, and 0 or more processes"
+                f"learning_rate is {self.learning_rate}, decay_from {self.decay_from}, workers {self.workers}; "
+                "expected a positive rate, a fraction from 0 to 1, and 0 or more processes"
             )
 
     def rate(self, step: int) -> float:

@@ -1,5 +1,6 @@
 """Training batches of crops of two unrelated folders."""
 
+from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
@@ -47,7 +48,7 @@ class _Folder:
         for number in range(len(self.files)):
             file = self.files[(first + number) % len(self.files)]
             try:
-                image = self._cache.get(file, lambda file=file: self._read(file))
+                image = self._cache.get(file, partial(self._read, file))
             except ImageError as error:
                 if self.strict:
                     raise

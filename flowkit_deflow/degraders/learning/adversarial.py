@@ -71,8 +71,9 @@ def train_cyclegan(run: CycleGanRun, out: Path, progress: bool) -> Learned:
     pl.seed_everything(run.training.seed, verbose=False)
     model, network = Translation(run.network), run.network
     restore = TranslationGenerator(network.features, network.blocks)
-    judges = [PatchDiscriminator(features=network.discriminator_features, layers=2) for _ in range(2)]
-    problems = _fit(CycleTask(model.network, restore, *judges, run.losses), run, out, progress)
+    of_degraded, of_clean = (PatchDiscriminator(features=network.discriminator_features, layers=2) for _ in range(2))
+    task = CycleTask(model.network, restore, of_degraded, of_clean, run.losses)
+    problems = _fit(task, run, out, progress)
     return Learned(model.cpu().eval(), problems)
 
 

@@ -11,7 +11,7 @@ from flowkit_deflow.degraders.learning.learner import Learned
 from flowkit_deflow.degraders.noise_injection import NoiseInjection
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.images.noise import seeded_generator
-from flowkit_deflow.settings.degraders import ImpressionismRun, KernelEstimation, NoisePatches
+from flowkit_deflow.settings.degraders import ImpressionismRun, NoisePatches
 
 __all__ = ["collect_noise", "collect_patches"]
 
@@ -26,11 +26,12 @@ def collect_noise(run: ImpressionismRun, out: Path, progress: bool) -> Learned:
         UserError: no patch is flat enough, or no image large enough for a kernel that is asked for.
     """
     problems: list[str] = []
-    patches, kernels = [], []
+    patches: list[Tensor] = []
+    kernels: list[Tensor] = []
     for number, image in enumerate(degraded_images(run.data, problems)):
         patches.append(_cut(image, run.patches))
         if len(kernels) < run.kernels.images and min(image.shape[-2:]) >= run.kernels.crop:
-            kernels.append(_kernel(image, run.kernels, seeded_generator(run.seed, "kernel", number)))
+            kernels.append(estimate_kernel(image, run.kernels, seeded_generator(run.seed, "kernel", number)))
     if run.kernels.images and not kernels:
         raise UserError(
             f"{run.data.degraded}: no image is as large as the crops of {run.kernels.crop} pixels that blur is "
@@ -74,7 +75,3 @@ def _cut(image: Tensor, settings: NoisePatches) -> Tensor:
     if min(image.shape[-2:]) < side:
         return image.new_zeros(0, 3, side, side)
     return image.unfold(1, side, side // 2).unfold(2, side, side // 2).movedim(0, 2).flatten(0, 1)
-
-
-def _kernel(image: Tensor, settings: KernelEstimation, generator: torch.Generator) -> Tensor:
-    return estimate_kernel(image, settings, generator)

@@ -1,4 +1,4 @@
-"""What every kind of degrader does alike."""
+"""What is particular to the kinds of degraders."""
 
 from pathlib import Path
 
@@ -6,71 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from flowkit_deflow.degraders.adversarial.probabilistic import ProbabilisticDegradation
-from flowkit_deflow.degraders.adversarial.translation import DomainAwareTranslation, Translation
-from flowkit_deflow.degraders.camera_noise import CameraNoise
-from flowkit_deflow.degraders.degrader import Degrader
 from flowkit_deflow.degraders.identity import Identity
 from flowkit_deflow.degraders.mixture import Mixture
 from flowkit_deflow.degraders.noise_injection import NoiseInjection
-from flowkit_deflow.degraders.registry import DEGRADERS, load_degrader
+from flowkit_deflow.degraders.registry import load_degrader
 from flowkit_deflow.degraders.white_noise import WhiteNoise
 from flowkit_deflow.errors import UserError
-from flowkit_deflow.images.flat_patches import measure_flat_patches
 from flowkit_deflow.model_folder import read_model_folder, write_model_folder
-from flowkit_deflow.settings.adversarial import PdmNetwork, TranslationNetwork
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def randomised(model: torch.nn.Module) -> torch.nn.Module:
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.1, generator=seeded())
-    return model.eval()
-
-
-def camera() -> CameraNoise:
-    flat = [level + 0.1 * level * torch.randn(3, 64, 64, generator=seeded(i)) for i in range(6) for level in (0.3, 0.6)]
-    return CameraNoise(measure_flat_patches(flat))
-
-
-def injection() -> NoiseInjection:
-    patches = 0.05 * torch.randn(5, 3, 16, 16, generator=seeded())
-    return NoiseInjection(patches - patches.mean((2, 3), keepdim=True), [torch.ones(3, 3) / 9, torch.ones(1, 1)])
-
-
-NETWORK = TranslationNetwork(features=6, blocks=1, discriminator_features=4)
-
-
-def kinds() -> list[Degrader]:
-    """One of each kind but DeFlow."""
-    pdm = ProbabilisticDegradation(PdmNetwork(kernel_side=5, kernel_latents=4, noise_features=4, noise_blocks=1))
-    made = [
-        WhiteNoise((0.01, 0.1)),
-        Identity(),
-        camera(),
-        injection(),
-        randomised(Translation(NETWORK)),
-        randomised(DomainAwareTranslation(NETWORK)),
-        randomised(pdm),
-        Mixture([WhiteNoise(0.05), camera(), Mixture([Identity(), injection()])], [1, 2, 1]),
-    ]
-    assert all(isinstance(part, torch.nn.Module) for part in made)
-    return made  # type: ignore[return-value]
-
-
-KINDS = {degrader.kind: degrader for degrader in kinds()}
-
-
-def test_every_kind_is_tested() -> None:
-    assert {*KINDS, "deflow"} == set(DEGRADERS)
-
-
-@pytest.fixture(params=KINDS.values(), ids=list(KINDS))
-def degrader(request: pytest.FixtureRequest) -> Degrader:
-    return request.param  # type: ignore[no-any-return]
+from tests.flowkit_deflow.degraders.kinds import MAKE, camera, seeded
 
 
 @pytest.fixture
@@ -79,51 +22,20 @@ def images() -> Tensor:
     return 0.3 + 0.4 * torch.rand(2, 3, 37, 29, generator=seeded(1))
 
 
-def test_versions_have_the_shape_of_the_images(degrader: Degrader, images: Tensor) -> None:
-    assert degrader.degrade(images, generator=seeded()).shape == images.shape
-    versions = degrader.degrade(images, samples=3, generator=seeded())
-    assert versions.shape == (3, *images.shape)
-    assert 0 <= float(versions.min()) <= float(versions.max()) <= 1
-
-
-def test_a_generator_decides_everything(degrader: Degrader, images: Tensor) -> None:
-    first = degrader.degrade(images, samples=2, generator=seeded(3))
-    torch.manual_seed(17)
-    assert torch.equal(first, degrader.degrade(images, samples=2, generator=seeded(3)))
-
-
-def test_without_temperature_nothing_happens(degrader: Degrader, images: Tensor) -> None:
-    torch.testing.assert_close(degrader.degrade(images, 0.0, generator=seeded()), images, rtol=0, atol=1e-6)
-
-
-def test_what_is_random_differs_from_sample_to_sample(degrader: Degrader, images: Tensor) -> None:
-    first, second = degrader.degrade(images[:1].expand(8, -1, -1, -1), samples=2, generator=seeded())
-    fixed = isinstance(degrader, (Identity, Translation))
-    assert torch.equal(first, second) == fixed
-
-
-def test_a_folder_gives_it_back(degrader: Degrader, images: Tensor, tmp_path: Path) -> None:
-    degrader.save_pretrained(tmp_path / "model")
-    loaded = load_degrader(tmp_path / "model")
-    assert type(loaded) is type(degrader)
-    expected = degrader.degrade(images, generator=seeded())
-    assert torch.equal(loaded.degrade(images, generator=seeded()), expected)
-
-
-def test_settings_of_something_else_are_told(degrader: Degrader, tmp_path: Path) -> None:
-    if isinstance(degrader, Identity):
-        return  # has none
-    degrader.save_pretrained(tmp_path / "model")
+@pytest.mark.parametrize("kind", MAKE.keys() - {"none"})  # which has no settings
+def test_settings_of_something_else_are_told(kind: str, tmp_path: Path) -> None:
+    MAKE[kind]().save_pretrained(tmp_path / "model")
     stored = read_model_folder(tmp_path / "model")
     write_model_folder(tmp_path / "other", stored.kind, {"unknown": 1}, stored.state)
     with pytest.raises(UserError, match=r"other.config\.json"):
         load_degrader(tmp_path / "other")
 
 
-@pytest.mark.parametrize("wrong", [torch.rand(3, 8, 8), torch.rand(1, 1, 8, 8)])
-def test_what_is_no_batch_of_images_is_refused(degrader: Degrader, wrong: Tensor) -> None:
+@pytest.mark.parametrize("kind", MAKE)
+@pytest.mark.parametrize("wrong", [torch.rand(3, 8, 8), torch.rand(1, 1, 8, 8)], ids=["no batch", "grey"])
+def test_what_is_no_batch_of_images_is_refused(kind: str, wrong: Tensor) -> None:
     with pytest.raises(ValueError, match="expected float images"):
-        degrader.degrade(wrong)
+        MAKE[kind]().degrade(wrong)
 
 
 class TestCameraNoise:

@@ -49,8 +49,8 @@ def test_any_size_is_restored_to_its_scale(architecture: RestorerArchitecture) -
 # An RRDBNet's margin covers one block of this size, too.
 @pytest.mark.parametrize("architecture", SMALL, ids=str)
 def test_tiles_make_no_difference(architecture: RestorerArchitecture) -> None:
-    restorer, images = randomised(architecture), some_images(37, 50)
-    torch.testing.assert_close(restorer.restore(images, tile=10), restorer.restore(images), rtol=0, atol=1e-12)
+    restorer, images = randomised(architecture), some_images(25, 34)[:1]
+    torch.testing.assert_close(restorer.restore(images, tile=8), restorer.restore(images), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("architecture", SMALL[:3], ids=str)
