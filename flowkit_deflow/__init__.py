@@ -2,8 +2,14 @@
 
 import warnings
 
+from flowkit_deflow.degraders.adversarial.probabilistic import ProbabilisticDegradation
+from flowkit_deflow.degraders.adversarial.translation import DomainAwareTranslation, Translation
+from flowkit_deflow.degraders.camera_noise import CameraNoise
 from flowkit_deflow.degraders.degradation import Degradation
 from flowkit_deflow.degraders.degrader import Degrader, SupportsDegrade
+from flowkit_deflow.degraders.identity import Identity
+from flowkit_deflow.degraders.mixture import Mixture
+from flowkit_deflow.degraders.noise_injection import NoiseInjection
 from flowkit_deflow.degraders.registry import DEGRADERS, load_degrader
 from flowkit_deflow.degraders.white_noise import WhiteNoise
 from flowkit_deflow.errors import UserError
@@ -37,6 +43,7 @@ __all__ = [
     "Architecture",
     "BinnedShift",
     "BrightnessShift",
+    "CameraNoise",
     "ClosedForm",
     "CorrelatedShift",
     "Data",
@@ -44,13 +51,18 @@ __all__ = [
     "Degradation",
     "Degrader",
     "Domain",
+    "DomainAwareTranslation",
     "DomainShift",
     "GeneratorNoise",
+    "Identity",
     "InferredShift",
     "LatentLabel",
     "LatentModel",
+    "Mixture",
+    "NoiseInjection",
     "NoiseSource",
     "Posterior",
+    "ProbabilisticDegradation",
     "RRDBEncoder",
     "Restorer",
     "RestorerArchitecture",
@@ -59,6 +71,7 @@ __all__ = [
     "ShiftField",
     "SupportsDegrade",
     "Training",
+    "Translation",
     "UncorrelatedShift",
     "UserError",
     "WhiteNoise",
