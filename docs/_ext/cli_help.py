@@ -1,6 +1,7 @@
 """The help texts on the command's page, written from the command itself: ``python docs/_ext/cli_help.py``."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 from typer.testing import CliRunner
@@ -15,6 +16,7 @@ WIDTH = 88
 _BLOCK = re.compile(r"```text\nUsage: deflow(?: (?P<command>[a-z-]+(?: [a-z-]+)?))?.*?```", re.DOTALL)
 
 
+@cache
 def help_text(command: str | None) -> str:
     """What ``deflow COMMAND --help`` prints, or ``deflow --help``."""
     arguments = [*([] if command is None else command.split()), "--help"]

@@ -80,9 +80,7 @@ def main() -> None:
         sys.exit(2)
     except SystemExit as end:
         if end.code == INTERRUPTED:
-            sys.stderr.write(
-                "deflow: stopped; train, degrade, restore, sample, restorer and downsample go on when given again\n"
-            )
+            sys.stderr.write("deflow: stopped; train, degrade, restore, sample and downsample go on when given again\n")
         raise
 
 

@@ -20,7 +20,7 @@ SIDE = sum(SIDES) - len(SIDES) + 1
 SUM_TO_ONE = BOUNDARY = 0.5
 BICUBIC, BICUBIC_DECAY, LEAST_BICUBIC = 5.0, 100.0, 5e-6
 CENTRAL, SPARSE = 1.0, 5.0
-LIKE_BICUBIC = 0.4
+LIKE_BICUBIC = 2e-3  # mean squared difference, of values in [0, 1]
 SPARSITY_POWER = 0.2
 BOUNDARY_PENALTY = 30.0
 # Parts of the steps after which weights and the learning rate change; of 3,000 steps, 200 and 750.

@@ -45,7 +45,7 @@ DEGRADER_PRESETS: Mapping[str, Mapping[str, Any]] = {
         # Images of a few hundred pixels have no flat patches of the paper's size.
         "small": ImpressionismRun(
             patches=NoisePatches(side=32, max_variance=None),
-            kernels=KernelEstimation(images=0, steps=600, channels=16, learning_rate=1e-3),
+            kernels=KernelEstimation(images=0, steps=600, channels=16, crop=32, learning_rate=1e-3),
         ),
         "paper": _PAPER_IMPRESSIONISM,
         "dped": replace(_PAPER_IMPRESSIONISM, patches=NoisePatches(min_mean=50.0)),

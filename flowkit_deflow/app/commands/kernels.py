@@ -17,6 +17,7 @@ def kernels(
     scale: Annotated[int, typer.Option(help="2, or 4 for the kernel applied twice.")] = 2,
     steps: Annotated[int, typer.Option(min=1, help="Training steps for each image.")] = 3000,
     channels: Annotated[int, typer.Option(min=1, help="Width of both networks.")] = 64,
+    crop: Annotated[int, typer.Option(min=32, help="Side of the crops that they learn from.")] = 64,
     seed: Annotated[int, typer.Option(help="The same seed gives the same kernels (by the images' paths).")] = 0,
     overwrite: Overwrite = False,
     strict: Strict = False,
@@ -28,7 +29,7 @@ def kernels(
     from flowkit_deflow.settings.degraders import KernelEstimation
     from flowkit_deflow.settings.text import from_dict
 
-    given = {"scale": scale, "steps": steps, "channels": channels}
+    given = {"scale": scale, "steps": steps, "channels": channels, "crop": crop}
     settings = from_dict(KernelEstimation, given, "deflow kernels")
     with tqdm(desc="kernels", unit=" image", disable=None) as bar:
         written, problems = write_kernels(

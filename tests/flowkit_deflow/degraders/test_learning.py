@@ -1,9 +1,11 @@
 """Learning degraders from two folders: each moves its figures the right way."""
 
+import math
 from pathlib import Path
 
 import pytest
 import torch
+from skimage import data
 from torch import Tensor
 
 from flowkit_deflow.degraders.adversarial.translation import DomainAwareTranslation
@@ -16,7 +18,7 @@ from flowkit_deflow.degraders.noise_injection import NoiseInjection
 from flowkit_deflow.degraders.registry import load_degrader
 from flowkit_deflow.degraders.white_noise import WhiteNoise
 from flowkit_deflow.errors import UserError
-from flowkit_deflow.images.blur_kernels import apply_kernel
+from flowkit_deflow.images.blur_kernels import apply_kernel, read_kernels
 from flowkit_deflow.images.image_files import write_image
 from flowkit_deflow.images.noise import seeded_generator
 from flowkit_deflow.settings.degraders import KernelEstimation
@@ -118,7 +120,6 @@ class TestAdversarial:
     @pytest.mark.parametrize("kind", ADVERSARIAL)
     def test_a_short_run_begins_to_add_noise(self, kind: str, folders: Photos, tmp_path: Path) -> None:
         degrader = learned(kind, folders, tmp_path / "run", *SHORT, *ADVERSARIAL[kind])
-        print("STD", kind, added_std(degrader), flush=True)
         assert 0.05 * SIGMA < added_std(degrader) < 2 * SIGMA
         assert type(load_degrader(tmp_path / "run" / "model")) is type(degrader)
 
@@ -157,6 +158,20 @@ class TestAdversarial:
             assert torch.equal(resumed.state_dict()[name], value), name
 
 
+def gaussian(across: float, along: float, angle: float) -> Tensor:
+    """A Gaussian of two widths, turned."""
+    offset = torch.arange(SIDE) - (SIDE - 1) / 2
+    rows, columns = torch.meshgrid(offset, offset, indexing="ij")
+    first = math.cos(angle) * columns + math.sin(angle) * rows
+    second = math.cos(angle) * rows - math.sin(angle) * columns
+    kernel = torch.exp(-((first / across) ** 2 + (second / along) ** 2) / 2)
+    return kernel / kernel.sum()
+
+
+def correlation(a: Tensor, b: Tensor) -> float:
+    return float(torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1])
+
+
 class TestKernels:
     def test_a_composed_kernel_is_that_of_two_downsamplings(self) -> None:
         torch.manual_seed(0)
@@ -175,9 +190,38 @@ class TestKernels:
         assert float((moved.sum(0) * axis).sum()) == pytest.approx(0, abs=1e-5)
         assert float((moved.sum(1) * axis).sum()) == pytest.approx(0, abs=1e-5)
 
+    def test_an_anisotropic_gaussian_is_recovered(self) -> None:
+        true, mirrored = gaussian(2.5, 1.0, 0.7), gaussian(2.5, 1.0, -0.7)
+        photograph = torch.from_numpy(data.astronaut().copy()).permute(2, 0, 1).float() / 255
+        image = apply_kernel(photograph, true)[:, ::2, ::2].clamp(0, 1)
+        settings = KernelEstimation(images=1, steps=250, channels=16, crop=32, learning_rate=2e-3)
+        found = estimate_kernel(image, settings, torch.Generator().manual_seed(0))
+        row, column = divmod(int(found.argmax()), SIDE)
+        assert max(abs(row - SIDE // 2), abs(column - SIDE // 2)) <= 1
+        assert correlation(found, true) > 0.8
+        assert correlation(found, true) > correlation(found, mirrored)
+
     def test_a_small_image_is_refused(self) -> None:
         with pytest.raises(ValueError, match="smaller than crops of 64"):
             estimate_kernel(torch.rand(3, 63, 80), KernelEstimation(), torch.Generator())
+
+
+class TestKernelCommand:
+    def test_kernels_are_written_for_training(self, deflow: Command, photos: Photos, tmp_path: Path) -> None:
+        ended = deflow("kernels", photos.clean, tmp_path / "out", "--steps", 2, "--channels", 2, "--crop", 32)
+        assert ended.status == 0, ended.err
+        kernels = read_kernels(tmp_path / "out")
+        assert [tuple(kernel.shape) for kernel in kernels] == [(SIDE, SIDE)] * 8
+        # They are there already.
+        again = deflow("kernels", photos.clean, tmp_path / "out", "--steps", 2, "--channels", 2, "--crop", 32)
+        assert "0 kernels written" in again.out
+
+    def test_small_images_are_named(self, deflow: Command, tmp_path: Path) -> None:
+        write_image(tmp_path / "in" / "small.png", torch.rand(3, 31, 50))
+        ended = deflow("kernels", tmp_path / "in", tmp_path / "out", "--steps", 2)
+        assert ended.status == 2
+        assert "50 x 31 pixels are fewer than the crops of 64 need" in ended.err
+        assert not (tmp_path / "out").exists()
 
 
 class TestCommand:
