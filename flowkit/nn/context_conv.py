@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from flowkit.nn.mixed_resolution import MixedResolution
+from flowkit.nn.mixed_resolution import MixedResolution, enlargement
 from flowkit.ops.convolution import conv2d
 from flowkit.ops.in_place import added
 from flowkit.ops.nearest_conv import nearest_conv2d
@@ -78,8 +78,10 @@ def _convolve(x: Maps, weight: Tensor, bias: Tensor | None) -> Tensor:
     if not isinstance(x, MixedResolution):
         return conv2d(x, weight, bias)
     weight_fine, weight_coarse = weight.split([weight.shape[1] - x.coarse.shape[-3], x.coarse.shape[-3]], 1)
-    return added(conv2d(x.fine, weight_fine, bias), nearest_conv2d(x.coarse, weight_coarse, x.factor))
+    factor = enlargement(x.fine.shape[-2:], x.coarse)
+    return added(conv2d(x.fine, weight_fine, bias), nearest_conv2d(x.coarse, weight_coarse, factor))
 
 
 def _channels(x: Maps) -> int:
-    return x.channels if isinstance(x, MixedResolution) else x.shape[-3]
+    # Here and above not the properties of MixedResolution: torch 2.6 compiles none of a named tuple.
+    return x.fine.shape[-3] + x.coarse.shape[-3] if isinstance(x, MixedResolution) else x.shape[-3]

@@ -8,25 +8,23 @@ from flowkit.ops.private import is_wrapped
 __all__ = ["readable", "require_values"]
 
 
-def readable(*tensors: Tensor) -> bool:
-    """Whether a branch in Python may depend on the values of some tensors.
+def readable(tensor: Tensor) -> bool:
+    """Whether a branch in Python may depend on the values of a tensor.
 
     It may not in compiled code, where it would break the graph, under the transforms of ``torch.func``, which refuse
     it, and on the meta device, where there are no values.
 
     Args:
-        tensors: of any shape.
+        tensor: of any shape.
 
     Returns:
-        True if all of them can be read.
+        True if they can be read.
 
     Examples:
         >>> readable(torch.ones(3)), readable(torch.ones(3, device="meta"))
         (True, False)
     """
-    if torch.compiler.is_compiling():
-        return False
-    return not any(tensor.is_meta or is_wrapped(tensor) for tensor in tensors)
+    return not (torch.compiler.is_compiling() or tensor.is_meta or is_wrapped(tensor))
 
 
 def require_values(what: str, tensor: Tensor) -> None:

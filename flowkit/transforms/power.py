@@ -56,8 +56,9 @@ class Power(FixedTransform):
 
 def _without_overflow(exponent: float, dtype: torch.dtype) -> Interval:
     limits = torch.finfo(torch.promote_types(dtype, torch.float32))
-    # Inside the limits by more than powers are rounded by, in any version of torch and on any processor.
-    within = 1 - 4 * limits.eps
+    # Inside the limits by more than powers are rounded by, in any version of torch and on any processor; and that of
+    # torch 2.6 overflows where the logarithm exceeds 709.7827111, 1.7e-6 before the limit of float64.
+    within = 1 - max(4 * limits.eps, 4e-9)
     smallest, largest = sorted(within * math.log(end) / exponent for end in (limits.tiny, limits.max))
     # Compared as logarithms: the exponential of what lies outside the limits might itself overflow.
     lower = math.exp(smallest) if smallest > math.log(limits.tiny) else limits.tiny

@@ -57,7 +57,7 @@ class TestAQuickRun:
 
     def test_it_names_processor_and_versions(self, quick: dict[str, Any]) -> None:
         assert records.processor() in quick["machine"]
-        assert quick["versions"]["torch"] == torch.__version__
+        assert torch.__version__.startswith(quick["versions"]["torch"])
         assert quick["versions"]["flowkit"]
         assert quick["command"] == "python -m benchmarks gpu --device cpu --quick"
 

@@ -122,14 +122,14 @@ CAUSES: Mapping[str, Cause] = {
         "`torch.compile(fullgraph=True)`, no batching rule for `torch.func.vmap`, and no shapes on the meta device.",
         sign=(
             r"[Dd]ata-dependent|Dynamic control flow|boolean mask|cannot be called on meta tensors"
-            r"|torch\.nonzero|aten::nonzero"
+            r"|torch\.nonzero|aten(::|\.)nonzero"
         ),
     ),
     "boolean masks": Cause(
         bug=False,
         text="Boolean masks select from tensors: there is no batching rule for `torch.func.vmap`, and no shape on the "
         "meta device.",
-        sign=r"boolean mask|torch\.nonzero|aten::nonzero",
+        sign=r"boolean mask|torch\.nonzero|aten(::|\.)nonzero",
     ),
     "NumPy in between": Cause(
         bug=False,
