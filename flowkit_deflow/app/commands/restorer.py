@@ -142,5 +142,17 @@ def evaluate(
     from flowkit_deflow.app.commands.metrics import metrics
 
     images = out / "images"
-    apply(run, degraded, images, tile=tile, device=device, strict=strict)
+    _require_no_others(degraded, images)
+    apply(run, degraded, images, tile=tile, device=device, overwrite=True, strict=strict)
     metrics(images, clean, metric, border, out=out / "scores.json", device=device, strict=strict)
+
+
+def _require_no_others(degraded: Path, images: Path) -> None:
+    """Refuse a folder of results that holds other images, which would be judged as well."""
+    from flowkit_deflow.app.apply import plan
+    from flowkit_deflow.images.image_files import list_images
+
+    made = {target for job in plan(degraded, images, None, ".png") for target in job.targets}
+    others = [file for file in (list_images(images) if images.is_dir() else []) if file not in made]
+    if others:
+        raise UserError(f"{images}: holds images of other sources, like {others[0].name}; choose another --out")

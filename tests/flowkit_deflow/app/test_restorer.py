@@ -38,6 +38,9 @@ def test_one_command_learns_the_degradation_and_the_restorer(
     assert ended.status == 0, ended.err
     record = json.loads((tmp_path / "judged" / "scores.json").read_text())
     assert len(record["psnr"]["values"]) == len(made)
+    (tmp_path / "judged" / "images" / "astronaut_0.png").rename(tmp_path / "judged" / "images" / "other.png")
+    ended = deflow(*evaluate, "--out", tmp_path / "judged", "--device", "cpu")
+    assert (ended.status, "holds images of other sources, like other.png" in ended.err) == (2, True)
 
 
 def test_a_degrader_at_hand_is_used(deflow: Command, photos: Photos, model_folder: Path, tmp_path: Path) -> None:

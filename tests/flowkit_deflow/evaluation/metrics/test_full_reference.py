@@ -1,5 +1,6 @@
 """PSNR, SSIM and LPIPS, against skimage and a plain evaluation."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 from flowkit_deflow.evaluation.metrics.feature_networks import alexnet, vgg16
 from flowkit_deflow.evaluation.metrics.lpips import Lpips
 from flowkit_deflow.evaluation.metrics.metric_files import MetricFiles
+from flowkit_deflow.evaluation.metrics.psnr import psnr
 from flowkit_deflow.evaluation.metrics.registry import METRICS
 from flowkit_deflow.evaluation.metrics.ssim import ssim
 
@@ -51,6 +53,15 @@ def test_ssim_is_that_of_skimage(pair: tuple[Tensor, Tensor], key: str, luma: bo
         for a, b in zip(images, references, strict=True)
     ]
     assert of_metric(key, pair) == pytest.approx(expected, abs=CLOSE)
+
+
+def test_psnr_is_the_noise_level_in_decibels(photograph: Callable[[str], Tensor]) -> None:
+    image = photograph("coffee").double() * 0.5 + 0.25
+    noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    # 172,800 values: the standard error of the mean square is 0.3 %, 0.015 dB.
+    assert float(psnr(image + 0.01 * noise, image)) == pytest.approx(40.0, abs=0.08)
+    assert float(psnr(image, image)) == math.inf
+    assert 0 < float(ssim(image + 0.05 * noise, image)) < float(ssim(image + 0.01 * noise, image)) < 1
 
 
 def test_ssim_refuses_an_image_smaller_than_its_window() -> None:
