@@ -30,6 +30,9 @@ def metrics(
         Path | None,
         typer.Option(metavar="DIR", help="Folder of published weights and models. [default: $DEFLOW_METRICS]"),
     ] = None,
+    download: Annotated[
+        bool, typer.Option("--download", help="Get LPIPS's weights from torchvision and LPIPS, if they are not there.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE.json", help="File to write all values to.")] = None,
     device: Device = "auto",
     strict: Strict = False,
@@ -40,12 +43,17 @@ def metrics(
     from tqdm import tqdm
 
     from flowkit_deflow.evaluation.metrics.metric_files import MetricFiles
+    from flowkit_deflow.evaluation.metrics.published_files import ALEX, VGG
+    from flowkit_deflow.evaluation.metrics.published_files import download as fetch
     from flowkit_deflow.evaluation.metrics.registry import METRICS, named_metrics
     from flowkit_deflow.evaluation.metrics.score_table import format_scores, scores_to_json
     from flowkit_deflow.evaluation.metrics.scores import score_images
     from flowkit_deflow.files import write_text
 
     files = MetricFiles.usual() if metric_files is None else MetricFiles(metric_files)
+    if download:
+        for source in (ALEX, VGG):
+            fetch(source, files)
     if metric:
         chosen = named_metrics(metric)
         for entry in chosen:

@@ -1,6 +1,7 @@
 """LPIPS, the distance of deep features."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Self
 
 import torch
@@ -11,6 +12,7 @@ from flowkit_deflow.errors import UserError
 from flowkit_deflow.evaluation.metrics.feature_networks import FeatureNetwork, alexnet, vgg16
 from flowkit_deflow.evaluation.metrics.feature_weights import load_convolutions
 from flowkit_deflow.evaluation.metrics.metric_files import MetricFiles
+from flowkit_deflow.evaluation.metrics.published_files import ALEX, VGG, LpipsFiles
 from flowkit_deflow.state_files import read_state
 
 __all__ = ["Lpips"]
@@ -55,31 +57,31 @@ class Lpips(nn.Module):
 
     @classmethod
     def alex(cls, files: MetricFiles) -> Self:
-        """With AlexNet, from ``lpips_alex.safetensors``.
+        """With AlexNet, from ``lpips_alex.safetensors``, or from torchvision's and LPIPS's own files.
 
         Raises:
-            UserError: the file is missing or damaged.
+            UserError: a file is missing or damaged.
         """
-        return cls._read(files, alexnet(), "lpips_alex.safetensors")
+        return cls._read(files, alexnet(), ALEX)
 
     @classmethod
     def vgg(cls, files: MetricFiles) -> Self:
-        """With VGG16, from ``lpips_vgg16.safetensors``.
+        """With VGG16, from ``lpips_vgg16.safetensors``, or from torchvision's and LPIPS's own files.
 
         Raises:
-            UserError: the file is missing or damaged.
+            UserError: a file is missing or damaged.
         """
-        return cls._read(files, vgg16(), "lpips_vgg16.safetensors")
+        return cls._read(files, vgg16(), VGG)
 
     @classmethod
-    def _read(cls, files: MetricFiles, network: FeatureNetwork, name: str) -> Self:
-        path = files.path(name, "LPIPS")
-        state = read_state(path)
+    def _read(cls, files: MetricFiles, network: FeatureNetwork, source: LpipsFiles) -> Self:
+        path = linear_path = files.folder / source.whole
+        if (files.folder / source.network.name).is_file() and not path.is_file():
+            path, linear_path = (files.path(part.name, "LPIPS") for part in (source.network, source.linear))
+        state = read_state(files.path(path.name, "LPIPS"))
         load_convolutions(network, state, str(path))
-        try:
-            return cls(network, [state[f"linear{number}.weight"] for number in range(len(network.taps))])
-        except KeyError as error:
-            raise UserError(f"{path}: key {error} is missing; get the file again") from None
+        linear = state if linear_path == path else read_state(linear_path)
+        return cls(network, [_linear(linear, number, linear_path) for number in range(len(network.taps))])
 
     def forward(self, images: Tensor, references: Tensor) -> Tensor:
         """The distances.
@@ -97,3 +99,11 @@ class Lpips(nn.Module):
             weighted = ((a - b).square() * self.get_buffer(f"weight{number}")).sum(1)
             distance = distance + weighted.mean((1, 2))
         return distance
+
+
+def _linear(state: Mapping[str, Tensor], number: int, path: Path) -> Tensor:
+    """The weights of one tap, one number for each channel, under either naming."""
+    for key in (f"linear{number}.weight", f"lin{number}.model.1.weight"):
+        if key in state:
+            return state[key].flatten()
+    raise UserError(f"{path}: key 'linear{number}.weight' is missing; get the file again")

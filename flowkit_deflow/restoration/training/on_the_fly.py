@@ -41,5 +41,7 @@ class OnTheFly:
         """``B x 3 x S x S`` in [0, 1] to ``B x 3 x S/s x S/s``."""
         generator = seeded_generator(self.seed, "degrade", step)
         temperature = self.low + (self.high - self.low) * torch.rand((), generator=generator).item()
-        small = bicubic_downsample(clean, self.scale).clamp(0, 1)
-        return (self.degrader.degrade(small, temperature, generator=generator) * LEVELS).round() / LEVELS
+        # The degradation is data: it is as precise where the network is trained in half precision.
+        with torch.autocast(clean.device.type, enabled=False):
+            small = bicubic_downsample(clean, self.scale).clamp(0, 1)
+            return (self.degrader.degrade(small, temperature, generator=generator) * LEVELS).round() / LEVELS

@@ -176,6 +176,9 @@ class TestTraining:
             return float((restorer.restore(images) - images).square().mean())
 
         assert error(weights(best)) < error(of_last)
+        # Given again, the run still knows which was best.
+        again, _ = train_restorer(run, tmp_path / "run", progress=False)
+        assert torch.equal(weights(again), weights(best))
 
 
 class TestMistakes:

@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,12 +12,15 @@ from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
+from flowkit_deflow.errors import UserError
 from flowkit_deflow.evaluation.metrics.feature_networks import alexnet, vgg16
 from flowkit_deflow.evaluation.metrics.lpips import Lpips
 from flowkit_deflow.evaluation.metrics.metric_files import MetricFiles
 from flowkit_deflow.evaluation.metrics.psnr import psnr
+from flowkit_deflow.evaluation.metrics.published_files import ALEX, LpipsFiles, PublishedFile, download
 from flowkit_deflow.evaluation.metrics.registry import METRICS
 from flowkit_deflow.evaluation.metrics.ssim import ssim
+from flowkit_deflow.state_files import read_state, write_state
 
 # What the issue of both implementations agreeing asks for.
 CLOSE = 1e-6
@@ -94,3 +99,43 @@ def test_lpips_gives_gradients_where_it_can_be_minimised() -> None:
     before = lpips(images, references).sum()
     (gradient,) = torch.autograd.grad(before, images)
     assert lpips(images - 1e-2 * gradient / gradient.norm(), references).sum() < before
+
+
+class TestPublishedParts:
+    """LPIPS put together from torchvision's and LPIPS's own files."""
+
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> LpipsFiles:
+        """Files like those, at places that can be downloaded from."""
+        torch.manual_seed(0)
+        network = {key.replace("layers", "features"): value for key, value in alexnet().state_dict().items()}
+        linear = {f"lin{i}.model.1.weight": torch.rand(1, n, 1, 1) for i, n in enumerate((64, 192, 384, 256, 256))}
+        write_state(tmp_path / "there" / "network.pth", network | {"classifier.1.bias": torch.zeros(1)})
+        write_state(tmp_path / "there" / "linear.pth", linear)
+        parts = [
+            PublishedFile(part.name, (tmp_path / "there" / name).as_uri())
+            for part, name in ((ALEX.network, "network.pth"), (ALEX.linear, "linear.pth"))
+        ]
+        return LpipsFiles(ALEX.whole, *parts)
+
+    def test_they_are_downloaded_and_give_the_distance(self, source: LpipsFiles, tmp_path: Path) -> None:
+        files = MetricFiles(tmp_path / "here")
+        download(source, files)
+        lpips = Lpips.alex(files)
+        state = read_state(tmp_path / "there" / "network.pth")
+        assert torch.equal(lpips.network.convolutions[2].weight, state["features.6.weight"])
+        linear = read_state(tmp_path / "there" / "linear.pth")
+        assert torch.equal(lpips.get_buffer("weight4").flatten(), linear["lin4.model.1.weight"].flatten())
+
+    def test_what_is_something_else_is_not_kept(self, source: LpipsFiles, tmp_path: Path) -> None:
+        wrong = replace(source, network=replace(source.network, sha256="0000"))
+        with pytest.raises(UserError, match="cannot be downloaded"):
+            download(wrong, MetricFiles(tmp_path / "here"))
+        assert list((tmp_path / "here").iterdir()) == []
+
+    def test_a_missing_part_is_named(self, source: LpipsFiles, tmp_path: Path) -> None:
+        files = MetricFiles(tmp_path / "here")
+        download(source, files)
+        (tmp_path / "here" / "alex.pth").unlink()
+        with pytest.raises(UserError, match=r"LPIPS needs the published file 'alex\.pth'"):
+            Lpips.alex(files)
