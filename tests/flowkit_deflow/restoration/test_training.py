@@ -110,7 +110,7 @@ def test_degraded_crops_are_drawn_anew_in_each_step_and_have_8_bits() -> None:
 class TestTraining:
     def test_it_learns_to_remove_noise(self, settings: Settings, photos: Photos, tmp_path: Path) -> None:
         run = settings(
-            "training.steps=150", "batch=8", "learning_rate=3e-3", "checkpoint_every=150", "architecture.features=12"
+            "training.steps=100", "batch=8", "learning_rate=3e-3", "checkpoint_every=100", "architecture.features=12"
         )
         restorer, problems = train_restorer(run, tmp_path / "run", progress=False)
         clean = torch.stack([read_image(file) for file in sorted(photos.clean.glob("*.png"))])
