@@ -7,9 +7,12 @@ from flowkit_deflow.degraders.adversarial.translation import DomainAwareTranslat
 from flowkit_deflow.degraders.camera_noise import CameraNoise
 from flowkit_deflow.degraders.degradation import Degradation
 from flowkit_deflow.degraders.degrader import Degrader, SupportsDegrade
+from flowkit_deflow.degraders.handwritten.pipeline import HandWritten
+from flowkit_deflow.degraders.handwritten.presets import PIPELINES
 from flowkit_deflow.degraders.identity import Identity
 from flowkit_deflow.degraders.mixture import Mixture
 from flowkit_deflow.degraders.noise_injection import NoiseInjection
+from flowkit_deflow.degraders.paired_degradations import PairedDegradations
 from flowkit_deflow.degraders.registry import DEGRADERS, load_degrader
 from flowkit_deflow.degraders.white_noise import WhiteNoise
 from flowkit_deflow.errors import UserError
@@ -39,6 +42,7 @@ __version__ = "0.2.0"
 
 __all__ = [
     "DEGRADERS",
+    "PIPELINES",
     "PRESETS",
     "Architecture",
     "BinnedShift",
@@ -54,6 +58,7 @@ __all__ = [
     "DomainAwareTranslation",
     "DomainShift",
     "GeneratorNoise",
+    "HandWritten",
     "Identity",
     "InferredShift",
     "LatentLabel",
@@ -61,6 +66,7 @@ __all__ = [
     "Mixture",
     "NoiseInjection",
     "NoiseSource",
+    "PairedDegradations",
     "Posterior",
     "ProbabilisticDegradation",
     "RRDBEncoder",

@@ -1,5 +1,6 @@
 """One folder format for all models: ``config.json`` says what it is, ``model.safetensors`` holds its weights."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,11 +12,21 @@ from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import atomic_folder
 from flowkit_deflow.state_files import read_state, write_state
 
-__all__ = ["FORMAT", "StoredModel", "load_exactly", "read_model_folder", "write_model_folder"]
+__all__ = [
+    "FORMAT",
+    "StoredModel",
+    "load_exactly",
+    "model_folder_of",
+    "model_hash",
+    "read_model_folder",
+    "write_model_folder",
+]
 
 FORMAT = "flowkit-deflow 2"
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
+# Files of settings, by which the folder of a run is known: of DeFlow, of another degrader, of a restoration network.
+RUN_SETTINGS = ("run.yaml", "degrader.yaml", "restorer.yaml")
 
 # The first format knew DeFlow alone, and called its settings the architecture.
 FIRST_FORMAT = "flowkit-deflow 1"
@@ -74,13 +85,43 @@ def write_model_folder(folder: str | Path, kind: str, settings: Mapping[str, Any
         write_state(temporary / WEIGHTS, dict(state))
 
 
+def model_folder_of(path: str | Path) -> Path:
+    """The model folder that a path stands for: of a run, its model; otherwise the path itself."""
+    path = Path(path)
+    is_run = any((path / name).is_file() for name in RUN_SETTINGS)
+    return path / "model" if is_run and not (path / CONFIG).exists() else path
+
+
+def model_hash(folder: str | Path) -> str:
+    """A hash of a model's settings and weights, by which results name the model that made them.
+
+    Args:
+        folder: the model folder, or the folder of a run.
+
+    Raises:
+        UserError: a file is missing.
+    """
+    folder = model_folder_of(folder)
+    digest = hashlib.sha256()
+    for name in (CONFIG, WEIGHTS):
+        try:
+            with (folder / name).open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            raise UserError(f"{folder / name}: cannot be read ({error.strerror}); get the model again") from None
+    return digest.hexdigest()
+
+
 def read_model_folder(folder: str | Path) -> StoredModel:
     """Read what :func:`write_model_folder` wrote, in this version or the one before.
+
+    Args:
+        folder: the folder; of a run of ``deflow train``, its model is read.
 
     Raises:
         UserError: a file is missing or damaged, or of another format.
     """
-    folder = Path(folder)
+    folder = model_folder_of(folder)
     path = folder / CONFIG
     try:
         config = json.loads(path.read_text(encoding="utf-8"))

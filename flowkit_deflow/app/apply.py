@@ -1,43 +1,64 @@
 """A model applied to files and folder trees of images."""
 
-from collections.abc import Callable, Iterable, Iterator
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
 from torch import Tensor
 
+from flowkit_deflow.app.jobs import Job
+from flowkit_deflow.app.manifest import Manifest, Origin, SourceFile
 from flowkit_deflow.errors import UserError
-from flowkit_deflow.files import require_folder
+from flowkit_deflow.files import atomic_path, require_folder
+from flowkit_deflow.images.canvas import Canvas
 from flowkit_deflow.images.image_files import (
-    IMAGE_SUFFIXES,
-    WRITABLE_SUFFIXES,
+    Encoding,
     ImageError,
-    list_images,
-    read_image,
-    write_image,
+    Picture,
+    image_size,
+    read_picture,
+    to_levels,
+    write_pixels,
 )
 from flowkit_deflow.images.noise import SeededNoise
+from flowkit_deflow.images.tiling import Piece
 
-__all__ = ["Job", "Outcome", "apply_to_images", "plan"]
+__all__ = ["Outcome", "Rendering", "Store", "UnsuitableError", "apply_to_images", "require_replaceable"]
 
-# Images read ahead of the one being worked on.
+# Images read ahead of the one being worked on, and how many pixels they may have together.
 AHEAD = 4
+PIXELS_AHEAD = 8_000_000
+# Bytes of an image's results that are held in memory; more than that lies in a file until it is written.
+IN_MEMORY = 32_000_000
 
 
-@dataclass(frozen=True)
-class Job:
-    """One image to work on.
+class Rendering(NamedTuple):
+    """What becomes of an image.
 
     Attributes:
-        source: the file.
-        key: its path within the source folder: what its random numbers depend on.
-        targets: the files to write, one for each sample.
+        sizes: height and width of each result, in pixels.
+        pieces: the results part by part, each in [0, 1] and of a batch of one; ``sample`` counts the results.
+        notes: what the record says of it.
+        shown: which result each of the job's files holds; ``None``: the first file the first, and so on.
     """
 
-    source: Path
-    key: str
-    targets: tuple[Path, ...]
+    sizes: Sequence[tuple[int, int]]
+    pieces: Iterator[Piece]
+    notes: Mapping[str, Any] = {}
+    shown: Sequence[int] | None = None
+
+
+Work = Callable[[Tensor, SeededNoise], Rendering]
+
+
+class UnsuitableError(Exception):
+    """An image that a work cannot be done on; the message says why and what to do, and its caller knows its name."""
 
 
 @dataclass
@@ -55,139 +76,212 @@ class Outcome:
     problems: list[str] = field(default_factory=list)
 
 
-def plan(
-    source: Path,
-    target: Path,
-    samples: int | None,
-    suffix: str,
-    endings: Iterable[str] = (),
-    results: Path | None = None,
-) -> list[Job]:
-    """Which file becomes which.
+@dataclass(frozen=True)
+class Store:
+    """How images are read, and how and with what record their results are written.
 
-    Args:
-        source: an image or a folder tree of them.
-        target: a folder; or, for one image, a file with an image's suffix.
-        samples: versions of each image, written as ``NAME_s0``, ``NAME_s1``, ...; ``None`` for one, as ``NAME``.
-        suffix: of the files to write, such as ``.png``.
-        endings: further files per image, ``NAME`` + ending.
-        results: folder of results, which are not taken for images to work on should it lie inside ``source``;
-            ``target`` if ``None``.
+    Attributes:
+        manifest: the record.
+        origin: what the results are made with.
+        encoding: how they are written.
+        keep_alpha: the images' opacity goes into the results, instead of being laid on white.
+        keep_exif: their EXIF data does.
+        notes: what the record says of the run.
+    """
 
-    Returns:
-        The jobs, in the order of their paths.
+    manifest: Manifest
+    origin: Origin
+    encoding: Encoding = field(default_factory=Encoding)
+    keep_alpha: bool = False
+    keep_exif: bool = False
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def read(self, job: Job) -> tuple[Picture, SourceFile]:
+        """A job's image, and what its file was.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        picture = read_picture(job.source, job.page, self.keep_alpha)
+        return picture, SourceFile.of(job.source)
+
+    def write(self, paths: Sequence[Path], canvas: Canvas, picture: Picture) -> None:
+        """One result; where several files hold it, they share its space on the disk."""
+        first, *others = paths
+        with closing(canvas):
+            pixels = canvas.pixels()
+        if picture.alpha is not None:
+            alpha = picture.alpha if picture.alpha.is_floating_point() else picture.alpha.float() / 255
+            levels = to_levels(alpha, self.encoding.bit_depth)
+            pixels = np.concatenate([pixels, levels.permute(1, 2, 0).numpy()], -1)
+        write_pixels(first, pixels, self.encoding, picture.exif if self.keep_exif else None)
+        for path in others:
+            with atomic_path(path) as temporary:
+                try:
+                    temporary.hardlink_to(first)
+                except OSError:
+                    # Some file systems have no links.
+                    shutil.copyfile(first, temporary)
+
+
+def require_replaceable(jobs: Sequence[Job], manifest: Manifest, origin: Origin) -> None:
+    """Refuse work that would replace results which were made otherwise.
 
     Raises:
-        UserError: nothing to read, an unknown suffix, or two images that would be written to the same file.
-
-    Examples:
-        >>> import tempfile
-        >>> folder = Path(tempfile.mkdtemp())
-        >>> (folder / "a.jpg").touch()
-        >>> [t.name for t in plan(folder, Path("out"), 2, ".png")[0].targets]
-        ['a_s0.png', 'a_s1.png']
+        UserError: there are some; the message says how many, and what differs.
     """
-    if suffix not in WRITABLE_SUFFIXES:
-        raise UserError(f"image format {suffix!r} is unknown; there are: {', '.join(WRITABLE_SUFFIXES)}")
-    endings = [*([""] if samples is None else [f"_s{i}" for i in range(samples)]), *endings]
-    jobs = []
-    taken: dict[Path, Path] = {}
-    own = (results or target).resolve()
-    inside = own != source.resolve() and own.is_relative_to(source.resolve())
-    if source.is_dir() and target.is_file():
-        raise UserError(f"{target}: is a file, but {source} is a folder; name a folder to write to")
-    for file in list_images(source):
-        if inside and file.resolve().is_relative_to(own):
-            continue
-        key = file.relative_to(source).as_posix() if source.is_dir() else file.name
-        stem = target / Path(key).with_suffix("")
-        ending = suffix
-        if not source.is_dir() and target.suffix.lower() in IMAGE_SUFFIXES and not target.is_dir():
-            stem, ending = target.with_suffix(""), target.suffix
-        targets = tuple(stem.with_name(f"{stem.name}{part}{ending}") for part in endings)
-        for path in targets:
-            if path in taken:
-                raise UserError(f"{taken[path]} and {file} would both be written to {path}; rename one of them")
-            if path.resolve() == file.resolve():
-                raise UserError(f"{file}: would be overwritten by its own result; choose another folder to write to")
-            taken[path] = file
-        jobs.append(Job(file, key, targets))
-    return jobs
+    reasons = {job: reason for job in jobs if (reason := manifest.why_not_replaced(job, origin)) is not None}
+    if reasons:
+        first = next(job for job in reasons)
+        which = f"{first.targets[0]} and {len(reasons) - 1} others" if len(reasons) > 1 else str(first.targets[0])
+        raise UserError(
+            f"{which} were made otherwise: {'; '.join(dict.fromkeys(reasons.values()))}; give --overwrite to make "
+            "them anew, or choose another folder"
+        )
 
 
 def apply_to_images(
-    jobs: list[Job],
-    function: Callable[[Tensor, SeededNoise], list[Tensor]],
+    jobs: Sequence[Job],
+    work: Work,
+    store: Store,
     *,
     seed: int = 0,
     workers: int = 2,
     overwrite: bool = False,
     strict: bool = False,
     progress: Callable[[], object] = lambda: None,
+    within: Callable[[int], object] = lambda pieces: None,
 ) -> Outcome:
-    """Read, work, write: images whose results are all there are skipped.
+    """Read, work, write: images whose results are all there, made of the same file in the same way, are skipped.
 
     Args:
-        jobs: what to do, from :func:`plan`.
-        function: from an image ``3 x H x W`` and its source of randomness to a result for each target.
+        jobs: what to do.
+        work: from an image ``1 x 3 x H x W`` (bytes, or floating-point in [0, 1]) and its source of randomness to
+            its results.
+        store: how to read and write.
         seed: the random numbers of an image depend on this and on its key alone.
         workers: threads that read and write.
-        overwrite: work on images whose results are there too.
+        overwrite: work on all images, whatever is there.
         strict: stop at the first unreadable image, instead of going on without it.
         progress: called after each image.
+        within: called after each piece of an image, with the number of its pieces so far.
 
     Returns:
         What was done.
 
     Raises:
-        UserError: a result cannot be written; or an image cannot be read, and ``strict`` is on.
+        UserError: results are there that were made otherwise, and ``overwrite`` is off; a result cannot be written;
+            or an image cannot be read, and ``strict`` is on.
     """
     outcome = Outcome()
-    todo = []
-    for job in jobs:
-        if not overwrite and all(target.exists() for target in job.targets):
-            outcome.skipped += 1
-            progress()
-        else:
-            todo.append(job)
+    todo = [job for job in jobs if overwrite or not store.manifest.is_done(job, store.origin)]
+    if not overwrite:
+        require_replaceable(todo, store.manifest, store.origin)
+    outcome.skipped = len(jobs) - len(todo)
+    for _ in range(outcome.skipped):
+        progress()
     for folder in {target.parent for job in todo for target in job.targets}:
         if folder.exists():
             require_folder(folder, "the results")
+    started_already = False
     with ThreadPoolExecutor(max(workers, 1)) as pool:
-        writing: list[Future[None]] = []
-        for job, image in _read_ahead(todo, pool):
+        writing: list[_Writing] = []
+        for job, reading in _read_ahead(todo, store, pool):
+            started = time.monotonic()
             try:
-                loaded = image.result()
+                picture, source = reading.result()
+                results, notes = _rendered(job, picture, work, SeededNoise(seed, job.key), store, within)
             except ImageError as error:
                 if strict:
                     raise
                 outcome.problems.append(str(error))
                 progress()
                 continue
-            results = function(loaded, SeededNoise(seed, job.key))
-            if not all(bool(result.isfinite().all()) for result in results):
-                raise UserError(f"{job.source}: the model gives values that are not finite; try a lower --temperature")
-            for path, result in zip(job.targets, results, strict=True):
-                writing.append(pool.submit(write_image, path, result))
+            notes = {"seconds": round(time.monotonic() - started, 3)} | dict(notes)
+            if not started_already:
+                store.manifest.start(store.origin, store.notes)
+                started_already = True
+            store.manifest.begin(job, store.origin)
+            if all(canvas.in_memory for _, canvas in results):
+                futures = [pool.submit(store.write, paths, canvas, picture) for paths, canvas in results]
+            else:
+                # One after the other: each is held in memory while it is encoded.
+                futures = []
+                for paths, canvas in results:
+                    store.write(paths, canvas, picture)
+            writing.append(_Writing(job, source, notes, futures))
             outcome.written += 1
-            writing = _finished(writing)
+            # As many as there are threads may be under way: results do not pile up where the disk is slow.
+            while writing and (writing[0].is_done() or len(writing) > workers):
+                writing.pop(0).finish(store)
             progress()
-        for future in writing:
-            future.result()
+        for late in writing:
+            late.finish(store)
     return outcome
 
 
-def _read_ahead(jobs: list[Job], pool: ThreadPoolExecutor) -> Iterator[tuple[Job, "Future[Tensor]"]]:
-    reading = [(job, pool.submit(read_image, job.source)) for job in jobs[:AHEAD]]
-    for job in [*jobs[AHEAD:], *[None] * len(reading)]:
-        yield reading.pop(0)
-        if job is not None:
-            reading.append((job, pool.submit(read_image, job.source)))
+class _Writing(NamedTuple):
+    """A job whose results are being written."""
 
+    job: Job
+    source: SourceFile
+    notes: Mapping[str, Any]
+    futures: "list[Future[None]]"
 
-def _finished(futures: "list[Future[None]]") -> "list[Future[None]]":
-    """The writes still under way; a failed one raises here, before more work is done in vain."""
-    for future in futures:
-        if future.done():
+    def is_done(self) -> bool:
+        return all(future.done() for future in self.futures)
+
+    def finish(self, store: Store) -> None:
+        """Wait, and record it; a write that failed raises here."""
+        for future in self.futures:
             future.result()
-    return [future for future in futures if not future.done()]
+        store.manifest.finish(self.job, store.origin, self.source, self.notes)
+
+
+def _rendered(
+    job: Job, picture: Picture, work: Work, noise: SeededNoise, store: Store, within: Callable[[int], object]
+) -> tuple[list[tuple[list[Path], Canvas]], Mapping[str, Any]]:
+    """Each result with the files that are to hold it, and notes for the record."""
+    try:
+        rendering = work(picture.pixels[None], noise)
+    except UnsuitableError as error:
+        raise ImageError(f"{job.source}: {error}") from None
+    shown = range(len(rendering.sizes)) if rendering.shown is None else rendering.shown
+    files: list[list[Path]] = [[] for _ in rendering.sizes]
+    for path, result in zip(job.targets, shown, strict=True):
+        files[result].append(path)
+    size = sum(height * width for height, width in rendering.sizes) * 3 * (store.encoding.bit_depth // 8)
+    scratch = None if size <= IN_MEMORY else job.targets[0].parent
+    canvases = [Canvas(height, width, store.encoding.bit_depth, scratch) for height, width in rendering.sizes]
+    for count, (sample, window, pixels) in enumerate(rendering.pieces, 1):
+        if not bool(pixels.isfinite().all()):
+            raise UserError(f"{job.source}: the model gives values that are not finite; try a lower --temperature")
+        canvases[sample].put(window, pixels[0])
+        within(count)
+    return list(zip(files, canvases, strict=True)), rendering.notes
+
+
+def _read_ahead(
+    jobs: Sequence[Job], store: Store, pool: ThreadPoolExecutor
+) -> Iterator[tuple[Job, "Future[tuple[Picture, SourceFile]]"]]:
+    """Jobs with their images, some of which are being read already: few, and none beside a large one."""
+    waiting = list(reversed(jobs))
+    reading: list[tuple[Job, Future[tuple[Picture, SourceFile]], int]] = []
+    while waiting or reading:
+        while waiting and len(reading) <= AHEAD:
+            size = _pixels(waiting[-1])
+            if reading and sum(pixels for *_, pixels in reading) + size > PIXELS_AHEAD:
+                break
+            job = waiting.pop()
+            reading.append((job, pool.submit(store.read, job), size))
+        job, image, _ = reading.pop(0)
+        yield job, image
+
+
+def _pixels(job: Job) -> int:
+    try:
+        height, width = image_size(job.source)
+    except ImageError:
+        # Reading it will say what is wrong.
+        return 0
+    return height * width

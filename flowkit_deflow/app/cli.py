@@ -4,9 +4,12 @@ import logging
 import sys
 import threading
 import warnings
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
+from flowkit_deflow.app.commands.config import config
 from flowkit_deflow.app.commands.convert import convert
 from flowkit_deflow.app.commands.degrade import degrade
 from flowkit_deflow.app.commands.demo import demo
@@ -16,6 +19,7 @@ from flowkit_deflow.app.commands.infer_shift import infer_shift
 from flowkit_deflow.app.commands.info import info
 from flowkit_deflow.app.commands.kernels import kernels
 from flowkit_deflow.app.commands.metrics import metrics
+from flowkit_deflow.app.commands.pairs import pairs
 from flowkit_deflow.app.commands.report import report
 from flowkit_deflow.app.commands.restore import restore
 from flowkit_deflow.app.commands.restorer import restorer
@@ -29,9 +33,11 @@ __all__ = ["app", "main"]
 # In the order of the help.
 COMMANDS = (
     train,
+    config,
     degrade,
     restore,
     sample,
+    pairs,
     evaluate,
     metrics,
     report,
@@ -43,20 +49,34 @@ COMMANDS = (
     demo,
 )
 
-# Typer's exit status after Ctrl-C, the shells' own.
-INTERRUPTED = 130
+# The shells' exit statuses after Ctrl-C, which is also Typer's, and after SIGTERM.
+STOPPED = (130, 143)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"deflow {version('flowkit-deflow')}")
+        raise typer.Exit
+
 
 app = typer.Typer(
     name="deflow",
-    help="Learn realistic image degradations from unpaired photographs, and apply them.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(restorer, name="restorer")
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """Learn realistic image degradations from unpaired photographs, and apply them."""
 
 
 def main() -> None:
@@ -72,6 +92,7 @@ def main() -> None:
     # Deprecations inside Lightning and advice about worker counts are not the user's concern.
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
+    warnings.filterwarnings("ignore", message="This DataLoader will create")
     threading.excepthook = _in_thread
     try:
         app(prog_name="deflow")
@@ -79,16 +100,23 @@ def main() -> None:
         sys.stderr.write(f"deflow: {' '.join(str(error).split())}\n")
         sys.exit(2)
     except SystemExit as end:
-        if end.code == INTERRUPTED:
+        if end.code in STOPPED:
             sys.stderr.write("deflow: stopped; train, degrade, restore, sample and downsample go on when given again\n")
         raise
 
 
 class _Echo(logging.Handler):
-    """Shows what the package has to say, among what the command prints."""
+    """Shows what the package has to say, among what the command prints; the same thing once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        typer.echo(record.getMessage())
+        message = record.getMessage()
+        if message not in self.told:
+            self.told.add(message)
+            typer.echo(message)
 
 
 def _in_thread(failure: threading.ExceptHookArgs) -> None:

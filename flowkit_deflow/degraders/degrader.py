@@ -1,5 +1,6 @@
 """The common face of everything that degrades images."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Protocol, Self, runtime_checkable
 
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor
 
 from flowkit_deflow.images.noise import NoiseSource
+from flowkit_deflow.images.tiling import Piece
 
 __all__ = ["Degrader", "SupportsDegrade", "TiledDegrader"]
 
@@ -103,4 +105,20 @@ class TiledDegrader(Degrader, Protocol):
 
         Returns:
             As there.
+        """
+
+    def degrade_pieces(
+        self, images: Tensor, temperature: float, samples: int, *, noise: NoiseSource, tile: int | None = None
+    ) -> Iterator[Piece]:
+        """As :meth:`degrade`, part by part, for what is too large to be held.
+
+        Args:
+            images: as there, or bytes; they may lie on the CPU while the degrader is elsewhere.
+            temperature: as there.
+            samples: as there.
+            noise: source of randomness.
+            tile: as there.
+
+        Yields:
+            The parts, in [0, 1]: all samples of the first tile, then of the next.
         """

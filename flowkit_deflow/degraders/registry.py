@@ -6,6 +6,7 @@ from flowkit_deflow.degraders.adversarial.probabilistic import ProbabilisticDegr
 from flowkit_deflow.degraders.adversarial.translation import DomainAwareTranslation, Translation
 from flowkit_deflow.degraders.camera_noise import CameraNoise
 from flowkit_deflow.degraders.degrader import Degrader
+from flowkit_deflow.degraders.handwritten.pipeline import HandWritten
 from flowkit_deflow.degraders.identity import Identity
 from flowkit_deflow.degraders.mixture import Mixture
 from flowkit_deflow.degraders.noise_injection import NoiseInjection
@@ -19,6 +20,7 @@ __all__ = ["DEGRADERS", "load_degrader"]
 KINDS: tuple[type[Degrader], ...] = (
     DeFlow,
     WhiteNoise,
+    HandWritten,
     Identity,
     CameraNoise,
     NoiseInjection,

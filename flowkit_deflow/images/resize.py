@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["Window", "bicubic_downsample", "pad_to_multiple", "reflect_pad"]
+__all__ = ["Window", "bicubic_downsample", "cropped_to_multiple", "pad_to_multiple", "reflect_pad", "reflected"]
 
 
 class Window(NamedTuple):
@@ -116,9 +116,20 @@ def reflect_pad(images: Tensor, top: int, bottom: int, left: int, right: int) ->
     _check_not_empty(images)
     if min(top, bottom, left, right) < 0:
         raise ValueError(f"padding must not be negative, got {(top, bottom, left, right)} (top, bottom, left, right)")
-    rows = _reflected(images.shape[-2], top, bottom, images.device)
-    columns = _reflected(images.shape[-1], left, right, images.device)
+    rows = reflected(images.shape[-2], top, bottom, images.device)
+    columns = reflected(images.shape[-1], left, right, images.device)
     return images.index_select(-2, rows).index_select(-1, columns)
+
+
+def cropped_to_multiple(images: Tensor, multiple: int) -> Tensor:
+    """Images ``(..., H, W)`` without the last rows and columns, so that a number divides both sides.
+
+    Examples:
+        >>> cropped_to_multiple(torch.zeros(3, 10, 13), 4).shape
+        torch.Size([3, 8, 12])
+    """
+    height, width = images.shape[-2:]
+    return images[..., : height - height % multiple, : width - width % multiple]
 
 
 def pad_to_multiple(images: Tensor, multiple: int) -> tuple[Tensor, tuple[int, int]]:
@@ -193,7 +204,8 @@ def _weights(factor: int) -> list[float]:
     return values
 
 
-def _reflected(size: int, before: int, after: int, device: torch.device) -> Tensor:
+def reflected(size: int, before: int, after: int, device: torch.device) -> Tensor:
+    """Positions 0, ..., size - 1 of pixels, continued to both sides by mirroring at the border pixels' centres."""
     position = torch.arange(-before, size + after, device=device)
     if size == 1:
         return torch.zeros_like(position)

@@ -3,9 +3,25 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from torch import Tensor
+
 from flowkit_deflow.images.resize import Window
 
-__all__ = ["Tile", "tiles"]
+__all__ = ["Piece", "Tile", "tiles"]
+
+
+class Piece(NamedTuple):
+    """A finished part of one version of images.
+
+    Attributes:
+        sample: which of the versions it belongs to, from 0.
+        window: where it lies in the image.
+        pixels: ``B x 3 x window.height x window.width``.
+    """
+
+    sample: int
+    window: Window
+    pixels: Tensor
 
 
 class Tile(NamedTuple):

@@ -1,46 +1,48 @@
 """Images from images: encode, edit the latents, decode, tile by tile."""
 
+import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from torch import Tensor
 
 from flowkit import Bijector
-from flowkit_deflow.images.noise import NoiseSource
+from flowkit_deflow.images.noise import WindowedNoise
 from flowkit_deflow.images.resize import Window
-from flowkit_deflow.images.tiling import Tile, tiles
+from flowkit_deflow.images.tiling import Piece, Tile, tiles
 from flowkit_deflow.method.latent_edits import LatentEdit, Latents
 from flowkit_deflow.settings.schema import Architecture
 
-__all__ = ["MARGIN", "MARGIN_PER_BLOCK", "Piece", "generate", "tiles_for"]
+__all__ = ["MARGIN", "MARGIN_PER_BLOCK", "Views", "generate", "tiles_for"]
 
 # What a tile sees around what is kept of it, in pixels of h. Border effects decay with distance; deeper encoders need a
 # wider margin. tests/flowkit_deflow/images/test_tiling.py bounds what is left.
 MARGIN = 16
 MARGIN_PER_BLOCK = 1.5
+# How many times the image's pixels all tiles with their margins may hold.
+MOST_WORK = 10
 
 
-class Piece(NamedTuple):
-    """A finished part of a generated image.
+class Views(NamedTuple):
+    """Images that are looked at window by window, so that a large one is never held as a whole.
 
     Attributes:
-        sample: which of the samples it belongs to, from 0.
-        window: where it lies in the image.
-        pixels: ``B x 3 x window.height x window.width``, in the shared colours.
+        shape: ``B x 3 x H x W``, the sides multiples of the alignment.
+        shared: the pixels of a window, in the shared colours.
+        h: what the flow is conditioned on, for a window **of the images**; ``None`` without conditioning.
     """
 
-    sample: int
-    window: Window
-    pixels: Tensor
+    shape: tuple[int, int, int, int]
+    shared: Callable[[Window], Tensor]
+    h: Callable[[Window], Tensor | None]
 
 
 def generate(
     bijector: Bijector[Tensor, Latents],
-    shared: Tensor,
-    h: Tensor | None,
+    images: Views,
     edit: LatentEdit,
-    noise: NoiseSource,
+    noise: WindowedNoise,
     samples: int,
     parts: Sequence[Tile],
 ) -> Iterator[Piece]:
@@ -48,38 +50,39 @@ def generate(
 
     Args:
         bijector: the flow, from images to latents given h.
-        shared: images in the shared colours, ``B x 3 x H x W``, their sides multiples of the alignment.
-        h: what the flow is conditioned on, at a lower resolution; ``None`` without conditioning.
+        images: what to work on.
         edit: what happens to the latents.
-        noise: the edit's source of standard normal numbers.
+        noise: the edit's source of standard normal numbers; a tile's are those of its place in the image.
         samples: how many versions of each image, >= 1.
         parts: the tiles to work in; their inner windows cover the image.
 
     Yields:
-        Each sample of each tile.
+        Each sample of each tile, in the shared colours: all samples of the first tile, then of the next.
     """
-    shapes = bijector.output_shape(tuple(shared.shape[1:]))
-    # Drawn for the whole image before it is cut: a tile's numbers do not depend on the tiles.
-    numbers = [
-        [
-            tuple(noise(f"sample {s} draw {d} level {i}", (len(shared), *shape)) for i, shape in enumerate(shapes))
-            for d in range(edit.draws)
-        ]
-        for s in range(samples)
-    ]
+    batch, *event = images.shape
+    shapes = [(batch, *shape) for shape in bijector.output_shape(tuple(event))]
     for outer, inner in parts:
-        h_part = None if h is None else _cut(h, outer, shared)
-        bound = bijector.bind(h_part)
-        z: Latents = bound(_cut(shared, outer, shared))[0] if edit.encodes else ()
+        shared, h = images.shared(outer), images.h(outer)
+        bound = bijector.bind(h)
+        z: Latents = bound(shared)[0] if edit.encodes else ()
+        windows = [_at_lower_resolution(outer, images.shape[-1] // shape[-1]) for shape in shapes]
         top, left = inner.top - outer.top, inner.left - outer.left
-        for s, draws in enumerate(numbers):
-            cut = [tuple(_cut(level, outer, shared).to(shared) for level in draw) for draw in draws]
-            pixels, _ = bound.inverse(edit.change(z, cut, h_part))
+        for s in range(samples):
+            draws = [
+                tuple(
+                    noise.window(f"sample {s} draw {d} level {i}", shape, window).to(shared)
+                    for i, (shape, window) in enumerate(zip(shapes, windows, strict=True))
+                )
+                for d in range(edit.draws)
+            ]
+            pixels, _ = bound.inverse(edit.change(z, draws, h))
             yield Piece(s, inner, pixels[..., top : top + inner.height, left : left + inner.width])
 
 
 def tiles_for(config: Architecture, height: int, width: int, side: int | None) -> list[Tile]:
     """The tiles in which a network works through an image.
+
+    Tiles that together see more than ten times the image are enlarged, and the log says so.
 
     Args:
         config: the network's architecture: the deeper its encoder, the wider the margin.
@@ -95,14 +98,20 @@ def tiles_for(config: Architecture, height: int, width: int, side: int | None) -
         whole = Window(0, 0, height, width)
         return [Tile(whole, whole)]
     alignment = config.alignment
-    side = max(side // alignment, 1) * alignment
+    given = side = max(side // alignment, 1) * alignment
     pixels_of_h = max(MARGIN, MARGIN_PER_BLOCK * config.encoder_blocks)
     margin = math.ceil((config.h_factor or 4) * pixels_of_h / alignment) * alignment
-    return list(tiles(height, width, side, margin, alignment))
+    parts = list(tiles(height, width, side, margin, alignment))
+    while sum(outer.height * outer.width for outer, _ in parts) > MOST_WORK * height * width:
+        side *= 2
+        parts = list(tiles(height, width, side, margin, alignment))
+    if side > given:
+        logging.getLogger(__name__).info(
+            "tiles of %d pixels see %d more on each side, over %d times the work of the image; tiles of %d are used",
+            *(given, margin, MOST_WORK, side),
+        )
+    return parts
 
 
-def _cut(values: Tensor, window: Window, image: Tensor) -> Tensor:
-    """The window of the image, cut out of something of a lower resolution."""
-    step = image.shape[-1] // values.shape[-1]
-    top, left, height, width = (number // step for number in window)
-    return values[..., top : top + height, left : left + width]
+def _at_lower_resolution(window: Window, step: int) -> Window:
+    return Window(*(number // step for number in window))

@@ -6,6 +6,7 @@ from typing import ClassVar, Protocol
 
 from torch import Tensor
 
+from flowkit_deflow.images.checks import require_temperature
 from flowkit_deflow.method.latents import Domain, LatentModel
 
 __all__ = ["Degrade", "LatentEdit", "Latents", "Restore", "Sample"]
@@ -62,6 +63,9 @@ class Degrade:
     encodes: ClassVar = True
     draws: ClassVar = 1
 
+    def __post_init__(self) -> None:
+        require_temperature(self.temperature)
+
     def change(self, z: Latents, draws: Sequence[Latents], h: Tensor | None) -> Latents:
         """The latents of a degraded version."""
         return self.latents.degrade(z, draws[0], self.temperature, h)
@@ -82,6 +86,9 @@ class Restore:
     domain: ClassVar = Domain.DEGRADED
     encodes: ClassVar = True
     draws: ClassVar = 2
+
+    def __post_init__(self) -> None:
+        require_temperature(self.temperature)
 
     def change(self, z: Latents, draws: Sequence[Latents], h: Tensor | None) -> Latents:
         """The latents of a clean version."""
@@ -104,6 +111,9 @@ class Sample:
 
     encodes: ClassVar = False
     draws: ClassVar = 2
+
+    def __post_init__(self) -> None:
+        require_temperature(self.temperature)
 
     def change(self, z: Latents, draws: Sequence[Latents], h: Tensor | None) -> Latents:
         """The latents of a new image."""

@@ -1,6 +1,7 @@
 """DeFlow: degraded versions of clean images, and back."""
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -9,11 +10,13 @@ from torch import Tensor, nn
 
 from flowkit import Bijector, Flow, initialize
 from flowkit.nn import place_constants_after_loading
-from flowkit_deflow.images.checks import require_images, require_samples
-from flowkit_deflow.images.noise import GeneratorNoise, NoiseSource
-from flowkit_deflow.images.resize import bicubic_downsample, pad_to_multiple
+from flowkit_deflow.images.checks import require_images, require_pixels, require_samples
+from flowkit_deflow.images.noise import GeneratorNoise, NoiseSource, windowed
+from flowkit_deflow.images.padded import PaddedImages
+from flowkit_deflow.images.resize import Window, bicubic_downsample
+from flowkit_deflow.images.tiling import Piece
 from flowkit_deflow.method.architecture import build_bijector, build_latents
-from flowkit_deflow.method.generation import generate, tiles_for
+from flowkit_deflow.method.generation import Views, generate, tiles_for
 from flowkit_deflow.method.latent_edits import Degrade, LatentEdit, Latents, Restore, Sample
 from flowkit_deflow.method.latents import Domain, LatentLabel, LatentModel
 from flowkit_deflow.method.normalization import ColourNormalization
@@ -181,7 +184,8 @@ class DeFlow(nn.Module):
             ``B x 3 x H x W`` in [0, 1], or ``samples x B x 3 x H x W``.
 
         Raises:
-            ValueError: not a batch of RGB images, or ``samples`` is under 1.
+            ValueError: not a batch of RGB images in [0, 1], ``samples`` is under 1, or the temperature is negative or
+                not finite.
         """
         edit = Degrade(self.latents, temperature)
         return self._generated(images, edit, samples, noise or GeneratorNoise(generator), tile)
@@ -210,7 +214,8 @@ class DeFlow(nn.Module):
             ``B x 3 x H x W`` in [0, 1], or ``samples x B x 3 x H x W``.
 
         Raises:
-            ValueError: not a batch of RGB images, or ``samples`` is under 1.
+            ValueError: not a batch of RGB images in [0, 1], ``samples`` is under 1, or the temperature is negative or
+                not finite.
         """
         edit = Restore(self.latents, temperature)
         return self._generated(images, edit, samples, noise or GeneratorNoise(generator), tile)
@@ -241,35 +246,76 @@ class DeFlow(nn.Module):
             ``B x 3 x H x W`` in [0, 1], or ``samples x B x 3 x H x W``.
 
         Raises:
-            ValueError: not a batch of RGB images, or ``samples`` is under 1.
+            ValueError: not a batch of RGB images in [0, 1], ``samples`` is under 1, or the temperature is negative or
+                not finite.
         """
         edit = Sample(self.latents, domain, temperature)
         return self._generated(images, edit, samples, noise or GeneratorNoise(generator), tile)
 
+    def degrade_pieces(
+        self, images: Images, temperature: float, samples: int, *, noise: NoiseSource, tile: int | None = None
+    ) -> Iterator[Piece]:
+        """:meth:`degrade` for what is too large to be held: see :meth:`pieces`."""
+        return self.pieces(images, Degrade(self.latents, temperature), samples, noise, tile)
+
     @torch.no_grad()
+    def pieces(
+        self, images: Images, edit: LatentEdit, samples: int, noise: NoiseSource, tile: int | None = None
+    ) -> Iterator[Piece]:
+        """Generate images part by part: neither all samples nor a whole result is ever in memory.
+
+        Args:
+            images: ``B x 3 x H x W``, floating-point in [0, 1] or bytes; they may lie on the CPU while the model is
+                elsewhere.
+            edit: what happens to the latents: ``Degrade``, ``Restore`` or ``Sample``.
+            samples: how many versions of each.
+            noise: source of randomness.
+            tile: side of the tiles (pixels); ``None``: in one piece.
+
+        Yields:
+            All samples of the first tile, then of the next: floating-point pixels in [0, 1].
+
+        Raises:
+            ValueError: not a batch of RGB images in [0, 1], ``samples`` is under 1, or the temperature is negative or
+                not finite.
+        """
+        require_pixels(images)
+        require_samples(samples)
+        parameter = next(self.parameters())
+        padded = PaddedImages(images, self.config.alignment, parameter.dtype, parameter.device)
+        source = windowed(noise)
+        factor, domain = self.config.h_factor, edit.domain
+
+        def h(window: Window) -> Tensor | None:
+            if factor is None:
+                return None
+            whole = (*padded.shape[:2], padded.height // factor, padded.width // factor)
+            own = Window(*(number // factor for number in window))
+            return self.noisy_h(padded.downsampled(window, factor), domain, source.window("h", whole, own))
+
+        def shared(window: Window) -> Tensor:
+            return self.normalization.to_shared(padded.window(window), domain)
+
+        views = Views(padded.shape, shared, h)
+        parts = tiles_for(self.config, padded.height, padded.width, tile)
+        height, width = images.shape[-2:]
+        for sample, window, pixels in generate(self.bijector, views, edit, source, samples, parts):
+            kept = Window(*window[:2], min(window.height, height - window.top), min(window.width, width - window.left))
+            if kept.height > 0 and kept.width > 0:
+                finished = self.normalization.back(pixels[..., : kept.height, : kept.width], domain).clamp(0, 1)
+                yield Piece(sample, kept, finished)
+
     def _generated(
         self, images: Images, edit: LatentEdit, samples: int | None, noise: NoiseSource, tile: int | None
     ) -> Images:
-        """Check and pad the images, generate, and cut the padding off."""
+        """The whole images, of their pieces."""
         require_images(images)
-        require_samples(samples)
-        padded, (height, width) = pad_to_multiple(images.to(next(self.parameters()).dtype), self.config.alignment)
-        h = self._drawn_h(padded, edit.domain, noise)
-        shared = self.normalization.to_shared(padded, edit.domain)
-        parts = tiles_for(self.config, padded.shape[-2], padded.shape[-1], tile)
-        result = images.new_empty((samples or 1, *padded.shape))
-        for sample, window, pixels in generate(self.bijector, shared, h, edit, noise, samples or 1, parts):
+        result = images.new_empty((samples or 1, *images.shape))
+        for sample, window, pixels in self.pieces(images, edit, samples or 1, noise, tile):
             rows = slice(window.top, window.top + window.height)
             columns = slice(window.left, window.left + window.width)
-            result[sample, ..., rows, columns] = self.normalization.back(pixels, edit.domain).clamp(0, 1)
-        result = result[..., :height, :width]
+            result[sample, ..., rows, columns] = pixels
         return result[0] if samples is None else result
-
-    def _drawn_h(self, images: Images, domain: Domain | Tensor, noise: NoiseSource) -> Tensor | None:
-        if self.config.h_factor is None:
-            return None
-        downsampled = bicubic_downsample(images, self.config.h_factor)
-        return self.noisy_h(downsampled, domain, noise("h", downsampled.shape))
 
     def _check(self, images: Images) -> None:
         alignment = self.config.alignment

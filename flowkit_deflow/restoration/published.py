@@ -34,7 +34,7 @@ def load_restorer(path: Path) -> Restorer:
     """
     if path.is_file():
         return rrdb_restorer(read_state(path), str(path))
-    return Restorer.from_pretrained(path / "model" if (path / "restorer.yaml").exists() else path)
+    return Restorer.from_pretrained(path)
 
 
 @torch.no_grad()

@@ -1,5 +1,6 @@
 """A trained restoration network, in a folder of its own."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -7,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from flowkit_deflow.images.checks import require_images
-from flowkit_deflow.images.resize import pad_to_multiple
-from flowkit_deflow.images.tiling import tiles
+from flowkit_deflow.images.resize import Window, pad_to_multiple
+from flowkit_deflow.images.tiling import Piece, tiles
 from flowkit_deflow.model_folder import read_model_folder, write_model_folder
 from flowkit_deflow.restoration.networks.network import RestorationNetwork
 from flowkit_deflow.restoration.networks.registry import build_network
@@ -64,21 +65,43 @@ class Restorer(nn.Module):
         Raises:
             ValueError: not a batch of RGB images.
         """
+        height, width = (self.scale * side for side in images.shape[-2:])
+        result = images.new_empty((*images.shape[:2], height, width))
+        for piece in self.pieces(images, tile):
+            top, left, rows, columns = piece.window
+            result[..., top : top + rows, left : left + columns] = piece.pixels
+        return result
+
+    @torch.no_grad()
+    def pieces(self, images: Tensor, tile: int | None = None) -> Iterator[Piece]:
+        """Restored images part by part.
+
+        Args:
+            images: ``B x 3 x H x W`` in [0, 1].
+            tile: side of the tiles in which to work (degraded pixels); ``None``: in one piece.
+
+        Yields:
+            The parts, in the restored images' pixels, in [0, 1].
+
+        Raises:
+            ValueError: not a batch of RGB images.
+        """
         require_images(images)
         network, scale = self.network, self.scale
-        padded, (height, width) = pad_to_multiple(images, network.alignment)
-        if tile is None:
-            return network(padded).clamp(0, 1)[..., : scale * height, : scale * width]
-        side, margin = (-(-size // network.alignment) * network.alignment for size in (tile, network.margin))
-        result = images.new_empty((*images.shape[:2], *(scale * size for size in padded.shape[-2:])))
+        height, width = images.shape[-2:]
+        padded, _ = pad_to_multiple(images, network.alignment)
+        side, margin = (
+            -(-size // network.alignment) * network.alignment for size in (tile or max(padded.shape), network.margin)
+        )
         for outer, inner in tiles(padded.shape[-2], padded.shape[-1], side, margin, network.alignment):
             seen = padded[..., outer.top : outer.top + outer.height, outer.left : outer.left + outer.width]
             restored = network(seen).clamp(0, 1)
             top, left = scale * (inner.top - outer.top), scale * (inner.left - outer.left)
-            rows, columns = scale * inner.height, scale * inner.width
-            into = result[..., scale * inner.top :, scale * inner.left :][..., :rows, :columns]
-            into.copy_(restored[..., top : top + rows, left : left + columns])
-        return result[..., : scale * height, : scale * width]
+            # What is restored of the padding is left out.
+            rows = scale * min(inner.height, height - inner.top)
+            columns = scale * min(inner.width, width - inner.left)
+            window = Window(scale * inner.top, scale * inner.left, rows, columns)
+            yield Piece(0, window, restored[..., top : top + rows, left : left + columns])
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write it as a model folder: ``config.json`` and ``model.safetensors``.

@@ -1,9 +1,11 @@
 """What can be set: typed, each value checked where it comes in."""
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict
+
+from flowkit_deflow.settings.sorts import Sort
 
 __all__ = ["Architecture", "ChannelStatistics", "Data", "Factor", "Normalization", "Run", "Training"]
 
@@ -224,16 +226,16 @@ class Data:
 
     __pydantic_config__ = _STRICT
 
-    clean: str | None = None
-    degraded: str | None = None
+    clean: Annotated[str | None, Sort.PLACE] = None
+    degraded: Annotated[str | None, Sort.PLACE] = None
     clean_downsample: tuple[int, ...] = (1,)
     held_out: float = 0.15
     crop: int = 160
     flip: bool = True
-    kernels: str | None = None
+    kernels: Annotated[str | None, Sort.PLACE] = None
     normalize: bool = False
     pairs: bool = False
-    strict: bool = False
+    strict: Annotated[bool, Sort.SPEED] = False
 
     def __post_init__(self) -> None:
         if self.crop < 8:
@@ -255,7 +257,7 @@ class Training:
     """How it is trained.
 
     Attributes:
-        steps: optimiser steps in all.
+        steps: optimiser steps in all; more of them lengthen a run that has begun.
         batch: crops in a step, half of each domain.
         crops_at_once: crops whose activations are in memory at a time; the step's gradient is the same. ``None``: all
             on a GPU; on a CPU as many as have 204,800 pixels together (eight of 160 x 160): more gain no time there.
@@ -274,6 +276,8 @@ class Training:
         shift_rate_factor: factor on the learning rate of the latent shift's parameters.
         encoder_delay: fraction of ``steps`` before which the encoder stays as it is.
         encoder_weights: file of RRDB weights to start the encoder from; ``None``: a random start.
+        initial_model: what to start all weights from: a model folder, a run or one of its checkpoints, or a published
+            checkpoint of this architecture; ``None``: a random start.
         seed: of weights, crops and noise.
         checkpoint_every: steps between checkpoints.
         image_every: steps between sample images in the log; 0: none.
@@ -303,8 +307,8 @@ class Training:
 
     steps: int = 100_000
     batch: int = 8
-    crops_at_once: int | None = None
-    activations: Literal["stored", "checkpointed", "reversible"] = "stored"
+    crops_at_once: Annotated[int | None, Sort.SPEED] = None
+    activations: Annotated[Literal["stored", "checkpointed", "reversible"], Sort.SPEED] = "stored"
     learning_rate: float = 1e-4
     schedule: Literal["halve", "cosine"] = "halve"
     halve_at: tuple[float, ...] = (0.5, 0.75, 0.9, 0.95)
@@ -314,18 +318,19 @@ class Training:
     ema: float = 0.0
     shift_rate_factor: float = 1.0
     encoder_delay: float = 0.0
-    encoder_weights: str | None = None
+    encoder_weights: Annotated[str | None, Sort.PLACE] = None
+    initial_model: Annotated[str | None, Sort.PLACE] = None
     seed: int = 0
-    checkpoint_every: int = 500
-    image_every: int = 1000
+    checkpoint_every: Annotated[int, Sort.SPEED] = 500
+    image_every: Annotated[int, Sort.SPEED] = 1000
     monitor_every: int = 200
     select: Literal["last", "code_length", "evidence"] = "last"
-    log_every: int = 10
-    max_skipped: int = 20
-    workers: int = 2
-    accelerator: str = "auto"
-    devices: int = 1
-    strategy: str = "auto"
+    log_every: Annotated[int, Sort.SPEED] = 10
+    max_skipped: Annotated[int, Sort.SPEED] = 20
+    workers: Annotated[int, Sort.SPEED] = 2
+    accelerator: Annotated[str, Sort.SPEED] = "auto"
+    devices: Annotated[int, Sort.SPEED] = 1
+    strategy: Annotated[str, Sort.SPEED] = "auto"
     precision: str = "32-true"
 
     def __post_init__(self) -> None:

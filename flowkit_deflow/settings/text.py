@@ -1,7 +1,7 @@
 """Settings as text: plain values and YAML in and out, and changes written as ``name=value``."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -58,11 +58,17 @@ def from_dict(cls: type[T], values: Mapping[str, Any], source: str) -> T:
         ...
         flowkit_deflow.errors.UserError: run.yaml: unknown setting 'corp'; did you mean 'crop'?
     """
+    return _checked(cls, values, lambda _: source)
+
+
+def _checked(cls: type[T], values: Mapping[str, Any], source_of: Callable[[Sequence[str]], str]) -> T:
+    """As :func:`from_dict`, where what is named as the source depends on the setting that is at fault."""
     try:
         return TypeAdapter(cls).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
         path = [str(part) for part in first["loc"]]
+        source = source_of(path)
         if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
             raise UserError(f"{source}: unknown setting {'.'.join(path)!r}; {_nearest(cls, path)}") from None
         problem = first["msg"].removeprefix("Value error, ")
@@ -111,6 +117,7 @@ def override(settings: T, assignments: Sequence[str]) -> T:
     """
     values = to_dict(settings)
     names = _names(type(settings))
+    made: list[tuple[str, str]] = []
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         matches = [known for known in names if known == name or known.split(".")[-1] == name]
@@ -130,7 +137,14 @@ def override(settings: T, assignments: Sequence[str]) -> T:
                 raise UserError(f"--set {assignment!r}: {part!r} is not set; give all of it in a file with --config")
             target = target[part]
         target[last] = _value(text)
-    return from_dict(type(settings), values, "--set " + " ".join(assignments) if assignments else "settings")
+        made.append((matches[0], assignment))
+
+    def concerned(path: Sequence[str]) -> str:
+        # Of a setting, what set it; of settings that do not fit together, all that were set in their section.
+        own = [text for name, text in made if all(a == b for a, b in zip(name.split("."), path, strict=False))]
+        return f"--set {' '.join(own or [text for _, text in made])}" if made else "settings"
+
+    return _checked(type(settings), values, concerned)
 
 
 def assignments(values: Mapping[str, object]) -> list[str]:

@@ -13,7 +13,15 @@ from flowkit_deflow.model_folder import load_exactly
 from flowkit_deflow.settings.text import read_run
 from flowkit_deflow.state_files import pickled, unpickled
 
-__all__ = ["AtomicCheckpointIO", "best_checkpoint", "last_checkpoint", "model_of_run", "monitored_steps", "steps_of"]
+__all__ = [
+    "AtomicCheckpointIO",
+    "best_checkpoint",
+    "good_checkpoint",
+    "last_checkpoint",
+    "model_of_run",
+    "monitored_steps",
+    "steps_of",
+]
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -86,6 +94,16 @@ def last_checkpoint(run: Path) -> Path:
         'RUN/checkpoints/last.ckpt'
     """
     return run / "checkpoints" / "last.ckpt"
+
+
+def good_checkpoint(run: Path) -> Path:
+    """Where a run keeps its last good checkpoint while a later one, the last, is doubtful.
+
+    Examples:
+        >>> good_checkpoint(Path("RUN")).as_posix()
+        'RUN/checkpoints/good.ckpt'
+    """
+    return run / "checkpoints" / "good.ckpt"
 
 
 def monitored_steps(run: Path) -> Path:

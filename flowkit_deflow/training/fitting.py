@@ -1,5 +1,6 @@
 """Lightning's loop as every run here has it: resumed from its last checkpoint, stopped between steps, errors told."""
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +9,14 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.callbacks import Callback, Checkpoint, TQDMProgressBar
+from pytorch_lightning.callbacks import Callback, Checkpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.training.checkpoint_io import AtomicCheckpointIO, last_checkpoint
 from flowkit_deflow.training.interrupt import StopBetweenSteps
+from flowkit_deflow.training.loader import is_lost_worker
+from flowkit_deflow.training.progress import progress_for
 
 __all__ = ["Loop", "fit"]
 
@@ -51,41 +54,54 @@ def fit(
 
     Raises:
         UserError: the run cannot be written, or the accelerator cannot be used here.
-        KeyboardInterrupt: the run was stopped; given again, it goes on.
+        KeyboardInterrupt: it was stopped by Ctrl-C; given again, it goes on.
+        SystemExit: it was stopped by SIGTERM.
     """
     stop = StopBetweenSteps()
-    trainer = _trainer(loop, out, progress, [stop, *callbacks])
+    trainer = _trainer(loop, out, progress, stop, callbacks)
     last = last_checkpoint(out)
     try:
         with stop.listening():
             trainer.fit(module, ckpt_path=str(last) if last.exists() else None)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
+        if is_lost_worker(error):
+            raise UserError(
+                "a data-loader process was killed, most often since memory ran out; try fewer training.workers"
+            ) from None
+        if isinstance(error, RuntimeError):
+            raise
         raise UserError(
             f"{out}: cannot be written ({error.strerror or error}); free some space or choose another --out"
         ) from None
-    except SystemExit:
-        # Lightning's answer to Ctrl-C: the caller is to know what happened.
-        raise KeyboardInterrupt from None
+    except (SystemExit, KeyboardInterrupt):
+        # Lightning answers Ctrl-C with an exit status: the caller is to know what happened.
+        raise stop.reason() from None
     if trainer.global_step % loop.checkpoint_every:
         trainer.save_checkpoint(last)
 
 
 class _Checkpoints(Checkpoint):
-    """Writes the last checkpoint every so many steps, after the optimisers' steps; Lightning's own warns of that."""
+    """Writes the last checkpoint every so many steps and before a stop, after the optimisers' steps.
 
-    def __init__(self, path: Path, every: int) -> None:
+    Lightning's own warns that it should come before them.
+    """
+
+    def __init__(self, path: Path, every: int, stop: StopBetweenSteps) -> None:
         self.path = path
         self.every = every
+        self.stop = stop
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Where it is time."""
-        if trainer.global_step % self.every == 0:
+        if trainer.global_step % self.every == 0 or self.stop.stopping:
             trainer.save_checkpoint(self.path)
 
 
-def _trainer(loop: Loop, out: Path, progress: bool, callbacks: list[Callback]) -> pl.Trainer:
+def _trainer(
+    loop: Loop, out: Path, progress: bool, stop: StopBetweenSteps, callbacks: Iterable[Callback]
+) -> pl.Trainer:
     if loop.accelerator in ("gpu", "cuda") and not torch.accelerator.is_available():
         raise UserError(
             f"setting 'training.accelerator' is {loop.accelerator!r}, but PyTorch sees no GPU here; set it to 'cpu' or "
@@ -102,16 +118,17 @@ def _trainer(loop: Loop, out: Path, progress: bool, callbacks: list[Callback]) -
             default_root_dir=out,
             logger=TensorBoardLogger(out, name="log", version=""),
             log_every_n_steps=loop.log_every,
-            enable_progress_bar=progress,
+            enable_progress_bar=False,
             enable_model_summary=False,
             use_distributed_sampler=False,
             num_sanity_val_steps=0,
             plugins=[AtomicCheckpointIO()],
             callbacks=[
                 # Before the checkpoint, so that it holds what the others found out in the same step.
+                stop,
+                *([progress_for(sys.stdout.isatty())] if progress else []),
                 *callbacks,
-                _Checkpoints(last, loop.checkpoint_every),
-                *([TQDMProgressBar(refresh_rate=1)] if progress else []),
+                _Checkpoints(last, loop.checkpoint_every, stop),
             ],
         )
     except (MisconfigurationException, ValueError, ModuleNotFoundError) as error:

@@ -1,7 +1,7 @@
 """What DeFlow adds to Lightning's loop: the objective, the schedule, and what becomes of a step that went wrong."""
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,13 @@ from flowkit_deflow.settings.schema import Run
 from flowkit_deflow.training.activations import ACTIVATIONS
 from flowkit_deflow.training.checkpoint_io import last_checkpoint
 from flowkit_deflow.training.data import Batch, UnpairedCrops
+from flowkit_deflow.training.fingerprints import Fingerprint
 from flowkit_deflow.training.inputs import network_inputs
 from flowkit_deflow.training.loader import load
 from flowkit_deflow.training.micro_batches import mean_in_parts
 from flowkit_deflow.training.objectives import marginal_log_prob, paired_log_prob
 from flowkit_deflow.training.paired_crops import crops_of
-from flowkit_deflow.training.schedules import SCHEDULES
+from flowkit_deflow.training.schedules import rate_factor
 from flowkit_deflow.training.shift_inference import BATCHES, infer_shifts
 from flowkit_deflow.training.weight_average import moving_average
 
@@ -40,12 +41,14 @@ class DeFlowTraining(pl.LightningModule):
     Args:
         model: the network.
         run: the settings.
+        sources: fingerprints of what the run is trained on and started from; they go into its checkpoints.
     """
 
-    def __init__(self, model: DeFlow, run: Run) -> None:
+    def __init__(self, model: DeFlow, run: Run, sources: Mapping[str, Fingerprint] | None = None) -> None:
         super().__init__()
         self.model = model
         self.run = run
+        self.sources = dict(sources or {})
         self.skipped = 0
         self.skipped_in_a_row = 0
         self.problems: list[str] = []
@@ -77,6 +80,11 @@ class DeFlowTraining(pl.LightningModule):
         training = self.run.training
         return load(self.crops(), self.trainer.global_step, training.steps, training.workers)
 
+    @cached_property
+    def first_batch(self) -> Batch:
+        """The batch of the first step, of all processes together."""
+        return next(self._whole_batches(1))
+
     def setup(self, stage: str) -> None:
         """Start the actnorms from crops of both domains, the same in every process."""
         if all(bool(value) for key, value in self.model.state_dict().items() if key.endswith("initialized")):
@@ -103,7 +111,12 @@ class DeFlowTraining(pl.LightningModule):
 
         # The two images of a pair stay together.
         at_once = self._crops_at_once(images) if not self.run.data.pairs else 2 * -(-self._crops_at_once(images) // 2)
-        loss, bits = mean_in_parts(code_length, len(images), at_once, self.model)
+        try:
+            loss, bits = mean_in_parts(code_length, len(images), at_once, self.model)
+        except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
+            # The weights have gone astray so far that a covariance is none: a step as if its loss were not finite.
+            loss = torch.stack([p.sum() for p in self.model.parameters() if p.requires_grad]).sum() * torch.nan
+            bits = images.new_full((len(images),), torch.nan)
         with torch.no_grad():
             for name, which in (("bits_clean", Domain.CLEAN), ("bits_degraded", Domain.DEGRADED)):
                 self.log(name, bits[domain == which].mean(), prog_bar=True)
@@ -134,17 +147,6 @@ class DeFlowTraining(pl.LightningModule):
             optimizer.zero_grad(set_to_none=True)
         self.log("skipped_steps", float(self.skipped))
 
-    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Stop once too many steps in a row were skipped."""
-        if self.skipped_in_a_row >= self.run.training.max_skipped:
-            path = self.last_checkpoint
-            self.trainer.save_checkpoint(path)
-            raise UserError(
-                f"{self.skipped_in_a_row} steps in a row had a non-finite loss or gradient: training stopped at step "
-                f"{self.trainer.global_step}; the last good weights are in {path} "
-                "(deflow convert makes a model of them); try a lower training.learning_rate, with another --out"
-            )
-
     @property
     def last_checkpoint(self) -> Path:
         """Where the run goes on from."""
@@ -156,8 +158,13 @@ class DeFlowTraining(pl.LightningModule):
             self.problems.append(problem)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Counters go with the weights."""
-        checkpoint["deflow"] = {"skipped": self.skipped, "in_a_row": self.skipped_in_a_row, "problems": self.problems}
+        """Counters and fingerprints go with the weights."""
+        checkpoint["deflow"] = {
+            "skipped": self.skipped,
+            "in_a_row": self.skipped_in_a_row,
+            "problems": self.problems,
+            "sources": {name: tuple(fingerprint) for name, fingerprint in self.sources.items()},
+        }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Counters come back with the weights."""
@@ -176,7 +183,6 @@ class DeFlowTraining(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """Adam; the learning rate rises, then falls by the schedule; the encoder may start later."""
         training = self.run.training
-        schedule = SCHEDULES[training.schedule]
         encoder = {id(p) for m in self.model.modules() if isinstance(m, RRDBEncoder) for p in m.parameters()}
         shift = {id(p) for p in self.model.latents.parameters()}
         parameters = [p for p in self.model.parameters() if p.requires_grad]
@@ -190,15 +196,25 @@ class DeFlowTraining(pl.LightningModule):
             [{"params": params, "lr": training.learning_rate * factor} for params, factor, _ in groups],
             betas=training.betas,
         )
+        self._rates = [group["lr"] for group in optimizer.param_groups]
 
         def factor_at(step: int, *, delay: float) -> float:
             if step < delay * training.steps:
                 return 0.0
-            return min(1.0, (step + 1) / max(training.warmup, 1)) * schedule(step, training)
+            return rate_factor(step, training)
 
         schedules: list[Callable[[int], float]] = [partial(factor_at, delay=delay) for _, _, delay in groups]
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedules)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_train_start(self) -> None:
+        """Follow the settings where a checkpoint is of a shorter run, or of one with a higher learning rate."""
+        scheduler = self.lr_schedulers()
+        assert isinstance(scheduler, torch.optim.lr_scheduler.LambdaLR)
+        scheduler.base_lrs = list(self._rates)
+        groups = zip(scheduler.optimizer.param_groups, self._rates, scheduler.lr_lambdas, strict=True)
+        for group, rate, factor_at in groups:
+            group["initial_lr"], group["lr"] = rate, rate * factor_at(scheduler.last_epoch)
 
     def infer_shifts(self) -> None:
         """Measure the shifts that are measured after training, on crops of both domains."""

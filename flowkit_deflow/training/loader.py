@@ -1,5 +1,6 @@
 """Batches for training, made in processes of their own."""
 
+import signal
 import sys
 from types import TracebackType
 from typing import TypeVar
@@ -9,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.training.data import StepSampler
 
-__all__ = ["load"]
+__all__ = ["is_lost_worker", "load"]
 
 BATCHES_AHEAD = 4
 
@@ -31,7 +32,7 @@ def load(batches: Dataset[B], start: int, steps: int, workers: int) -> DataLoade
         sampler=StepSampler(start, steps),
         num_workers=workers,
         prefetch_factor=BATCHES_AHEAD if workers else None,
-        worker_init_fn=_leave_out_lost_connections,
+        worker_init_fn=_leave_signals_to_the_main_process,
     )
 
 
@@ -48,8 +49,23 @@ class _ToldPlainly(Dataset[B | UserError]):
             return error
 
 
-def _leave_out_lost_connections(worker: int) -> None:
-    """In a worker: no traceback when the main process is stopped by Ctrl-C while it takes a batch over."""
+def is_lost_worker(error: OSError | RuntimeError) -> bool:
+    """Whether a data-loader process ended without being told to: PyTorch says so, or its connection breaks before.
+
+    Examples:
+        >>> is_lost_worker(RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "))
+        True
+    """
+    return isinstance(error, ConnectionError) or str(error).startswith("DataLoader worker")
+
+
+def _leave_signals_to_the_main_process(worker: int) -> None:
+    """In a worker: stay until the main process is done, though the signal to end came to the whole group.
+
+    No traceback is left when the main process is stopped while it takes a batch over.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     sys.excepthook = _unless_connection_lost
 
 

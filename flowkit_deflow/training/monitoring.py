@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import Callback
 
 from flowkit_deflow.method.latents import Domain
@@ -88,14 +89,18 @@ class Monitoring(Callback):
         figure = trainer.strategy.broadcast(figure)
         if figure is not None and improves(figure, self.best):
             self.best = figure
-            trainer.save_checkpoint(best_checkpoint(self.out))
+            trainer.save_checkpoint(best_checkpoint(self.out), weights_only=False)
 
     def _figure(self, trainer: pl.Trainer, module: Any) -> float | None:
         """Measure, write down, and tell the figure to select by."""
         if self._held_out is None:
             self._held_out = held_out_crops(self.crops, module.judged)
         snapshot = Snapshot(module.judged, self._held_out)
-        scalars = {name: value for monitor in MONITORS for name, value in monitor.measure(snapshot).items()}
+        try:
+            scalars = {name: value for monitor in MONITORS for name, value in monitor.measure(snapshot).items()}
+        except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
+            # A model that has gone astray may have covariances that are none: there is nothing to measure.
+            return None
         self.history.add(trainer.global_step, scalars)
         self.history.write(monitored_steps(self.out))
         assert trainer.logger is not None

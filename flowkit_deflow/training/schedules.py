@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from flowkit_deflow.settings.schema import Training
 
-__all__ = ["SCHEDULES", "Schedule", "cosine", "halve"]
+__all__ = ["SCHEDULES", "Schedule", "cosine", "halve", "rate_factor"]
 
 Schedule = Callable[[int, Training], float]
 """From a step, counted from 0, and the settings to a factor on the learning rate."""
@@ -36,3 +36,13 @@ def cosine(step: int, training: Training) -> float:
 
 
 SCHEDULES: dict[str, Schedule] = {"halve": halve, "cosine": cosine}
+
+
+def rate_factor(step: int, training: Training) -> float:
+    """The factor on the learning rate at a step, by the warm-up and the schedule.
+
+    Examples:
+        >>> [rate_factor(step, Training(steps=4, warmup=2, halve_at=(0.75,))) for step in range(4)]
+        [0.5, 1.0, 1.0, 0.5]
+    """
+    return min(1.0, (step + 1) / max(training.warmup, 1)) * SCHEDULES[training.schedule](step, training)

@@ -4,13 +4,9 @@ import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
-import torch
-from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
-from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities import rank_zero_only
 
 from flowkit_deflow.errors import UserError
@@ -18,23 +14,29 @@ from flowkit_deflow.files import write_text
 from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.method.rrdb import RRDBEncoder
 from flowkit_deflow.settings.schema import Run, Training
-from flowkit_deflow.settings.text import read_run, to_dict, to_yaml
+from flowkit_deflow.settings.text import to_yaml
 from flowkit_deflow.state_files import read_state
-from flowkit_deflow.training.checkpoint_io import AtomicCheckpointIO, best_checkpoint, last_checkpoint, model_of_run
+from flowkit_deflow.training.cautions import cautions
+from flowkit_deflow.training.changes import CHANGED, note_change
+from flowkit_deflow.training.checkpoint_io import best_checkpoint, last_checkpoint, model_of_run, steps_of
 from flowkit_deflow.training.conditioning.settings import resolve_conditioning
 from flowkit_deflow.training.data import UnpairedCrops, measure_normalization
+from flowkit_deflow.training.fingerprints import fingerprints_of_data, fingerprints_of_weights
+from flowkit_deflow.training.initial_model import start_from
 from flowkit_deflow.training.interrupt import StopBetweenSteps
 from flowkit_deflow.training.lightning_module import DeFlowTraining
+from flowkit_deflow.training.lightning_trainer import lightning_trainer
+from flowkit_deflow.training.loader import is_lost_worker
 from flowkit_deflow.training.monitoring import Monitoring
 from flowkit_deflow.training.paired_crops import crops_of
-from flowkit_deflow.training.sample_images import SampleImages
+from flowkit_deflow.training.resuming import begun, going_on, require_same_data, resumed, settings_file
 from flowkit_deflow.training.selection import SELECTIONS
-from flowkit_deflow.training.weight_average import Averaging
 from flowkit_deflow.weights.rrdb_weights import load_rrdb
 
 __all__ = ["train"]
 
 log = logging.getLogger(__name__)
+tell = rank_zero_only(log.info)
 
 
 def train(
@@ -42,59 +44,68 @@ def train(
 ) -> tuple[DeFlow, list[str]]:
     """Train a model, or go on with a run that was stopped.
 
-    ``out`` holds ``run.yaml`` (the settings), ``checkpoints/last.ckpt``, ``log/`` (TensorBoard) and in the end
-    ``model/``, which :meth:`DeFlow.from_pretrained` reads. Where images are held out, ``monitors.csv`` and the log have
-    what they showed, and ``checkpoints/best.ckpt`` is kept if ``training.select`` names a figure: the model is from it.
+    ``out`` holds ``run.yaml`` (the settings), ``checkpoints/last.ckpt``, ``log/`` (TensorBoard, and ``scalars.csv``)
+    and in the end ``model/``, which :meth:`DeFlow.from_pretrained` reads. Where images are held out, ``monitors.csv``
+    and the log have what they showed, and ``checkpoints/best.ckpt`` is kept if ``training.select`` names a figure: the
+    model is from it.
+
+    A run that has begun goes on with the same settings, or with others that do not change what is learned
+    (:class:`~flowkit_deflow.settings.sorts.Sort`); more ``training.steps`` lengthen it. Ctrl-C and SIGTERM end it
+    between two steps, and the last step is saved.
 
     Args:
         run: the settings.
         out: folder of the run.
-        progress: show a progress bar.
+        progress: show how far it has come: a bar on a terminal, else a line every half minute.
         callbacks: more of Lightning's callbacks.
 
     Returns:
         The trained model, in evaluation mode, and a message for each image that could not be used.
 
     Raises:
-        UserError: a folder or setting does not fit, or too many steps in a row were not finite.
+        UserError: a folder or setting does not fit, a data-loader process was killed, or too many steps in a row were
+            not finite: the run then goes on from its last good checkpoint.
+        KeyboardInterrupt: it was stopped by Ctrl-C.
+        SystemExit: it was stopped by SIGTERM.
     """
+    before = begun(out)
+    run, changed = (run, []) if before is None else resumed(before, run)
     training = run.training
     pl.seed_everything(training.seed, verbose=False)
     # Whatever can be wrong with the settings is found out before anything is written.
-    stop = StopBetweenSteps()
-    recorded = _recorded(run, out)
-    chosen = recorded or _chosen(run)
+    chosen = run if before is not None else _chosen(run)
     crops = crops_of(run.data, chosen.architecture, training.batch, training.seed)
+    sources = fingerprints_of_data(crops)
+    if before is None:
+        for caution in cautions(out, crops):
+            rank_zero_only(log.warning)(f"Take care: {caution}.")
+    else:
+        require_same_data(before, sources)
+        sources = {**before.sources, **sources}
+        for line in going_on(before, run, changed):
+            tell(line)
+    stop = StopBetweenSteps()
     monitoring = _monitoring(crops, training, out)
-    trainer = _trainer(run, out, progress, [stop, *monitoring, *callbacks])
-    complete = recorded or _measured(chosen, crops)
+    start = 0 if before is None else before.step
+    trainer = lightning_trainer(training, out, start, progress, stop, [*monitoring, *callbacks])
+    complete = chosen if before is not None else _measured(chosen, crops)
     model = DeFlow(complete.architecture)
-    if training.encoder_weights is not None:
-        _load_encoder(model, Path(training.encoder_weights))
-    module = DeFlowTraining(model, run)
+    if before is None:
+        _load_weights(model, training)
+        sources |= fingerprints_of_weights(training)
+    module = DeFlowTraining(model, run, sources)
     for problem in crops.problems:
         module.leave_out(problem)
     # The first images are read here: what is wrong with them is told before the run has begun.
     module.setup("fit")
-    write_text(out / "run.yaml", to_yaml(complete))
-    last = last_checkpoint(out)
-    try:
-        with stop.listening():
-            trainer.fit(module, ckpt_path=str(last) if last.exists() else None)
-    except OSError as error:
-        raise UserError(
-            f"{out}: cannot be written ({error.strerror or error}); free some space or choose another --out"
-        ) from None
-    except SystemExit:
-        # Lightning's answer to Ctrl-C: the caller is to know what happened.
-        raise KeyboardInterrupt from None
+    write_text(settings_file(out), to_yaml(complete))
+    if changed:
+        rank_zero_only(note_change)(out, start, CHANGED, {d.name: [d.before, d.now] for d in changed})
+    _fit(trainer, module, out, stop)
     for looks in monitoring:
         # Lightning tells of no end where a run that had made all its steps goes on.
         looks.on_train_end(trainer, module)
-    if trainer.global_step % training.checkpoint_every:
-        trainer.save_checkpoint(last)
-    best = best_checkpoint(out)
-    model.load_state_dict((model_of_run(best) if best.exists() else module.judged).state_dict())
+    model.load_state_dict(_to_be_written(module, out).state_dict())
     module.infer_shifts()
     model = model.cpu().eval()
     if trainer.is_global_zero:
@@ -104,76 +115,54 @@ def train(
     return model, module.problems
 
 
+def _fit(trainer: pl.Trainer, module: DeFlowTraining, out: Path, stop: StopBetweenSteps) -> None:
+    """Make the steps that are left; what ends them early is told plainly."""
+    last = last_checkpoint(out)
+    try:
+        with stop.listening():
+            trainer.fit(module, ckpt_path=str(last) if last.exists() else None)
+    except (OSError, RuntimeError) as error:
+        if is_lost_worker(error):
+            workers = max(module.run.training.workers - 1, 0)
+            raise UserError(
+                "a data-loader process was killed, most often since memory ran out; go on from the last checkpoint "
+                f"with fewer of them: deflow train --out {out} --set training.workers={workers}"
+            ) from None
+        if isinstance(error, RuntimeError):
+            raise
+        raise UserError(
+            f"{out}: cannot be written ({error.strerror or error}); free some space or choose another --out"
+        ) from None
+    except (SystemExit, KeyboardInterrupt):
+        # Lightning answers Ctrl-C with an exit status: the caller is to know what happened.
+        if stop.stopping:
+            tell(f"Stopped after step {trainer.global_step}, which is saved: deflow train --out {out} goes on.")
+        raise stop.reason() from None
+
+
+def _to_be_written(module: DeFlowTraining, out: Path) -> DeFlow:
+    """The model of the best checkpoint, where one is kept; else of the last step."""
+    best = best_checkpoint(out)
+    if not best.exists():
+        return module.judged
+    tell(
+        f"The model is of step {steps_of(best)}, the best by {module.run.training.select} ({best}); that of the last "
+        f"step is in {last_checkpoint(out)}."
+    )
+    return model_of_run(best)
+
+
 def _monitoring(crops: UnpairedCrops, training: Training, out: Path) -> list[Monitoring]:
     """Looks at the held-out images, where there are some of both domains."""
     held_out = crops.from_held_out()
     return [] if held_out is None else [Monitoring(out, held_out, training.monitor_every, SELECTIONS[training.select])]
 
 
-def _trainer(run: Run, out: Path, progress: bool, callbacks: Iterable[Callback]) -> pl.Trainer:
-    training = run.training
-    if training.accelerator in ("gpu", "cuda") and not torch.accelerator.is_available():
-        raise UserError(
-            f"setting 'training.accelerator' is {training.accelerator!r}, but PyTorch sees no GPU here; "
-            "set it to 'cpu' or 'auto'"
-        )
-    last = last_checkpoint(out)
-    try:
-        return pl.Trainer(
-            max_steps=training.steps,
-            max_epochs=-1,
-            accelerator=training.accelerator,
-            devices=training.devices,
-            strategy=training.strategy,
-            precision=training.precision,  # type: ignore[arg-type]
-            gradient_clip_val=training.clip_norm or None,
-            default_root_dir=out,
-            logger=TensorBoardLogger(out, name="log", version=""),
-            log_every_n_steps=training.log_every,
-            enable_progress_bar=progress,
-            enable_model_summary=False,
-            use_distributed_sampler=False,
-            num_sanity_val_steps=0,
-            plugins=[AtomicCheckpointIO()],
-            callbacks=[
-                Averaging(),
-                ModelCheckpoint(
-                    last.parent, last.stem, every_n_train_steps=training.checkpoint_every, enable_version_counter=False
-                ),
-                SampleImages(training.image_every),
-                *([TQDMProgressBar(refresh_rate=1)] if progress else []),
-                *callbacks,
-            ],
-        )
-    except (MisconfigurationException, ValueError, ModuleNotFoundError) as error:
-        names = ("accelerator", "devices", "strategy", "precision")
-        given = ", ".join(f"training.{name}={getattr(training, name)}" for name in names)
-        raise UserError(f"the settings {given} cannot be used here: {error}") from error
-
-
-def _recorded(run: Run, out: Path) -> Run | None:
-    """The settings of the run that ``out`` holds, if any, with the statistics that it measured; they may not change."""
-    settings = out / "run.yaml"
-    if not settings.exists():
-        return None
-    recorded = read_run(settings)
-    # What was measured is no difference; a number that "auto" was replaced by is none either.
-    open_names = [name for name in ("factor", "h_noise") if getattr(run.architecture, name) == "auto"]
-    measured = {name: getattr(run.architecture, name) for name in ("normalization", *open_names)}
-    known = replace(recorded, architecture=replace(recorded.architecture, **measured))
-    if known != run:
-        raise UserError(
-            f"{out}: holds a run with other settings ({_first_difference(to_dict(known), to_dict(run))}); "
-            "choose another --out, or remove it"
-        )
-    return recorded
-
-
 def _chosen(run: Run) -> Run:
     """The settings with numbers in the place of ``auto``; what was measured and chosen is told."""
     run, conditioning = resolve_conditioning(run)
     if conditioning is not None:
-        rank_zero_only(log.info)(str(conditioning))
+        tell(str(conditioning))
     return run
 
 
@@ -184,17 +173,13 @@ def _measured(run: Run, crops: UnpairedCrops) -> Run:
     return replace(run, architecture=replace(run.architecture, normalization=measure_normalization(crops)))
 
 
-def _first_difference(recorded: dict[str, Any], wanted: dict[str, Any], prefix: str = "") -> str:
-    for name, value in wanted.items():
-        if value != recorded.get(name):
-            if isinstance(value, dict) and isinstance(recorded.get(name), dict):
-                return _first_difference(recorded[name], value, f"{prefix}{name}.")
-            return f"{prefix}{name} was {recorded.get(name)!r}, now {value!r}"
-    return "none named"
-
-
-def _load_encoder(model: DeFlow, path: Path) -> None:
+def _load_weights(model: DeFlow, training: Training) -> None:
+    """The weights that a new run starts from, where they are not random."""
+    if training.initial_model is not None:
+        start_from(model, Path(training.initial_model))
+    if training.encoder_weights is None:
+        return
     encoders = [module for module in model.modules() if isinstance(module, RRDBEncoder)]
     if not encoders:
         raise UserError("setting 'training.encoder_weights' is given, but 'architecture.factor' is null: no encoder")
-    load_rrdb(encoders[0], read_state(path))
+    load_rrdb(encoders[0], read_state(Path(training.encoder_weights)))

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
 __all__ = ["info"]
 
-# Files of settings, by which the folder of a run is known.
-RUNS = ("run.yaml", "degrader.yaml", "restorer.yaml")
 # Keys of a file of weights that are shown.
 SHOWN = 5
 
@@ -24,7 +22,7 @@ def info(
     if path.is_file():
         _tell_of_weights(path)
     else:
-        _tell_of_model(path / "model" if any((path / name).exists() for name in RUNS) else path)
+        _tell_of_model(path)
 
 
 def _tell_of_weights(path: Path) -> None:
@@ -32,6 +30,10 @@ def _tell_of_weights(path: Path) -> None:
 
     state = read_state(path)
     typer.echo(f"{path}: {len(state)} tensors, {sum(v.numel() for v in state.values()):,} numbers")
+    if path.suffix == ".ckpt":
+        from flowkit_deflow.training.checkpoint_io import steps_of
+
+        typer.echo(f"  of a run after step {steps_of(path)}")
     for key, value in list(state.items())[:SHOWN]:
         typer.echo(f"  {key}  {tuple(value.shape)}  {str(value.dtype).removeprefix('torch.')}")
     typer.echo("  ...")
@@ -42,15 +44,18 @@ def _tell_of_model(folder: Path) -> None:
     from torch import nn
 
     from flowkit_deflow.degraders.registry import load_degrader
-    from flowkit_deflow.model_folder import read_model_folder
+    from flowkit_deflow.model_folder import model_folder_of, read_model_folder
+    from flowkit_deflow.restoration.restorer import Restorer
 
-    degrader = load_degrader(folder)
-    parameters = sum(p.numel() for p in degrader.parameters()) if isinstance(degrader, nn.Module) else 0
-    typer.echo(f"{folder}: {type(degrader).__name__}, {parameters:,} parameters")
-    if degrader.kind in DETAILS:
-        for line in DETAILS[degrader.kind](degrader):
+    folder = model_folder_of(folder)
+    stored = read_model_folder(folder)
+    model = Restorer.from_pretrained(folder) if stored.kind == Restorer.kind else load_degrader(folder)
+    parameters = sum(p.numel() for p in model.parameters()) if isinstance(model, nn.Module) else 0
+    typer.echo(f"{folder}: {type(model).__name__}, {parameters:,} parameters")
+    if model.kind in DETAILS:
+        for line in DETAILS[model.kind](model):
             typer.echo(line)
-    typer.echo(yaml.safe_dump(dict(read_model_folder(folder).settings), sort_keys=False).rstrip())
+    typer.echo(yaml.safe_dump(dict(stored.settings), sort_keys=False).rstrip())
 
 
 def _details_of_deflow(network: "DeFlow") -> Iterator[str]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from flowkit_deflow.evaluation.metrics.metric import Metric
     from flowkit_deflow.evaluation.metrics.metric_files import MetricFiles
 
-__all__ = ["metrics"]
+__all__ = ["judged", "metrics"]
 
 
 def metrics(
@@ -38,6 +38,21 @@ def metrics(
     strict: Strict = False,
 ) -> None:
     """Judge images by PSNR, SSIM, LPIPS, NIQE, BRISQUE and PIQE."""
+    report_problems(judged(images, reference, metric, border, metric_files, out, device, strict, download))
+
+
+def judged(
+    images: Path,
+    reference: Path | None,
+    metric: list[str] | None,
+    border: int,
+    metric_files: Path | None,
+    out: Path | None,
+    device: str,
+    strict: bool,
+    download: bool = False,
+) -> list[str]:
+    """Print the table and write the file; a message for each image that could not be measured."""
     import json
 
     from tqdm import tqdm
@@ -71,7 +86,7 @@ def metrics(
     if out is not None:
         root = images if images.is_dir() else images.parent
         write_text(out, json.dumps(scores_to_json(result.scores, root), indent=2) + "\n")
-    report_problems(result.problems)
+    return list(result.problems)
 
 
 def _available(metrics: "list[Metric]", files: "MetricFiles") -> "list[Metric]":

@@ -1,18 +1,23 @@
 """``deflow restorer``: networks that restore images, trained on what degrades them."""
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flowkit_deflow.app.image_task import ImageTask, report_problems, usable_device
+from flowkit_deflow.app.jobs import Naming, plan
 from flowkit_deflow.app.options import Device, Format, Overwrite, Source, Strict, Target, TileSide, Workers
 from flowkit_deflow.errors import UserError, listed
+from flowkit_deflow.model_folder import model_folder_of
 from flowkit_deflow.settings.restoration_presets import RESTORER_PRESETS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from flowkit_deflow.app.apply import Rendering
+    from flowkit_deflow.app.jobs import Plan
     from flowkit_deflow.images.noise import SeededNoise
 
 __all__ = ["restorer"]
@@ -87,10 +92,11 @@ def train(
         "data.strict": strict or None,
     }
     run = override(run, [*assignments(given), *(set_ or [])])
+    problems: list[str] = []
     if learned and run.data.degraded is None and run.data.degrader is None:
-        report_problems(learn_for_restorer(run, degrader, degraded, out / "degrader", degrader_preset))
+        problems = learn_for_restorer(run, degrader, degraded, out / "degrader", degrader_preset)
         run = override(run, assignments({"data.degrader": out / "degrader" / "model"}))
-    _, problems = train_restorer(run, out)
+    problems += [problem for problem in train_restorer(run, out)[1] if problem not in problems]
     typer.echo(f"The network is in {out / 'model'}; restore images with: deflow restorer apply {out} PHOTOS OUT")
     report_problems(problems)
 
@@ -108,16 +114,8 @@ def apply(
     strict: Strict = False,
 ) -> None:
     """Restore images."""
-    from flowkit_deflow.restoration.published import load_restorer
-
-    place = usable_device(device)
-    network = load_restorer(run).to(place)
-
-    def function(images: "Tensor", _: "SeededNoise") -> "list[Tensor]":
-        return [network.restore(images, tile)]
-
-    task = ImageTask(source, target, format_, workers=workers, overwrite=overwrite, strict=strict)
-    task.run(function, "restore", place)
+    done = _restored(run, source, target, format_, tile, workers, device, overwrite, strict)
+    report_problems(done.problems, done.others)
 
 
 @restorer.command()
@@ -139,20 +137,53 @@ def evaluate(
     strict: Strict = False,
 ) -> None:
     """Restore images and judge what became of them, as deflow metrics does."""
-    from flowkit_deflow.app.commands.metrics import metrics
+    from flowkit_deflow.app.commands.metrics import judged
 
     images = out / "images"
     _require_no_others(degraded, images)
-    apply(run, degraded, images, tile=tile, device=device, overwrite=True, strict=strict)
-    metrics(images, clean, metric, border, out=out / "scores.json", device=device, strict=strict)
+    done = _restored(run, degraded, images, "png", tile, 2, device, True, strict)
+    problems = judged(images, clean, metric, border, None, out / "scores.json", device, strict)
+    report_problems([*done.problems, *problems], done.others)
+
+
+def _restored(
+    run: Path,
+    source: Path,
+    target: Path,
+    format_: str,
+    tile: int,
+    workers: int,
+    device: str,
+    overwrite: bool,
+    strict: bool,
+) -> "Plan":
+    from flowkit_deflow.app.apply import Rendering
+    from flowkit_deflow.app.renderings import in_unit_range
+    from flowkit_deflow.restoration.published import load_restorer
+
+    place = usable_device(device)
+    network = load_restorer(run).to(place)
+
+    def work(images: "Tensor", _: "SeededNoise") -> "Rendering":
+        height, width = (network.scale * side for side in images.shape[-2:])
+        return Rendering([(height, width)], network.pieces(in_unit_range(images).to(place), tile))
+
+    task = ImageTask(
+        "restorer apply", source, target, Naming.of(format_), workers=workers, overwrite=overwrite, strict=strict
+    )
+    if run.is_file():
+        with run.open("rb") as file:
+            return task.run(work, settings={"tile": tile, "weights": hashlib.file_digest(file, "sha256").hexdigest()})
+    return task.run(work, model_folder_of(run), {"tile": tile})
 
 
 def _require_no_others(degraded: Path, images: Path) -> None:
     """Refuse a folder of results that holds other images, which would be judged as well."""
-    from flowkit_deflow.app.apply import plan
-    from flowkit_deflow.images.image_files import list_images
+    from flowkit_deflow.images.image_listing import list_images
 
-    made = {target for job in plan(degraded, images, None, ".png") for target in job.targets}
-    others = [file for file in (list_images(images) if images.is_dir() else []) if file not in made]
+    if not images.is_dir():
+        return
+    made = {target for job in plan(degraded, images, Naming.of("png")).jobs for target in job.targets}
+    others = [file for file in list_images(images) if file not in made]
     if others:
         raise UserError(f"{images}: holds images of other sources, like {others[0].name}; choose another --out")

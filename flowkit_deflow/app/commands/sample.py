@@ -4,14 +4,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flowkit_deflow.app.image_task import ImageTask, usable_device
+from flowkit_deflow.app.image_task import ImageTask, report_problems, require_sensible, usable_device
+from flowkit_deflow.app.jobs import Naming, Shard
 from flowkit_deflow.app.options import (
+    Alpha,
+    AlphaOption,
+    BitDepth,
     Device,
+    Exif,
+    Force,
     Format,
+    KeepSuffix,
     ModelFolder,
     Overwrite,
+    Pages,
+    PagesOption,
+    Quality,
     Samples,
     Seed,
+    ShardOption,
     Source,
     Strict,
     Target,
@@ -20,10 +31,12 @@ from flowkit_deflow.app.options import (
     Workers,
 )
 from flowkit_deflow.errors import UserError
+from flowkit_deflow.images.image_writing import Encoding
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from flowkit_deflow.app.apply import Rendering
     from flowkit_deflow.images.noise import SeededNoise
 
 __all__ = ["sample"]
@@ -38,24 +51,51 @@ def sample(
     samples: Samples = None,
     seed: Seed = 0,
     format_: Format = "png",
+    quality: Quality = 95,
+    bit_depth: BitDepth = 8,
+    alpha: AlphaOption = Alpha.WHITE,
+    exif: Exif = False,
+    pages: PagesOption = Pages.FIRST,
+    keep_suffix: KeepSuffix = False,
+    shard: ShardOption = None,
     tile: TileSide = 512,
     workers: Workers = 2,
     device: Device = "auto",
     overwrite: Overwrite = False,
     strict: Strict = False,
+    force: Force = False,
 ) -> None:
     """Draw images of a domain that share nothing with the given ones but their downsampled copy."""
+    from flowkit_deflow.app.apply import Rendering
+    from flowkit_deflow.method.latent_edits import Sample
     from flowkit_deflow.method.latents import Domain
     from flowkit_deflow.method.model import DeFlow
+    from flowkit_deflow.model_folder import model_folder_of
 
     names = {member.name.lower(): member for member in Domain}
     if domain not in names:
         raise UserError(f"--domain {domain!r} is unknown; there are: {', '.join(names)}")
-    place = usable_device(device)
-    network = DeFlow.from_pretrained(model).to(place)
+    require_sensible(temperature, force)
+    task = ImageTask(
+        "sample",
+        source,
+        target,
+        Naming.of(format_, samples, (), keep_suffix=keep_suffix, all_pages=pages is Pages.ALL),
+        Encoding(quality, bit_depth),
+        keep_alpha=alpha is Alpha.KEEP,
+        keep_exif=exif,
+        seed=seed,
+        workers=workers,
+        overwrite=overwrite,
+        strict=strict,
+        shard=None if shard is None else Shard.parse(shard),
+    )
+    network = DeFlow.from_pretrained(model).to(usable_device(device))
+    edit, count = Sample(network.latents, names[domain], temperature), samples or 1
 
-    def function(images: "Tensor", noise: "SeededNoise") -> "Tensor":
-        return network.sample(images, names[domain], temperature, samples or 1, noise=noise, tile=tile)
+    def work(images: "Tensor", noise: "SeededNoise") -> "Rendering":
+        height, width = images.shape[-2:]
+        return Rendering([(height, width)] * count, network.pieces(images, edit, count, noise, tile))
 
-    task = ImageTask(source, target, format_, samples, seed, workers, overwrite, strict)
-    task.run(function, "images", place)
+    done = task.run(work, model_folder_of(model), {"domain": domain, "temperature": temperature, "tile": tile})
+    report_problems(done.problems, done.others)

@@ -1,20 +1,23 @@
 """``deflow train``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flowkit_deflow.app.image_task import report_problems
 from flowkit_deflow.app.options import Strict
 from flowkit_deflow.errors import UserError, listed
-from flowkit_deflow.settings.presets import DEFAULT_PRESET, PRESETS
+from flowkit_deflow.settings.presets import DEFAULT_PRESET, PRESETS, PUBLISHED
+
+if TYPE_CHECKING:  # heavy imports wait until a command runs: --help answers at once
+    from flowkit_deflow.settings.schema import Run
 
 __all__ = ["train"]
 
 
 def train(
-    out: Annotated[Path, typer.Option(metavar="RUN", help="Folder of the run; given again, the run goes on.")],
+    out: Annotated[Path, typer.Option(metavar="RUN", help="Folder of the run; given alone, the run goes on.")],
     clean: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of clean images.")] = None,
     degraded: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of degraded images.")] = None,
     pairs: Annotated[
@@ -23,6 +26,14 @@ def train(
     degrader: Annotated[
         str, typer.Option(help="Kind of degrader: deflow, or one to compare it with: none, white, camera, ...")
     ] = "deflow",
+    from_: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="MODEL",
+            help="Start from the weights of a model folder, a run, its .ckpt, or a published checkpoint.",
+        ),
+    ] = None,
     preset: Annotated[str | None, typer.Option(help=f"{listed(PRESETS, 'or')}. [default: {DEFAULT_PRESET}]")] = None,
     config: Annotated[Path | None, typer.Option(metavar="RUN.yaml", help="Settings; instead of a preset.")] = None,
     set_: Annotated[
@@ -30,26 +41,42 @@ def train(
         typer.Option("--set", metavar="NAME=VALUE", help="Change any setting, like training.steps=2000; repeatable."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Short for --set training.seed=...")] = None,
-    steps: Annotated[int | None, typer.Option(help="Short for --set training.steps=...")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Short for --set training.steps=...; more of them lengthen a run.")
+    ] = None,
     strict: Strict = False,
 ) -> None:
     """Train a model from two unrelated folders of images, or from pairs."""
-    from flowkit_deflow.settings.presets import preset as named
-    from flowkit_deflow.settings.text import override, read_run
+    from flowkit_deflow.settings.text import assignments, override, read_run
     from flowkit_deflow.training.checkpoint_io import monitored_steps
     from flowkit_deflow.training.monitors.history import History
     from flowkit_deflow.training.monitors.table import findings
+    from flowkit_deflow.training.resuming import has_begun, settings_file
     from flowkit_deflow.training.trainer import train as run_training
 
     if config is not None and preset is not None:
         raise UserError(f"--config {config} and --preset {preset} were both given; choose one of them")
+    given = {
+        "data.clean": clean,
+        "data.degraded": degraded,
+        "data.pairs": pairs or None,
+        "training.initial_model": from_,
+        "training.seed": seed,
+        "training.steps": steps,
+        "data.strict": strict or None,
+    }
+    changes = [*assignments(given), *(set_ or [])]
     if degrader != "deflow":
-        _train_another_kind(degrader, preset, config, _changes(clean, degraded, pairs, seed, steps, strict, set_), out)
+        _train_another_kind(degrader, preset, config, changes, out)
         return
-    run = named(preset or DEFAULT_PRESET) if config is None else read_run(config)
-    run = override(run, _changes(clean, degraded, pairs, seed, steps, strict, set_))
+    recorded = settings_file(out)
+    # A run that failed before its first checkpoint leaves nothing to go on with, unless nothing else is asked for.
+    goes_on = has_begun(out) or (recorded.exists() and degraded is None)
+    as_recorded = goes_on and preset is None and config is None
+    run = read_run(recorded) if as_recorded else _new_run(preset, config, from_)
+    run = override(run, changes)
     _, problems = run_training(run, out)
-    for title, finding in findings(History.read(monitored_steps(out)), read_run(out / "run.yaml")):
+    for title, finding in findings(History.read(monitored_steps(out)), read_run(recorded)):
         if finding.advice:
             typer.echo(f"{title}: {finding.measured}; {finding.advice}")
     typer.echo(f"The model is in {out / 'model'}; scalars and sample images: tensorboard --logdir {out / 'log'}")
@@ -57,27 +84,28 @@ def train(
     report_problems(problems)
 
 
-def _changes(
-    clean: Path | None,
-    degraded: Path | None,
-    pairs: bool,
-    seed: int | None,
-    steps: int | None,
-    strict: bool,
-    others: list[str] | None,
-) -> list[str]:
-    """What was asked for by options, as changes of settings; kinds without a setting say so."""
-    from flowkit_deflow.settings.text import assignments
+def _new_run(preset: str | None, config: Path | None, initial_model: Path | None) -> "Run":
+    """The settings of a preset or a file, with the architecture of the model to start from."""
+    from dataclasses import replace
 
-    given = {
-        "data.clean": clean,
-        "data.degraded": degraded,
-        "data.pairs": pairs or None,
-        "training.seed": seed,
-        "training.steps": steps,
-        "data.strict": strict or None,
-    }
-    return [*assignments(given), *(others or [])]
+    from flowkit_deflow.settings.presets import preset as named
+    from flowkit_deflow.settings.text import read_run
+    from flowkit_deflow.training.initial_model import model_at
+
+    run = named(preset or DEFAULT_PRESET) if config is None else read_run(config)
+    if initial_model is None:
+        return run
+    model = model_at(initial_model)
+    if model is not None:
+        typer.echo(f"The architecture is that of {initial_model}.")
+        architecture = replace(model.config, normalization=None) if run.data.normalize else model.config
+        return replace(run, architecture=architecture)
+    if config is None and preset is None:
+        raise UserError(
+            f"--from {initial_model}: a published checkpoint does not say which architecture it has; name it with "
+            f"--preset ({listed(PUBLISHED, 'or')}) or --config"
+        )
+    return run
 
 
 def _train_another_kind(kind: str, preset: str | None, config: Path | None, changes: list[str], out: Path) -> None:

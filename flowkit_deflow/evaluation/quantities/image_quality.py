@@ -16,7 +16,7 @@ from flowkit_deflow.evaluation.pair import Pair
 from flowkit_deflow.evaluation.place import once_in_fidelity, with_fidelity
 from flowkit_deflow.evaluation.quantity import Measure
 from flowkit_deflow.evaluation.statistic import Statistic, Sums
-from flowkit_deflow.evaluation.unit import DECIBELS
+from flowkit_deflow.evaluation.unit import COUNT, DECIBELS
 
 __all__ = ["IMAGE_QUALITY", "ImageQuality"]
 
@@ -29,12 +29,15 @@ class ImageQuality(Statistic):
     noise should be as far from the clean image as real noise is: a higher number is not a better one.
 
     Attributes:
-        psnr: the mean PSNR of each clean image's partners, in dB.
+        psnr: the mean PSNR of each clean image's partners, in dB, without those that are identical to it; infinite
+            where all are.
         ssim: their mean SSIM; images with a side under 11 have none.
+        identical: how many of its partners are identical to it.
     """
 
     psnr: Mapping[str, float]
     ssim: Mapping[str, float]
+    identical: Mapping[str, float]
 
     @classmethod
     def sums(cls, pair: Pair) -> Sums:
@@ -42,7 +45,9 @@ class ImageQuality(Statistic):
         if pair.clean is None:
             return {}
         degraded, reference = pair.degraded[None], pair.reference[None]
-        measured = {"psnr": float(psnr(degraded, reference)), "samples": 1.0}
+        distance = float(psnr(degraded, reference))
+        identical = math.isinf(distance)
+        measured = {"psnr": 0.0 if identical else distance, "samples": 1.0, "identical": float(identical)}
         if min(degraded.shape[2:]) >= SMALLEST_SIDE:
             measured["ssim"] = float(ssim(degraded, reference))
         return of_image(pair, {name: torch.tensor(value, dtype=torch.float64) for name, value in measured.items()})
@@ -51,20 +56,28 @@ class ImageQuality(Statistic):
     def from_sums(cls, sums: Sums) -> Self | None:
         """Average the samples of each clean image; None where no clean image is shared."""
         totals = by_image(sums)
-        psnr_, ssim_ = (
-            {clean: float(total / totals["samples"][clean]) for clean, total in totals.get(name, {}).items()}
-            for name in ("psnr", "ssim")
+        if not totals.get("samples"):
+            return None
+        samples, identical = totals["samples"], totals["identical"]
+        different = {clean: float(count - identical[clean]) for clean, count in samples.items()}
+        return cls(
+            psnr={c: float(total) / different[c] if different[c] else math.inf for c, total in totals["psnr"].items()},
+            ssim={c: float(total / samples[c]) for c, total in totals.get("ssim", {}).items()},
+            identical={c: float(count) for c, count in identical.items()},
         )
-        return cls(psnr=psnr_, ssim=ssim_) if psnr_ else None
 
     def matched(self, other: Self | None) -> Self | None:
         """The clean images that the other set has partners of as well; None if there are none."""
-        psnr_, ssim_ = (shared_images(values, {} if other is None else other.psnr) for values in (self.psnr, self.ssim))
-        return type(self)(psnr=psnr_, ssim=ssim_) if psnr_ else None
+        psnr_, ssim_, identical = (
+            shared_images(values, {} if other is None else other.psnr)
+            for values in (self.psnr, self.ssim, self.identical)
+        )
+        return type(self)(psnr=psnr_, ssim=ssim_, identical=identical) if psnr_ else None
 
 
 def _mean(values: Mapping[str, float]) -> float:
-    return float(np.mean(list(values.values()))) if values else math.nan
+    finite = [value for value in values.values() if math.isfinite(value)]
+    return float(np.mean(finite)) if finite else math.nan
 
 
 CLEAN_IMAGES = Measure(
@@ -83,6 +96,15 @@ PSNR = Measure(
     comparison=Difference(),
     place=with_fidelity,
 )
+IDENTICAL = Measure(
+    key="identical_images",
+    name="identical to clean, left out of the PSNR",
+    unit=COUNT,
+    statistic=ImageQuality,
+    value=lambda quality: sum(quality.identical.values()),
+    reliable=lambda quality: np.asarray(any(quality.identical.values())),
+    place=with_fidelity,
+)
 SSIM = Measure(
     key="ssim",
     name="SSIM against clean",
@@ -91,4 +113,4 @@ SSIM = Measure(
     comparison=Difference(),
     place=with_fidelity,
 )
-IMAGE_QUALITY = (CLEAN_IMAGES, PSNR, SSIM)
+IMAGE_QUALITY = (CLEAN_IMAGES, PSNR, IDENTICAL, SSIM)

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 # The table is of a machine without an accelerator, where one property cannot see everything.
 UNSEEN = frozenset({"devices"} if torch.accelerator.is_available() else ())
+# And of a current torch: 2.6 compiles no selection by a boolean mask, where later versions do.
+FOUND_BEFORE = {"LogTanh": {"compile": "boolean masks"}} if torch.__version__ < "2.7" else {}
 
 
 def test_the_release_is_the_one_that_was_looked_at() -> None:
@@ -53,7 +55,7 @@ def test_findings_are_the_listed_ones(name: str) -> None:
         prop: cause
         for cause, properties in FINDINGS.get(name, {}).items()
         for prop in (properties & applicable) - UNSEEN
-    }
+    } | FOUND_BEFORE.get(name, {})
     assert found.keys() == listed.keys(), report
     for prop, message in found.items():
         assert re.search(CAUSES[listed[prop]].sign, message), f"{prop}, listed as {listed[prop]!r}: {message}"

@@ -1,10 +1,6 @@
 """The command as a user runs it."""
 
 import json
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +11,7 @@ import yaml
 from PIL import Image
 from skimage import data
 
+import flowkit_deflow
 from flowkit_deflow.degraders.white_noise import WhiteNoise
 from flowkit_deflow.images.image_files import list_images, read_image, write_image
 from flowkit_deflow.images.resize import bicubic_downsample
@@ -24,11 +21,26 @@ from flowkit_deflow.settings.text import to_yaml
 from flowkit_deflow.weights.published import published_shapes
 from tests.flowkit_deflow.conftest import HEIGHT, WIDTH, Command, Ended, Photos
 
-COMMANDS = ["train", "degrade", "restore", "sample", "evaluate", "infer-shift", "convert", "info", "downsample", "demo"]
+COMMANDS = [
+    "train",
+    "config",
+    "degrade",
+    "restore",
+    "sample",
+    "pairs",
+    "evaluate",
+    "infer-shift",
+    "convert",
+    "info",
+    "downsample",
+    "demo",
+]
 
 
 def names(folder: Path) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    """Every file but the records of results."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".jsonl")
+    return {path.relative_to(folder).as_posix() for path in files}
 
 
 def test_the_whole_way(deflow_process: Callable[..., Ended], photos: Photos, tmp_path: Path) -> None:
@@ -130,6 +142,36 @@ def test_help_does_not_wait_for_torch(run_python: Callable[..., Ended]) -> None:
     assert run_python(["-c", script]).out.splitlines()[-1] == "False False False"
 
 
+def test_version(deflow: Command) -> None:
+    assert deflow("--version").out == f"deflow {flowkit_deflow.__version__}\n"
+
+
+def test_completion_can_be_shown(deflow_process: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
+    told = deflow_process("--show-completion", "bash")
+    assert told.status == 0
+    assert "_DEFLOW_COMPLETE" in told.out
+
+
+def test_a_run_stands_for_its_model(deflow: Command, trained: Path, photos: Photos, tmp_path: Path) -> None:
+    source = photos.clean / "coffee_0.png"
+    for model, out in ((trained, "run.png"), (trained / "model", "model.png")):
+        assert deflow("degrade", model, source, tmp_path / out).status == 0
+    assert (tmp_path / "run.png").read_bytes() == (tmp_path / "model.png").read_bytes()
+
+
+def test_info_tells_a_checkpoints_step(deflow: Command, trained: Path) -> None:
+    steps = yaml.safe_load((trained / "run.yaml").read_text())["training"]["steps"]
+    assert f"of a run after step {steps}" in deflow("info", trained / "checkpoints" / "last.ckpt").out
+
+
+def test_convert_replaces_on_request(deflow: Command, trained: Path, tmp_path: Path) -> None:
+    checkpoint = trained / "checkpoints" / "last.ckpt"
+    assert deflow("convert", checkpoint, tmp_path / "model").status == 0
+    assert deflow("convert", checkpoint, tmp_path / "model").status == 2
+    assert deflow("convert", checkpoint, tmp_path / "model", "--overwrite").status == 0
+
+
 class TestTrain:
     def test_settings_from_a_file_and_the_command_line(
         self, deflow: Command, tiny: Callable[..., Run], tmp_path: Path
@@ -153,25 +195,6 @@ class TestTrain:
         )
         assert ended.status == 0, ended.err
         assert yaml.safe_load((tmp_path / "run" / "run.yaml").read_text())["data"]["clean"] == str(odd)
-
-    def test_stopped_by_ctrl_c_it_goes_on_later(
-        self, tiny: Callable[..., Run], environment: dict[str, str], tmp_path: Path
-    ) -> None:
-        (tmp_path / "mine.yaml").write_text(to_yaml(tiny("training.steps=5000", "training.checkpoint_every=2")))
-        command = [sys.executable, "-m", "flowkit_deflow", "train", "--config", "mine.yaml", "--out", "run"]
-        process = subprocess.Popen(
-            command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
-        last = tmp_path / "run" / "checkpoints" / "last.ckpt"
-        while process.poll() is None and not last.exists():
-            time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=60)
-        assert (process.returncode, told) == (
-            130,
-            "deflow: stopped; train, degrade, restore, sample and downsample go on when given again\n",
-        )
-        assert torch.load(last, weights_only=True)["global_step"] >= 2
 
 
 class TestAnyDegrader:
@@ -233,6 +256,35 @@ class TestImages:
         assert tiled.shape == (3, 301, 402)
         # What a tile does not see beyond its margin changes a pixel by less than a rounding step.
         assert (tiled - whole).abs().max() <= 1 / 255 + 1e-6
+
+    def test_results_say_what_they_are(
+        self, deflow: Command, model_folder: Path, photos: Photos, tmp_path: Path
+    ) -> None:
+        command = ["degrade", model_folder, photos.clean, tmp_path, "--samples", 2, "--seed", 4]
+        deflow(*command)
+        started, *events = map(json.loads, (tmp_path / "manifest.jsonl").read_text().splitlines())
+        assert started["command"] == "degrade"
+        assert started["settings"]["seed"] == 4
+        assert len(started["model"]) == 64
+        assert started["given"][0] == "degrade"
+        done = [event for event in events if "done" in event]
+        assert sorted(file for event in done for file in event["done"]) == sorted(names(tmp_path))
+        assert {Path(event["source"]["path"]) for event in done} == set(list_images(photos.clean))
+        assert all(event["seconds"] >= 0 and event["temperature"] == 1.0 for event in done)
+        refused = deflow(
+            "degrade", model_folder, photos.clean, tmp_path, "--samples", 2, "--seed", 4, "--temperature", 3
+        )
+        assert refused.status == 2
+        assert "temperature was 1.0, is 3.0; give --overwrite" in refused.err
+
+    def test_the_mean_of_samples(self, deflow: Command, model_folder: Path, photos: Photos, tmp_path: Path) -> None:
+        source = photos.noisy / "coffee_0.png"
+        deflow("restore", model_folder, source, tmp_path, "--samples", 3, "--mean", "--tile", 16)
+        samples = torch.stack([read_image(tmp_path / f"coffee_0_s{i}.png") for i in range(3)])
+        # Each file is rounded to 8 bits: half a step for the mean, and half a step for the samples' own mean.
+        torch.testing.assert_close(
+            read_image(tmp_path / "coffee_0_mean.png"), samples.mean(0), atol=1 / 255 + 1e-6, rtol=0
+        )
 
     def test_temperature_0_gives_the_image_back(
         self, deflow: Command, model_folder: Path, photos: Photos, tmp_path: Path

@@ -217,6 +217,33 @@ CASES: dict[str, Case] = {
         ["convert", b.model / "model.safetensors", b.out, "--preset", "ntire"],
         ["unknown key 'flow"],
     ),
+    # Temperatures, and what is there already.
+    "temperature that is none": lambda b: (
+        ["degrade", b.model, b.photo, b.out, "--temperature", "nan"],
+        ["--temperature", "nan", "0 is none, 1 as learned"],
+    ),
+    "temperature below 0": lambda b: (["sample", b.model, b.photo, b.out, "--temperature", -1], ["-1.0"]),
+    "temperature far too high": lambda b: (
+        ["restore", b.model, b.photo, b.out, "--temperature", 4],
+        ["4.0", "--force"],
+    ),
+    "bounds of temperatures": lambda b: (["pairs", b.model, b.photo, b.out, "--temperature", "2:1"], ["2:1", "above"]),
+    "a shard that is none": lambda b: (["degrade", b.model, b.photo, b.out, "--shard", "5/4"], ["5/4", "16/16"]),
+    "a format that is not written": lambda b: (
+        ["degrade", b.model, b.photo, b.out.with_suffix(".gif")],
+        [".gif", "are not written"],
+    ),
+    "16 bits of a format of 8": lambda b: (
+        ["degrade", b.model, b.photo, b.out, "--format", "jpg", "--bit-depth", 16],
+        [".jpg", "8 bits"],
+    ),
+    "12 bits": lambda b: (["degrade", b.model, b.photo, b.out, "--bit-depth", 12], ["12", "8 or 16"]),
+    "downsampled by more than there is": lambda b: (["downsample", b.photo, b.out, "--factor", 41], ["56 x 40", "41"]),
+    "convert over what is there": lambda b: (["convert", b.model, b.file], [b.file, "--overwrite"]),
+    "one setting of several": lambda b: (
+        b.train("--set", "training.steps=many", "--set", "crop=16"),
+        ["--set training.steps=many: setting"],
+    ),
     # Places to write.
     "out is a file": lambda b: (["degrade", b.model, b.photos.clean, b.file], [b.file]),
     "out is below a file": lambda b: (["degrade", b.model, b.photo, b.file / "out"], [b.file / "out", "file stands"]),
@@ -346,7 +373,7 @@ class TestConvert:
 
 
 class TestOnAndSayingSo:
-    """Unreadable images among good ones are named at the end, with exit status 0."""
+    """Unreadable images among good ones are named at the end, with exit status 3."""
 
     @pytest.fixture
     def mixed(self, bench: Bench) -> Path:
@@ -361,17 +388,29 @@ class TestOnAndSayingSo:
         model = [] if command == "downsample" else [bench.model]
         more = ["--factor", 2] if command == "downsample" else []
         ended = deflow(command, *model, mixed, bench.out, *more)
-        assert ended.status == 0
+        assert ended.status == 3
         assert "1 images done" in ended.out
         lines = ended.err.splitlines()
         assert lines[0] == "3 images were left out:"
         for line, name in zip(lines[1:], ("cut.png", "text.jpg", "zero.png"), strict=True):
             assert str(mixed / name) in line
-        assert set(contents(bench.out)) == {"coffee_0.png"}
+        assert set(contents(bench.out)) == {"coffee_0.png", "manifest.jsonl"}
+
+    def test_kinds_that_are_not_read_are_counted(self, deflow: Command, bench: Bench, mixed: Path) -> None:
+        for name in ("a.GIF", "b.gif", "c.CR2", "notes.txt"):
+            (mixed / name).touch()
+        ended = deflow("degrade", bench.model, mixed, bench.out)
+        assert ended.status == 3
+        assert ended.err.splitlines()[:3] == [
+            "6 images were left out:",
+            "  1 .cr2: raw photographs: develop them to TIFF or PNG",
+            "  2 .gif: not read: convert them to PNG",
+        ]
+        assert "Passed over, no image: 1 .txt" in ended.out
 
     def test_training(self, deflow: Command, bench: Bench, mixed: Path) -> None:
         ended = deflow(*bench.train(clean=mixed))
-        assert ended.status == 0
+        assert ended.status == 3
         assert ended.err.splitlines()[0] == "3 images were left out:"
         for name in ("cut.png", "text.jpg", "zero.png"):
             assert sum(str(mixed / name) in line for line in ended.err.splitlines()) == 1
@@ -380,12 +419,12 @@ class TestOnAndSayingSo:
     def test_training_names_images_that_are_too_small(self, deflow: Command, bench: Bench, mixed: Path) -> None:
         write_image(mixed / "small.png", torch.zeros(3, 15, 90))
         ended = deflow(*bench.train(clean=mixed))
-        assert ended.status == 0
+        assert ended.status == 3
         assert "90 x 15 pixels" in ended.err
 
     def test_evaluation(self, deflow: Command, bench: Bench, mixed: Path) -> None:
         ended = deflow("evaluate", mixed, bench.photos.noisy, "--out", bench.out)
-        assert ended.status == 0
+        assert ended.status == 3
         assert "3 images were left out:" in ended.err
 
     @pytest.mark.parametrize("command", ["degrade", "train"])
@@ -393,8 +432,8 @@ class TestOnAndSayingSo:
         arguments = bench.train(clean=mixed) if command == "train" else ["degrade", bench.model, mixed, bench.out]
         told_plainly(deflow(*arguments, "--strict"), mixed)
         # An image that was done before stays, whole.
-        assert set(contents(bench.out)) <= ({"coffee_0.png"} if command == "degrade" else set())
-        assert all(read_image(path).shape == (3, HEIGHT, WIDTH) for path in bench.out.glob("*"))
+        assert set(contents(bench.out)) <= ({"coffee_0.png", "manifest.jsonl"} if command == "degrade" else set())
+        assert all(read_image(path).shape == (3, HEIGHT, WIDTH) for path in bench.out.glob("*.png"))
 
 
 def small_files_only() -> None:
@@ -420,7 +459,7 @@ class TestFullDisk:
         write_image(bench.root / "large.png", torch.rand(3, 90, 90, generator=torch.Generator().manual_seed(0)))
         ended = deflow_process("degrade", bench.model, bench.root / "large.png", bench.out, preexec_fn=small_files_only)
         told_plainly(ended, bench.out / "large.png", "cannot write")
-        assert contents(bench.out) == {}
+        assert set(contents(bench.out)) == {"manifest.jsonl"}
 
     def test_weights(self, deflow_process: Callable[..., Ended], bench: Bench) -> None:
         target = bench.root / "weights.safetensors"

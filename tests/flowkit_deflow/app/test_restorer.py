@@ -23,6 +23,7 @@ def test_one_command_learns_the_degradation_and_the_restorer(
     assert ended.status == 0, ended.err
     assert (run_folder / "degrader" / "model" / "config.json").exists()
     assert f"deflow restorer apply {run_folder} PHOTOS OUT" in ended.out
+    assert deflow("info", run_folder).out.startswith(f"{run_folder / 'model'}: Restorer, ")
     before = (run_folder / "model" / "model.safetensors").read_bytes()
     # Given again, there is nothing left to do.
     assert deflow("restorer", "train", *folders, *presets, "--out", run_folder).status == 0

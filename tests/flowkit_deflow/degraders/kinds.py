@@ -9,6 +9,7 @@ from flowkit_deflow.degraders.adversarial.probabilistic import ProbabilisticDegr
 from flowkit_deflow.degraders.adversarial.translation import DomainAwareTranslation, Translation
 from flowkit_deflow.degraders.camera_noise import CameraNoise
 from flowkit_deflow.degraders.degrader import Degrader
+from flowkit_deflow.degraders.handwritten.pipeline import HandWritten
 from flowkit_deflow.degraders.identity import Identity
 from flowkit_deflow.degraders.mixture import Mixture
 from flowkit_deflow.degraders.noise_injection import NoiseInjection
@@ -49,6 +50,7 @@ def injection() -> NoiseInjection:
 MAKE: dict[str, Callable[[], Degrader]] = {
     "deflow": lambda: perturbed(TINY),
     "white-noise": lambda: WhiteNoise((0.0, 0.1)),
+    "handwritten": lambda: HandWritten("bsrgan"),
     "none": Identity,
     "camera-noise": camera,
     "noise-injection": injection,

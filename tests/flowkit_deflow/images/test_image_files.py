@@ -291,7 +291,7 @@ class TestListImages:
         return [file.relative_to(folder).as_posix() for file in list_images(folder)]
 
     def test_every_suffix_in_any_case(self, tmp_path: Path) -> None:
-        names = [f"a{i}{suffix}" for i, suffix in enumerate(IMAGE_SUFFIXES)]
+        names = [f"a{i:02}{suffix}" for i, suffix in enumerate(IMAGE_SUFFIXES)]
         self.make(tmp_path, *names, "b.PnG", "notes.txt", "png", "a.png.bak")
         assert self.names(tmp_path) == [*names, "b.PnG"]
 

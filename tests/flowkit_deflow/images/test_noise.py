@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowkit_deflow.images.noise import GeneratorNoise, SeededNoise, seeded_generator
+from flowkit_deflow.images.resize import Window
 
 USES = ["h", "sample 0 draw 0 level 0", "sample 0 draw 0 level 1", "sample 1 draw 0 level 0"]
 
@@ -18,6 +19,31 @@ class TestSeededNoise:
         expected = {use: SeededNoise(seed, key)(use, (3, 2)) for use in USES}
         for use in order:
             assert torch.equal(noise(use, (3, 2)), expected[use])
+
+    @settings(deadline=None)
+    @given(
+        height=st.integers(1, 90),
+        width=st.integers(1, 90),
+        corner=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+        share=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    )
+    def test_a_window_holds_the_numbers_of_its_place(
+        self, height: int, width: int, corner: tuple[float, float], share: tuple[float, float]
+    ) -> None:
+        top, left = int(corner[0] * (height - 1)), int(corner[1] * (width - 1))
+        window = Window(top, left, 1 + int(share[0] * (height - top - 1)), 1 + int(share[1] * (width - left - 1)))
+        shape = (2, height, width)
+        whole = SeededNoise(0, "a")("h", shape)
+        assert whole.shape == shape
+        expected = whole[:, top : top + window.height, left : left + window.width]
+        assert torch.equal(SeededNoise(0, "a").window("h", shape, window), expected)
+
+    def test_blocks_are_independent(self) -> None:
+        field = SeededNoise(0, "a")("h", (1, 256, 256))[0]
+        blocks = field.unfold(0, 32, 32).unfold(1, 32, 32).reshape(64, -1)
+        correlation = torch.corrcoef(blocks) - torch.eye(64)
+        # 2016 correlations of 1024 numbers each: five standard deviations.
+        assert correlation.abs().max() < 5 / 32
 
     def test_seed_key_and_use_all_matter(self) -> None:
         draws = [

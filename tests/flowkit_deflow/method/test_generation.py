@@ -7,7 +7,7 @@ from torch import Tensor
 
 from flowkit_deflow.images.noise import SeededNoise
 from flowkit_deflow.images.resize import Window
-from flowkit_deflow.method.generation import generate, tiles_for
+from flowkit_deflow.method.generation import Views, generate, tiles_for
 from flowkit_deflow.method.latent_edits import Latents
 from flowkit_deflow.method.latents import Domain
 from flowkit_deflow.settings.schema import Architecture
@@ -31,6 +31,11 @@ class Recorded:
         return z
 
 
+def cut(values: Tensor, window: Window, step: int) -> Tensor:
+    top, left, height, width = (number // step for number in window)
+    return values[..., top : top + height, left : left + width]
+
+
 @torch.no_grad()
 def generated(edit: Recorded, samples: int = 1, tile: int | None = None, h: Tensor | None = None) -> Tensor:
     model = perturbed(UNCONDITIONAL if h is None else TINY, dtype=torch.float64)
@@ -38,7 +43,10 @@ def generated(edit: Recorded, samples: int = 1, tile: int | None = None, h: Tens
     result = torch.full((samples, *images.shape), torch.nan, dtype=torch.float64)
     noise = SeededNoise(0, "image")
     parts = tiles_for(model.config, 32, 32, tile)
-    for sample, window, pixels in generate(model.bijector, images, h, edit, noise, samples, parts):
+    views = Views(
+        (2, 3, 32, 32), lambda window: cut(images, window, 1), lambda window: h if h is None else cut(h, window, 4)
+    )
+    for sample, window, pixels in generate(model.bijector, views, edit, noise, samples, parts):
         rows = slice(window.top, window.top + window.height)
         result[sample, ..., rows, window.left : window.left + window.width] = pixels
     return result
@@ -84,3 +92,12 @@ class TestTiles:
         # 16 pixels of h, and 1.5 for each of many blocks; h is a quarter of the image.
         assert margin(2) == 64
         assert margin(23) == 144
+
+    @pytest.mark.parametrize(("side", "enlarged"), [(32, 64), (64, 64)])
+    def test_tiles_that_cost_ten_times_the_work_are_enlarged_with_a_word(
+        self, side: int, enlarged: int, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with caplog.at_level("INFO"):
+            parts = tiles_for(TINY, 640, 640, side)
+        assert parts[0].inner == Window(0, 0, enlarged, enlarged)
+        assert ("tiles of 64 are used" in caplog.text) == (side != enlarged)

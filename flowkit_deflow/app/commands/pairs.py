@@ -1,0 +1,103 @@
+"""``deflow pairs``."""
+
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from flowkit_deflow.app.image_task import ImageTask, report_problems, require_sensible, usable_device
+from flowkit_deflow.app.jobs import Naming, Shard
+from flowkit_deflow.app.options import (
+    BitDepth,
+    Device,
+    Force,
+    Format,
+    KeepSuffix,
+    ModelFolder,
+    Overwrite,
+    Quality,
+    Samples,
+    Seed,
+    ShardOption,
+    Source,
+    Strict,
+    Target,
+    TileSide,
+    Workers,
+)
+from flowkit_deflow.errors import UserError
+from flowkit_deflow.images.image_writing import Encoding
+
+__all__ = ["pairs"]
+
+
+def pairs(
+    model: ModelFolder,
+    source: Source,
+    target: Target,
+    scale: Annotated[int, typer.Option(min=1, help="Of the super-resolution; 1 for restoration.")] = 4,
+    samples: Samples = None,
+    temperature: Annotated[
+        str, typer.Option(metavar="T|LOW:HIGH", help="Strength, or bounds to draw each image's between.")
+    ] = "0.8:1.2",
+    seed: Seed = 0,
+    format_: Format = "png",
+    quality: Quality = 95,
+    bit_depth: BitDepth = 8,
+    keep_suffix: KeepSuffix = False,
+    shard: ShardOption = None,
+    tile: TileSide = 512,
+    workers: Workers = 2,
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+    strict: Strict = False,
+    force: Force = False,
+) -> None:
+    """Make pairs for super-resolution: photographs (HR), downsampled (LR), and degraded (LQ)."""
+    from torch import nn
+
+    from flowkit_deflow.app.pairs import HIGH, arranged, paired, temperature_of, write_options
+    from flowkit_deflow.degraders.registry import load_degrader
+    from flowkit_deflow.model_folder import model_folder_of
+
+    low, high = _bounds(temperature, force)
+    if target.is_file():
+        raise UserError(f"{target}: is a file; name a folder to write to")
+    task = ImageTask(
+        "pairs",
+        source,
+        target / HIGH,
+        Naming.of(format_, samples, keep_suffix=keep_suffix),
+        Encoding(quality, bit_depth),
+        seed=seed,
+        workers=workers,
+        overwrite=overwrite,
+        strict=strict,
+        shard=None if shard is None else Shard.parse(shard),
+        results=target,
+        record=target,
+        arrange=partial(arranged, out=target),
+    )
+    place = usable_device(device)
+    degrader = load_degrader(model)
+    if isinstance(degrader, nn.Module):
+        degrader.to(place)
+    work = paired(degrader, scale, temperature_of(low, high), samples or 1, tile, place)
+    settings = {"scale": scale, "temperature": [low, high], "tile": tile}
+    done = task.run(work, model_folder_of(model), settings)
+    for path in write_options(target, scale):
+        typer.echo(f"\n{path}:\n{path.read_text(encoding='utf-8')}", nl=False)
+    report_problems(done.problems, done.others)
+
+
+def _bounds(text: str, force: bool) -> tuple[float, float]:
+    low, _, high = text.partition(":")
+    try:
+        bounds = float(low), float(high or low)
+    except ValueError:
+        raise UserError(f"--temperature {text!r}: expected a number, or two like 0.8:1.2") from None
+    for bound in bounds:
+        require_sensible(bound, force)
+    if bounds[0] > bounds[1]:
+        raise UserError(f"--temperature {text!r}: the first bound is above the second")
+    return bounds

@@ -1,0 +1,276 @@
+"""What the results in a folder were made with: a record that lies beside them."""
+
+import glob
+import hashlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+from flowkit_deflow.app.jobs import Job, Shard, is_one_file
+from flowkit_deflow.errors import UserError
+
+__all__ = ["MANIFEST", "Made", "Manifest", "Origin", "SourceFile"]
+
+MANIFEST = "manifest.jsonl"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What decides results, besides the images: two runs of one origin write the same files.
+
+    Attributes:
+        command: of ``deflow``.
+        model: hash of the model's files; ``None`` without one.
+        settings: everything else, as values that JSON can hold.
+    """
+
+    command: str
+    model: str | None
+    settings: Mapping[str, Any]
+
+    @property
+    def run(self) -> str:
+        """A hash of it, by which records refer to it.
+
+        Examples:
+            >>> Origin("degrade", None, {"seed": 0}).run == Origin("degrade", None, {"seed": 1}).run
+            False
+        """
+        text = json.dumps([self.command, self.model, dict(self.settings)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def differences(self, other: Self) -> list[str]:
+        """What another origin has otherwise, as text.
+
+        Examples:
+            >>> Origin("degrade", None, {"temperature": 3.0}).differences(Origin("degrade", None, {"temperature": 1.0}))
+            ['temperature was 1.0, is 3.0']
+        """
+        before, now = other._values(), self._values()
+        names = dict.fromkeys([*before, *now])
+        return [
+            f"{name} was {before.get(name)}, is {now.get(name)}" if name != "model" else "it was another model"
+            for name in names
+            if before.get(name) != now.get(name)
+        ]
+
+    def _values(self) -> dict[str, Any]:
+        return {"command": self.command, "model": self.model} | dict(self.settings)
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file that results were made of, as it was then.
+
+    Attributes:
+        path: where it lay.
+        size: in bytes.
+        modified: time of its last change, in nanoseconds since 1970.
+        sha256: of its content.
+    """
+
+    path: str
+    size: int
+    modified: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """The file as it is now."""
+        state = path.stat()
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return cls(str(path), state.st_size, state.st_mtime_ns, digest)
+
+    def is_still(self, path: Path) -> bool:
+        """Whether a file is the same; one of the same size and time of change is taken for the same unread."""
+        state = path.stat()
+        if state.st_size != self.size:
+            return False
+        return state.st_mtime_ns == self.modified or SourceFile.of(path).sha256 == self.sha256
+
+
+@dataclass(frozen=True)
+class Made:
+    """How one result came about.
+
+    Attributes:
+        at: when that was written down, as a text that sorts by time.
+        run: hash of its origin.
+        source: the file that it was made of; ``None`` while it is being made.
+    """
+
+    at: str
+    run: str
+    source: SourceFile | None
+
+
+@dataclass
+class Manifest:
+    """The record of a folder's results: lines of JSON, appended as they come.
+
+    - ``{"run": ..., "command": ..., "model": ..., "settings": ..., ...}``: an origin, with the command as it was given
+      and the time;
+    - ``{"begun": [files], "run": ...}``: these files are about to be written;
+    - ``{"done": [files], "run": ..., "source": {...}, "seconds": ..., ...}``: they were.
+
+    It is the one file that grows in place: each line is written at once, and a line that a crash cut short is passed
+    over when it is read. A file that is begun but not done is made anew.
+
+    Attributes:
+        folder: of the results.
+        path: the file that this run appends to.
+        origins: all origins that the folder's records name, by their hash.
+        made: how each result came about, by its path within the folder.
+    """
+
+    folder: Path
+    path: Path
+    origins: dict[str, Origin] = field(default_factory=dict)
+    made: dict[str, Made] = field(default_factory=dict)
+
+    @classmethod
+    def beside(cls, source: Path, target: Path, shard: Shard | None = None) -> Self:
+        """Read what is known of a place for results.
+
+        Each shard writes a file of its own, so that machines that share a folder do not write into one; all are read.
+
+        Args:
+            source: the folder of images, or an image.
+            target: the folder; or, of a single image, the file to write.
+            shard: which share of the work is done here.
+
+        Raises:
+            UserError: a record cannot be read.
+        """
+        single = is_one_file(source, target)
+        folder = target.parent if single else target
+        name = f"{target.name}.{MANIFEST}" if single else MANIFEST
+        own = name if shard is None else name.replace(".jsonl", f".{shard.number}-of-{shard.count}.jsonl")
+        manifest = cls(folder, folder / own)
+        for path in sorted(folder.glob(glob.escape(name.removesuffix(".jsonl")) + "*.jsonl")):
+            try:
+                manifest._read(path.read_text(encoding="utf-8", errors="replace"))
+            except OSError as error:
+                raise UserError(f"cannot read '{path}': {error.strerror}; check its permissions") from error
+        return manifest
+
+    def _read(self, text: str) -> None:
+        for line in text.splitlines():
+            try:
+                record = json.loads(line)
+            except json.JSONDecodeError:
+                # A crash cut it short; what it told of is made anew.
+                continue
+            match record:
+                case {"begun": [*files], "run": str(run), "at": str(at)}:
+                    self._note(files, Made(at, run, None))
+                case {
+                    "done": [*files],
+                    "run": str(run),
+                    "at": str(at),
+                    "source": {"path": str(path), "size": int(size), "modified": int(modified), "sha256": str(sha256)},
+                }:
+                    self._note(files, Made(at, run, SourceFile(path, size, modified, sha256)))
+                case {"run": str(run), "command": str(command), "model": model, "settings": {**settings}}:
+                    self.origins[run] = Origin(command, model, settings)
+
+    def _note(self, files: Sequence[str], made: Made) -> None:
+        # Several shards' files may tell of one result: the last word counts.
+        self.made |= {file: made for file in files if file not in self.made or self.made[file].at <= made.at}
+
+    def is_done(self, job: Job, origin: Origin) -> bool:
+        """Whether all results of a job are there and were made of the same file with the same origin."""
+        made = [self.made.get(self._name(target)) for target in job.targets]
+        if not all(target.exists() for target in job.targets):
+            return False
+        return all(m is not None and m.run == origin.run and m.source is not None for m in made) and all(
+            m.source.is_still(job.source) for m in made[:1] if m is not None and m.source is not None
+        )
+
+    def why_not_replaced(self, job: Job, origin: Origin) -> str | None:
+        """What keeps a job from replacing the results that are there; ``None``: nothing does.
+
+        Results that this very origin began or made of the same file may be replaced: they come out the same.
+        """
+        for target in job.targets:
+            made = self.made.get(self._name(target))
+            if not target.exists():
+                continue
+            if made is None:
+                return f"no {MANIFEST} says how they were made"
+            if made.run != origin.run:
+                before = self.origins.get(made.run)
+                return "; ".join(origin.differences(before)) if before else f"{MANIFEST} does not say how"
+            if made.source is not None and not made.source.is_still(job.source):
+                return "the images have changed since"
+        return None
+
+    def start(self, origin: Origin, notes: Mapping[str, Any]) -> None:
+        """Write that a run starts.
+
+        Args:
+            origin: of what it will write.
+            notes: what else is worth knowing of it.
+        """
+        self._append(
+            {
+                "run": origin.run,
+                "command": origin.command,
+                "model": origin.model,
+                "settings": dict(origin.settings),
+                "given": sys.argv[1:],
+                "version": version("flowkit-deflow"),
+                "at": _now(),
+                **notes,
+            }
+        )
+
+    def begin(self, job: Job, origin: Origin) -> None:
+        """Write that a job's results are about to be written."""
+        self._append({"begun": self._names(job.targets), "run": origin.run, "at": _now()})
+
+    def finish(self, job: Job, origin: Origin, source: SourceFile, notes: Mapping[str, Any]) -> None:
+        """Write that they are there.
+
+        Args:
+            job: whose.
+            origin: of the results.
+            source: the image as it was read.
+            notes: what else is worth knowing of them.
+        """
+        record: dict[str, Any] = {
+            "done": self._names(job.targets),
+            "run": origin.run,
+            "at": _now(),
+            "source": asdict(source),
+        }
+        self._append({**record, **notes})
+
+    def _names(self, targets: Sequence[Path]) -> list[str]:
+        return [self._name(target) for target in targets]
+
+    def _name(self, target: Path) -> str:
+        return target.relative_to(self.folder).as_posix()
+
+    def _append(self, record: Mapping[str, Any]) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a+b") as file:
+                # After a line that was cut short, a new one starts.
+                file.seek(max(file.tell() - 1, 0))
+                broken = file.read(1) not in (b"", b"\n")
+                file.write(b"\n" * broken + json.dumps(record, ensure_ascii=False).encode() + b"\n")
+        except OSError as error:
+            raise UserError(
+                f"cannot write '{self.path}': {error.strerror}; free some space there, or write elsewhere"
+            ) from error
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")

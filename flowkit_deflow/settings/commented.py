@@ -1,0 +1,62 @@
+"""A run's settings as YAML in which comments say what each of them is."""
+
+import math
+import textwrap
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+import yaml
+
+from flowkit_deflow.settings.catalogue import Setting, settings_of
+from flowkit_deflow.settings.schema import Run
+from flowkit_deflow.settings.sorts import Sort
+from flowkit_deflow.settings.text import to_dict
+
+__all__ = ["commented_yaml"]
+
+WIDTH = 110  # characters of a line
+
+
+def commented_yaml(run: Run) -> str:
+    """Every setting of a run with its meaning, unit, default and sort, as YAML that ``deflow train --config`` reads.
+
+    Args:
+        run: the settings.
+
+    Returns:
+        The text; read again, it gives the same settings.
+
+    Examples:
+        >>> print(commented_yaml(Run()).partition("  # side of")[2])  # doctest: +ELLIPSIS
+         the square training crops (pixels). [result; default: 160]
+          crop: 160
+        ...
+    """
+    return "\n".join(_lines(to_dict(run))) + "\n"
+
+
+def _lines(values: dict[str, Any]) -> Iterator[str]:
+    yield "# Settings for deflow train --config. What is left out keeps its default."
+    for sort in Sort:
+        yield f"# [{sort.name.lower()}] {sort.value}."
+    for section in fields(Run):
+        yield ""
+        yield f"{section.name}:"
+        for setting in settings_of(section.name):
+            name = setting.name.split(".")[1]
+            yield from textwrap.wrap(_description(setting), WIDTH, initial_indent="  # ", subsequent_indent="  # ")
+            yield f"  {_entry(name, values[section.name][name])}"
+
+
+def _description(setting: Setting) -> str:
+    """Meaning, sort and default, with YAML's word for ``None`` and without the marks of code."""
+    meaning = setting.meaning.replace("``None``", "null").replace("``", "")
+    default = list(setting.default) if isinstance(setting.default, tuple) else setting.default
+    return f"{meaning} [{setting.sort.name.lower()}; {_entry('default', default)}]".strip()
+
+
+def _entry(name: str, value: Any) -> str:
+    """A name and its value in one line."""
+    # Within braces, YAML keeps lists and mappings in one line, and adds no mark for the end of a document.
+    return yaml.safe_dump({name: value}, default_flow_style=True, width=math.inf).strip()[1:-1]
