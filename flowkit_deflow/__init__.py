@@ -2,10 +2,16 @@
 
 import warnings
 
+from flowkit_deflow.degraders.adversarial.probabilistic import ProbabilisticDegradation
+from flowkit_deflow.degraders.adversarial.translation import DomainAwareTranslation, Translation
+from flowkit_deflow.degraders.camera_noise import CameraNoise
 from flowkit_deflow.degraders.degradation import Degradation
 from flowkit_deflow.degraders.degrader import Degrader, SupportsDegrade
 from flowkit_deflow.degraders.handwritten.pipeline import HandWritten
 from flowkit_deflow.degraders.handwritten.presets import PIPELINES
+from flowkit_deflow.degraders.identity import Identity
+from flowkit_deflow.degraders.mixture import Mixture
+from flowkit_deflow.degraders.noise_injection import NoiseInjection
 from flowkit_deflow.degraders.paired_degradations import PairedDegradations
 from flowkit_deflow.degraders.registry import DEGRADERS, load_degrader
 from flowkit_deflow.degraders.white_noise import WhiteNoise
@@ -23,7 +29,10 @@ from flowkit_deflow.method.shifts.field import Posterior, ShiftField
 from flowkit_deflow.method.shifts.inferred import InferredShift
 from flowkit_deflow.method.shifts.shift import DomainShift
 from flowkit_deflow.method.shifts.uncorrelated import UncorrelatedShift
+from flowkit_deflow.restoration.published import load_restorer
+from flowkit_deflow.restoration.restorer import Restorer
 from flowkit_deflow.settings.presets import PRESETS, preset
+from flowkit_deflow.settings.restoration import RestorerArchitecture
 from flowkit_deflow.settings.schema import Architecture, Data, Run, Training
 from flowkit_deflow.training.memory import keep_freed_memory
 from flowkit_deflow.weights.published import from_published, published_shapes, to_published
@@ -38,6 +47,7 @@ __all__ = [
     "Architecture",
     "BinnedShift",
     "BrightnessShift",
+    "CameraNoise",
     "ClosedForm",
     "CorrelatedShift",
     "Data",
@@ -45,21 +55,29 @@ __all__ = [
     "Degradation",
     "Degrader",
     "Domain",
+    "DomainAwareTranslation",
     "DomainShift",
     "GeneratorNoise",
     "HandWritten",
+    "Identity",
     "InferredShift",
     "LatentLabel",
     "LatentModel",
+    "Mixture",
+    "NoiseInjection",
     "NoiseSource",
     "PairedDegradations",
     "Posterior",
+    "ProbabilisticDegradation",
     "RRDBEncoder",
+    "Restorer",
+    "RestorerArchitecture",
     "Run",
     "SeededNoise",
     "ShiftField",
     "SupportsDegrade",
     "Training",
+    "Translation",
     "UncorrelatedShift",
     "UserError",
     "WhiteNoise",
@@ -68,6 +86,7 @@ __all__ = [
     "from_published",
     "keep_freed_memory",
     "load_degrader",
+    "load_restorer",
     "load_rrdb",
     "pad_to_multiple",
     "preset",

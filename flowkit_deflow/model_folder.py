@@ -25,6 +25,8 @@ __all__ = [
 FORMAT = "flowkit-deflow 2"
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
+# Files of settings, by which the folder of a run is known: of DeFlow, of another degrader, of a restoration network.
+RUN_SETTINGS = ("run.yaml", "degrader.yaml", "restorer.yaml")
 
 # The first format knew DeFlow alone, and called its settings the architecture.
 FIRST_FORMAT = "flowkit-deflow 1"
@@ -84,9 +86,10 @@ def write_model_folder(folder: str | Path, kind: str, settings: Mapping[str, Any
 
 
 def model_folder_of(path: str | Path) -> Path:
-    """The model folder that a path stands for: of a run of ``deflow train``, its model; otherwise the path itself."""
+    """The model folder that a path stands for: of a run, its model; otherwise the path itself."""
     path = Path(path)
-    return path / "model" if (path / "run.yaml").is_file() and not (path / CONFIG).exists() else path
+    is_run = any((path / name).is_file() for name in RUN_SETTINGS)
+    return path / "model" if is_run and not (path / CONFIG).exists() else path
 
 
 def model_hash(folder: str | Path) -> str:

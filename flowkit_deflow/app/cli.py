@@ -17,9 +17,12 @@ from flowkit_deflow.app.commands.downsample import downsample
 from flowkit_deflow.app.commands.evaluate import evaluate
 from flowkit_deflow.app.commands.infer_shift import infer_shift
 from flowkit_deflow.app.commands.info import info
+from flowkit_deflow.app.commands.kernels import kernels
+from flowkit_deflow.app.commands.metrics import metrics
 from flowkit_deflow.app.commands.pairs import pairs
 from flowkit_deflow.app.commands.report import report
 from flowkit_deflow.app.commands.restore import restore
+from flowkit_deflow.app.commands.restorer import restorer
 from flowkit_deflow.app.commands.sample import sample
 from flowkit_deflow.app.commands.train import train
 from flowkit_deflow.errors import UserError
@@ -36,11 +39,13 @@ COMMANDS = (
     sample,
     pairs,
     evaluate,
+    metrics,
     report,
     infer_shift,
     convert,
     info,
     downsample,
+    kernels,
     demo,
 )
 
@@ -62,6 +67,7 @@ app = typer.Typer(
 )
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(restorer, name="restorer")
 
 
 @app.callback()

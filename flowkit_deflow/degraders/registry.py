@@ -2,8 +2,14 @@
 
 from pathlib import Path
 
+from flowkit_deflow.degraders.adversarial.probabilistic import ProbabilisticDegradation
+from flowkit_deflow.degraders.adversarial.translation import DomainAwareTranslation, Translation
+from flowkit_deflow.degraders.camera_noise import CameraNoise
 from flowkit_deflow.degraders.degrader import Degrader
 from flowkit_deflow.degraders.handwritten.pipeline import HandWritten
+from flowkit_deflow.degraders.identity import Identity
+from flowkit_deflow.degraders.mixture import Mixture
+from flowkit_deflow.degraders.noise_injection import NoiseInjection
 from flowkit_deflow.degraders.white_noise import WhiteNoise
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.method.model import DeFlow
@@ -11,7 +17,19 @@ from flowkit_deflow.model_folder import read_model_folder
 
 __all__ = ["DEGRADERS", "load_degrader"]
 
-DEGRADERS: dict[str, type[Degrader]] = {kind.kind: kind for kind in (DeFlow, WhiteNoise, HandWritten)}
+KINDS: tuple[type[Degrader], ...] = (
+    DeFlow,
+    WhiteNoise,
+    HandWritten,
+    Identity,
+    CameraNoise,
+    NoiseInjection,
+    Translation,
+    DomainAwareTranslation,
+    ProbabilisticDegradation,
+    Mixture,
+)
+DEGRADERS: dict[str, type[Degrader]] = {kind.kind: kind for kind in KINDS}
 
 
 def load_degrader(folder: str | Path) -> Degrader:

@@ -8,11 +8,12 @@ from pathlib import Path
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.images.image_files import list_images
 
-__all__ = ["Images", "Partnered", "partnered", "without_partners"]
+__all__ = ["Images", "Partnered", "partnered", "with_references", "without_partners"]
 
 Images = Path | Sequence[Path]
 
 _SAMPLE = re.compile(r"_s\d+$")
+_OR_NONE = "give the clean images it belongs to, or none at all to compare each image with itself smoothed"
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,22 @@ def partnered(
     return _with_partners(generated, partners, "generated"), _with_partners(real, own_partners, "real")
 
 
+def with_references(images: Images, references: Images) -> list[Partnered]:
+    """Images to judge with their references, by the same names.
+
+    Args:
+        images: the images; samples of one, ``NAME_s0``, ``NAME_s1``, ..., share the reference ``NAME``.
+        references: the references.
+
+    Returns:
+        The images, each with its reference as ``clean``.
+
+    Raises:
+        UserError: an image has no reference, two references have the same name, or there are no images.
+    """
+    return _with_partners(images, _by_name(references), "judged", "give a folder that holds its reference")
+
+
 def _named(images: Images) -> list[tuple[str, Path]]:
     if isinstance(images, Path):
         root = images if images.is_dir() else images.parent
@@ -83,15 +100,14 @@ def without_partners(images: Images, kind: str) -> list[Partnered]:
     return _some([Partnered(path, None) for _, path in _named(images)], kind)
 
 
-def _with_partners(images: Images, partners: Mapping[str, Path], kind: str) -> list[Partnered]:
+def _with_partners(images: Images, partners: Mapping[str, Path], kind: str, advice: str = _OR_NONE) -> list[Partnered]:
     matched = []
     for name, path in _named(images):
         clean = partners.get(name) or partners.get(_SAMPLE.sub("", name))
         if clean is None:
             raise UserError(
                 f"the {kind} image '{path}' has no clean partner: none of the {len(partners)} clean images is called "
-                f"'{_SAMPLE.sub('', name)}'; give the clean images it belongs to, or none at all to compare each "
-                "image with itself smoothed"
+                f"'{_SAMPLE.sub('', name)}'; {advice}"
             )
         matched.append(Partnered(path, clean))
     return _some(matched, kind)

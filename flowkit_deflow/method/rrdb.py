@@ -10,7 +10,7 @@ from flowkit import Stored
 from flowkit.bijectors import Activations
 from flowkit.nn import Conv2d, MixedResolution
 
-__all__ = ["RRDBEncoder"]
+__all__ = ["RRDB", "SLOPE", "RRDBEncoder"]
 
 Features = Tensor | MixedResolution
 
@@ -37,8 +37,8 @@ class _DenseBlock(nn.Module):
         return x + RESIDUAL * self.conv5(seen)
 
 
-class _RRDB(nn.Module):
-    """Residual in residual dense block."""
+class RRDB(nn.Module):
+    """Residual in residual dense block: three dense blocks of so many features, each convolution adding ``growth``."""
 
     def __init__(self, features: int, growth: int) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class RRDBEncoder(nn.Module):
         # Its result has a pixel's channels side by side, and all maps after it keep this order in memory, in which the
         # flow's networks convolve them as they are.
         self.conv_first = Conv2d(3, features, 3)
-        self.RRDB_trunk = nn.ModuleList(_RRDB(features, growth) for _ in range(blocks))
+        self.RRDB_trunk = nn.ModuleList(RRDB(features, growth) for _ in range(blocks))
         self.trunk_conv = nn.Conv2d(features, features, 3, padding=1)
         for i in range(scale.bit_length() - 1):
             self.add_module(f"upconv{i + 1}", nn.Conv2d(features, features, 3, padding=1))

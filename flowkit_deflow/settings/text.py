@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.settings.schema import Run
 
-__all__ = ["assignments", "from_dict", "override", "read_run", "read_yaml", "to_dict", "to_yaml"]
+__all__ = ["assignments", "from_dict", "override", "read_run", "read_settings", "read_yaml", "to_dict", "to_yaml"]
 
 T = TypeVar("T")
 
@@ -98,15 +98,15 @@ def _names(cls: type, prefix: str = "") -> list[str]:
     return names
 
 
-def override(settings: Run, assignments: Sequence[str]) -> Run:
+def override(settings: T, assignments: Sequence[str]) -> T:
     """Change settings by ``section.name=value``, or ``name=value`` where the name is unique.
 
     Args:
-        settings: the run to start from.
+        settings: the settings to start from: a :class:`Run`, or those of another kind of run.
         assignments: the changes; values are read as YAML (``[0.5, 0.75]``, ``null``, ``1e-4``).
 
     Returns:
-        The changed run.
+        The changed settings, of the same class.
 
     Raises:
         UserError: no ``=``, an unknown name (the nearest one is proposed), or a value that does not fit.
@@ -116,7 +116,7 @@ def override(settings: Run, assignments: Sequence[str]) -> Run:
         64
     """
     values = to_dict(settings)
-    names = _names(Run)
+    names = _names(type(settings))
     made: list[tuple[str, str]] = []
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
@@ -126,7 +126,7 @@ def override(settings: Run, assignments: Sequence[str]) -> Run:
         if len(matches) != 1:
             section = name.split(".")
             if len(section) > 1 or not matches:
-                raise UserError(f"--set {assignment!r}: unknown setting {name!r}; {_nearest(Run, section)}")
+                raise UserError(f"--set {assignment!r}: unknown setting {name!r}; {_nearest(type(settings), section)}")
             raise UserError(
                 f"--set {assignment!r}: {name!r} stands for several settings: {', '.join(matches)}; name one"
             )
@@ -144,7 +144,7 @@ def override(settings: Run, assignments: Sequence[str]) -> Run:
         own = [text for name, text in made if all(a == b for a, b in zip(name.split("."), path, strict=False))]
         return f"--set {' '.join(own or [text for _, text in made])}" if made else "settings"
 
-    return _checked(Run, values, concerned)
+    return _checked(type(settings), values, concerned)
 
 
 def assignments(values: Mapping[str, object]) -> list[str]:
@@ -198,7 +198,16 @@ def read_run(path: Path) -> Run:
     Raises:
         UserError: the file is missing, is no YAML, or a setting is unknown or does not fit.
     """
-    return from_dict(Run, read_yaml(path), str(path))
+    return read_settings(Run, path)
+
+
+def read_settings(cls: type[T], path: Path) -> T:
+    """A YAML file of settings of some class; what it leaves out keeps its default.
+
+    Raises:
+        UserError: the file is missing, is no YAML, or a setting is unknown or does not fit.
+    """
+    return from_dict(cls, read_yaml(path), str(path))
 
 
 def to_yaml(settings: Any) -> str:

@@ -3,28 +3,31 @@
 import signal
 import sys
 from types import TracebackType
+from typing import TypeVar
 
 from torch.utils.data import DataLoader, Dataset
 
 from flowkit_deflow.errors import UserError
-from flowkit_deflow.training.data import Batch, StepSampler, UnpairedCrops
+from flowkit_deflow.training.data import StepSampler
 
 __all__ = ["is_lost_worker", "load"]
 
 BATCHES_AHEAD = 4
 
+B = TypeVar("B")
 
-def load(crops: UnpairedCrops, start: int, steps: int, workers: int) -> DataLoader[Batch | UserError]:
+
+def load(batches: Dataset[B], start: int, steps: int, workers: int) -> DataLoader[B | UserError]:
     """The batches of the steps from ``start`` to ``steps``; what is wrong with the data takes a batch's place.
 
     Args:
-        crops: the training data.
+        batches: the training data; item ``n`` is the whole batch of step ``n``.
         start: the first step.
         steps: the step to end before.
         workers: processes that make batches; 0: this one.
     """
     return DataLoader(
-        _ToldPlainly(crops),
+        _ToldPlainly(batches),
         batch_size=None,
         sampler=StepSampler(start, steps),
         num_workers=workers,
@@ -33,15 +36,15 @@ def load(crops: UnpairedCrops, start: int, steps: int, workers: int) -> DataLoad
     )
 
 
-class _ToldPlainly(Dataset[Batch | UserError]):
+class _ToldPlainly(Dataset[B | UserError]):
     """Batches for data-loader processes, which would bury an error's one line in a traceback: it is handed over."""
 
-    def __init__(self, crops: UnpairedCrops) -> None:
-        self.crops = crops
+    def __init__(self, batches: Dataset[B]) -> None:
+        self.batches = batches
 
-    def __getitem__(self, step: int) -> Batch | UserError:
+    def __getitem__(self, step: int) -> B | UserError:
         try:
-            return self.crops[step]
+            return self.batches[step]
         except UserError as error:
             return error
 

@@ -22,7 +22,7 @@ def info(
     if path.is_file():
         _tell_of_weights(path)
     else:
-        _tell_of_model(path / "model" if (path / "run.yaml").exists() else path)
+        _tell_of_model(path)
 
 
 def _tell_of_weights(path: Path) -> None:
@@ -44,15 +44,18 @@ def _tell_of_model(folder: Path) -> None:
     from torch import nn
 
     from flowkit_deflow.degraders.registry import load_degrader
-    from flowkit_deflow.model_folder import read_model_folder
+    from flowkit_deflow.model_folder import model_folder_of, read_model_folder
+    from flowkit_deflow.restoration.restorer import Restorer
 
-    degrader = load_degrader(folder)
-    parameters = sum(p.numel() for p in degrader.parameters()) if isinstance(degrader, nn.Module) else 0
-    typer.echo(f"{folder}: {type(degrader).__name__}, {parameters:,} parameters")
-    if degrader.kind in DETAILS:
-        for line in DETAILS[degrader.kind](degrader):
+    folder = model_folder_of(folder)
+    stored = read_model_folder(folder)
+    model = Restorer.from_pretrained(folder) if stored.kind == Restorer.kind else load_degrader(folder)
+    parameters = sum(p.numel() for p in model.parameters()) if isinstance(model, nn.Module) else 0
+    typer.echo(f"{folder}: {type(model).__name__}, {parameters:,} parameters")
+    if model.kind in DETAILS:
+        for line in DETAILS[model.kind](model):
             typer.echo(line)
-    typer.echo(yaml.safe_dump(dict(read_model_folder(folder).settings), sort_keys=False).rstrip())
+    typer.echo(yaml.safe_dump(dict(stored.settings), sort_keys=False).rstrip())
 
 
 def _details_of_deflow(network: "DeFlow") -> Iterator[str]:

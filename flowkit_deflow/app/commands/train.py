@@ -23,6 +23,9 @@ def train(
     pairs: Annotated[
         bool, typer.Option("--pairs", help="Images of the same name in both folders show the same; learn from pairs.")
     ] = False,
+    degrader: Annotated[
+        str, typer.Option(help="Kind of degrader: deflow, or one to compare it with: none, white, camera, ...")
+    ] = "deflow",
     from_: Annotated[
         Path | None,
         typer.Option(
@@ -53,11 +56,6 @@ def train(
 
     if config is not None and preset is not None:
         raise UserError(f"--config {config} and --preset {preset} were both given; choose one of them")
-    recorded = settings_file(out)
-    # A run that failed before its first checkpoint leaves nothing to go on with, unless nothing else is asked for.
-    goes_on = has_begun(out) or (recorded.exists() and degraded is None)
-    as_recorded = goes_on and preset is None and config is None
-    run = read_run(recorded) if as_recorded else _new_run(preset, config, from_)
     given = {
         "data.clean": clean,
         "data.degraded": degraded,
@@ -67,7 +65,16 @@ def train(
         "training.steps": steps,
         "data.strict": strict or None,
     }
-    run = override(run, [*assignments(given), *(set_ or [])])
+    changes = [*assignments(given), *(set_ or [])]
+    if degrader != "deflow":
+        _train_another_kind(degrader, preset, config, changes, out)
+        return
+    recorded = settings_file(out)
+    # A run that failed before its first checkpoint leaves nothing to go on with, unless nothing else is asked for.
+    goes_on = has_begun(out) or (recorded.exists() and degraded is None)
+    as_recorded = goes_on and preset is None and config is None
+    run = read_run(recorded) if as_recorded else _new_run(preset, config, from_)
+    run = override(run, changes)
     _, problems = run_training(run, out)
     for title, finding in findings(History.read(monitored_steps(out)), read_run(recorded)):
         if finding.advice:
@@ -99,3 +106,11 @@ def _new_run(preset: str | None, config: Path | None, initial_model: Path | None
             f"--preset ({listed(PUBLISHED, 'or')}) or --config"
         )
     return run
+
+
+def _train_another_kind(kind: str, preset: str | None, config: Path | None, changes: list[str], out: Path) -> None:
+    from flowkit_deflow.app.learned_degrader import learn_kind
+
+    problems = learn_kind(kind, preset, config, changes, out)
+    typer.echo(f"The degrader is in {out / 'model'}; apply it with: deflow degrade {out / 'model'} PHOTOS OUT")
+    report_problems(problems)

@@ -7,61 +7,18 @@ from typing import Self
 
 import numpy as np
 import torch
-from torch import Tensor
-from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from flowkit_deflow.evaluation.by_image import by_image, of_image, shared_images
 from flowkit_deflow.evaluation.comparison import Difference
+from flowkit_deflow.evaluation.metrics.psnr import psnr
+from flowkit_deflow.evaluation.metrics.ssim import SMALLEST_SIDE, ssim
 from flowkit_deflow.evaluation.pair import Pair
 from flowkit_deflow.evaluation.place import once_in_fidelity, with_fidelity
 from flowkit_deflow.evaluation.quantity import Measure
 from flowkit_deflow.evaluation.statistic import Statistic, Sums
 from flowkit_deflow.evaluation.unit import COUNT, DECIBELS
 
-__all__ = ["IMAGE_QUALITY", "ImageQuality", "psnr", "ssim"]
-
-SMALLEST_SSIM_SIDE = 11
-
-
-def psnr(a: Tensor, b: Tensor) -> float:
-    """Peak signal-to-noise ratio, -10 log10(mean((a - b)^2)).
-
-    Args:
-        a: 3 x H x W, in [0, 1].
-        b: 3 x H x W, in [0, 1].
-
-    Returns:
-        In dB; infinity if the images are equal.
-
-    Examples:
-        >>> round(psnr(torch.zeros(3, 8, 8), torch.full((3, 8, 8), 0.1)), 3)
-        20.0
-    """
-    return float(peak_signal_noise_ratio(a[None], b[None], data_range=1.0))
-
-
-def ssim(a: Tensor, b: Tensor) -> float:
-    """Structural similarity (Wang et al. 2004) with an 11 x 11 Gaussian window, the mean over the channels.
-
-    Args:
-        a: 3 x H x W, in [0, 1], both sides at least 11.
-        b: 3 x H x W, in [0, 1].
-
-    Returns:
-        At most 1, which equal images reach.
-
-    Raises:
-        ValueError: a side is shorter than the window.
-
-    Examples:
-        >>> image = torch.linspace(0, 1, 3 * 16 * 16).view(3, 16, 16)
-        >>> round(ssim(image, image), 4)
-        1.0
-    """
-    if min(a.shape[-2:]) < SMALLEST_SSIM_SIDE:
-        raise ValueError(f"SSIM needs sides of at least {SMALLEST_SSIM_SIDE}; the image is {tuple(a.shape)}")
-    value = structural_similarity_index_measure(a[None], b[None], data_range=1.0)
-    return float(value if isinstance(value, Tensor) else value[0])
+__all__ = ["IMAGE_QUALITY", "ImageQuality"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,11 +44,12 @@ class ImageQuality(Statistic):
         """PSNR, SSIM and the number of samples, all by the clean image."""
         if pair.clean is None:
             return {}
-        distance = psnr(pair.degraded, pair.reference)
+        degraded, reference = pair.degraded[None], pair.reference[None]
+        distance = float(psnr(degraded, reference))
         identical = math.isinf(distance)
         measured = {"psnr": 0.0 if identical else distance, "samples": 1.0, "identical": float(identical)}
-        if min(pair.degraded.shape[1:]) >= SMALLEST_SSIM_SIDE:
-            measured["ssim"] = ssim(pair.degraded, pair.reference)
+        if min(degraded.shape[2:]) >= SMALLEST_SIDE:
+            measured["ssim"] = float(ssim(degraded, reference))
         return of_image(pair, {name: torch.tensor(value, dtype=torch.float64) for name, value in measured.items()})
 
     @classmethod

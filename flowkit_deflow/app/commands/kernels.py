@@ -1,0 +1,39 @@
+"""``deflow kernels``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flowkit_deflow.app.image_task import report_problems
+from flowkit_deflow.app.options import Overwrite, Source, Strict
+
+__all__ = ["kernels"]
+
+
+def kernels(
+    source: Source,
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write kernels to, NAME.npy for each image.")],
+    scale: Annotated[int, typer.Option(help="2, or 4 for the kernel applied twice.")] = 2,
+    steps: Annotated[int, typer.Option(min=1, help="Training steps for each image.")] = 3000,
+    channels: Annotated[int, typer.Option(min=1, help="Width of both networks.")] = 64,
+    crop: Annotated[int, typer.Option(min=32, help="Side of the crops that they learn from.")] = 64,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same kernels (by the images' paths).")] = 0,
+    overwrite: Overwrite = False,
+    strict: Strict = False,
+) -> None:
+    """Estimate the blur kernels of images by KernelGAN, for data.kernels of deflow train and for impressionism."""
+    from tqdm import tqdm
+
+    from flowkit_deflow.degraders.learning.kernel_folder import write_kernels
+    from flowkit_deflow.settings.degraders import KernelEstimation
+    from flowkit_deflow.settings.text import from_dict
+
+    given = {"scale": scale, "steps": steps, "channels": channels, "crop": crop}
+    settings = from_dict(KernelEstimation, given, "deflow kernels")
+    with tqdm(desc="kernels", unit=" image", disable=None) as bar:
+        written, problems = write_kernels(
+            source, target, settings, seed, overwrite=overwrite, strict=strict, progress=bar.update
+        )
+    typer.echo(f"{written} kernels written to {target}; train with them: --set data.kernels={target}")
+    report_problems(problems)

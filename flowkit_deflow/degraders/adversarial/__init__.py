@@ -1,0 +1,1 @@
+"""Degraders that are trained against a discriminator."""

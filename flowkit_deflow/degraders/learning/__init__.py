@@ -1,0 +1,1 @@
+"""How degraders are learned from two unrelated folders."""

@@ -1,0 +1,77 @@
+"""Collects noise patches and blur kernels of degraded images."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from flowkit_deflow.degraders.kernel_gan import estimate_kernel
+from flowkit_deflow.degraders.learning.folders import degraded_images
+from flowkit_deflow.degraders.learning.learner import Learned
+from flowkit_deflow.degraders.noise_injection import NoiseInjection
+from flowkit_deflow.errors import UserError
+from flowkit_deflow.images.noise import seeded_generator
+from flowkit_deflow.settings.degraders import ImpressionismRun, NoisePatches
+
+__all__ = ["collect_noise", "collect_patches"]
+
+LEVELS = 255
+FLATTEST = 0.01  # share of all patches
+
+
+def collect_noise(run: ImpressionismRun, out: Path, progress: bool) -> Learned:
+    """Noise patches of all degraded images, blur kernels of some.
+
+    Raises:
+        UserError: no patch is flat enough, or no image large enough for a kernel that is asked for.
+    """
+    problems: list[str] = []
+    patches: list[Tensor] = []
+    kernels: list[Tensor] = []
+    for number, image in enumerate(degraded_images(run.data, problems)):
+        patches.append(_cut(image, run.patches))
+        if len(kernels) < run.kernels.images and min(image.shape[-2:]) >= run.kernels.crop:
+            kernels.append(estimate_kernel(image, run.kernels, seeded_generator(run.seed, "kernel", number)))
+    if run.kernels.images and not kernels:
+        raise UserError(
+            f"{run.data.degraded}: no image is as large as the crops of {run.kernels.crop} pixels that blur is "
+            "estimated from; set kernels.crop lower, or kernels.images to 0"
+        )
+    noise = collect_patches(torch.cat(patches), run.patches, seeded_generator(run.seed, "patches"))
+    if not len(noise):
+        raise UserError(
+            f"{run.data.degraded}: no patch of {run.patches.side} pixels has a variance below "
+            f"{run.patches.max_variance} and a mean above {run.patches.min_mean} grey levels; set "
+            "patches.max_variance higher (null takes the flattest), or patches.side lower"
+        )
+    return Learned(NoiseInjection(noise, kernels), problems)
+
+
+def collect_patches(patches: Tensor, settings: NoisePatches, generator: torch.Generator) -> Tensor:
+    """Those of some patches that are flat enough, less the mean of each channel.
+
+    Args:
+        patches: ``N x 3 x S x S`` in [0, 1].
+        settings: which are taken.
+        generator: which of them are kept, where there are too many.
+
+    Returns:
+        ``M x 3 x S x S`` in half precision, which is finer than the images' own levels.
+    """
+    grey = LEVELS * patches.mean(1).flatten(1)
+    variance = grey.var(1)
+    bound = settings.max_variance
+    if bound is None and len(variance):
+        bound = float(variance.sort().values[int(FLATTEST * len(variance))])
+    chosen = ((variance <= (bound or 0.0)) & (grey.mean(1) > settings.min_mean)).nonzero()[:, 0]
+    chosen = chosen[torch.randperm(len(chosen), generator=generator)[: settings.most]]
+    flat = patches[chosen]
+    return (flat - flat.mean((2, 3), keepdim=True)).half()
+
+
+def _cut(image: Tensor, settings: NoisePatches) -> Tensor:
+    """An image's patches, beside one another at half their side; none of a smaller image."""
+    side = settings.side
+    if min(image.shape[-2:]) < side:
+        return image.new_zeros(0, 3, side, side)
+    return image.unfold(1, side, side // 2).unfold(2, side, side // 2).movedim(0, 2).flatten(0, 1)

@@ -1,0 +1,1 @@
+"""Image quality: one number for each image, with a reference or without."""

@@ -1,0 +1,1 @@
+"""Restoration networks, trained on pairs of clean and degraded images."""

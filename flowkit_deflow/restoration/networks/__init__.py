@@ -1,0 +1,1 @@
+"""Networks from degraded images to restored ones."""

@@ -1,0 +1,86 @@
+"""Published restoration networks: RRDBNets of ESRGAN, RealSR and Real-ESRGAN, and what spandrel knows."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from flowkit_deflow.errors import UserError
+from flowkit_deflow.restoration.networks.registry import build_network
+from flowkit_deflow.restoration.restorer import Restorer
+from flowkit_deflow.settings.restoration import RestorerArchitecture
+from flowkit_deflow.state_files import read_state
+from flowkit_deflow.weights.rrdb_weights import to_original_names
+
+__all__ = ["load_restorer", "rrdb_restorer"]
+
+_BLOCK = re.compile(r"^RRDB_trunk\.(\d+)\.")
+COLOURS = 3
+
+
+def load_restorer(path: Path) -> Restorer:
+    """A restorer from a model folder, a run's folder, or a file of an RRDBNet's weights.
+
+    Args:
+        path: the folder or file.
+
+    Returns:
+        The restorer in evaluation mode, on the CPU.
+
+    Raises:
+        UserError: there is nothing to read, or it is no restoration network.
+    """
+    if path.is_file():
+        return rrdb_restorer(read_state(path), str(path))
+    return Restorer.from_pretrained(path)
+
+
+@torch.no_grad()
+def rrdb_restorer(state: Mapping[str, Tensor], source: str) -> Restorer:
+    """An RRDBNet from published weights, its size read off their shapes; half precision is widened.
+
+    Args:
+        state: the weights, under ESRGAN's original names or the newer ones, with any prefix.
+        source: where they are from, for messages.
+
+    Returns:
+        The restorer in evaluation mode.
+
+    Raises:
+        UserError: these are no RRDBNet's weights, or a key is missing, unknown or misshapen.
+
+    References:
+        X. Wang et al., "ESRGAN: Enhanced Super-Resolution Generative Adversarial Networks", ECCV workshops 2018.
+        X. Ji, Y. Cao, Y. Tai, C. Wang, J. Li, F. Huang, "Real-World Super-Resolution via Kernel Estimation and Noise
+        Injection", CVPR workshops 2020.
+        X. Wang, L. Xie, C. Dong, Y. Shan, "Real-ESRGAN: Training Real-World Blind Super-Resolution with Pure Synthetic
+        Data", ICCV workshops 2021.
+
+    Examples:
+        >>> from flowkit_deflow.restoration.networks.rrdb_net import RRDBNet
+        >>> network = RRDBNet(scale=2, features=8, blocks=1, growth=4)
+        >>> rrdb_restorer(network.state_dict(), "weights.pth").scale
+        2
+    """
+    named = to_original_names(state)
+    blocks = 1 + max((int(found[1]) for key in named if (found := _BLOCK.match(key))), default=-1)
+    growing = named.get("RRDB_trunk.0.RDB1.conv1.weight")
+    if not blocks or growing is None:
+        raise UserError(f"{source}: holds no RRDB blocks; give the weights of an ESRGAN RRDBNet")
+    features, channels = named["conv_first.weight"].shape[:2]
+    # Pixels side by side are stacked as channels, in blocks of 1, 2 x 2 or 4 x 4.
+    unshuffle = round((channels / COLOURS) ** 0.5)
+    enlargements = sum(re.fullmatch(r"upconv\d+\.weight", key) is not None for key in named)
+    scale = 2**enlargements // unshuffle
+    architecture = RestorerArchitecture("rrdb", scale, features, blocks, growing.shape[0], unshuffle)
+    network = build_network(architecture)
+    own = network.state_dict()
+    for key in sorted(own.keys() ^ named.keys()):
+        raise UserError(f"{source}: key {key!r} is {'missing' if key in own else 'unknown'}; this is no RRDBNet")
+    for key, value in own.items():
+        if named[key].shape != value.shape:
+            raise UserError(f"{source}: {key!r} has shape {tuple(named[key].shape)}, expected {tuple(value.shape)}")
+        value.copy_(named[key])
+    return Restorer(architecture, network).eval()

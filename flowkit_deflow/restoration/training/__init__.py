@@ -1,0 +1,1 @@
+"""How restoration networks are trained."""

@@ -1,0 +1,65 @@
+"""The difference of two images' features."""
+
+from pathlib import Path
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from flowkit_deflow.evaluation.metrics.feature_networks import FeatureNetwork, vgg16, vgg19
+from flowkit_deflow.evaluation.metrics.feature_weights import load_convolutions
+from flowkit_deflow.evaluation.metrics.metric_files import MetricFiles
+from flowkit_deflow.settings.restoration import RestorerLosses
+from flowkit_deflow.state_files import read_state
+
+__all__ = ["FeatureLoss", "feature_loss"]
+
+VGG19_FILE = "vgg19-dcbb9e9d.pth"
+VGG16_FILE = "lpips_vgg16.safetensors"
+# The layer of conv5_3, the last convolution of VGG16.
+VGG16_LAST = 28
+
+
+class FeatureLoss(nn.Module):
+    r"""The mean absolute difference of features, :math:`\operatorname{mean} |\phi(a) - \phi(b)|`, over all taps alike.
+
+    Args:
+        network: gives the features :math:`\phi`.
+
+    References:
+        J. Johnson, A. Alahi, L. Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution", ECCV
+        2016; X. Wang et al., "ESRGAN: Enhanced Super-Resolution Generative Adversarial Networks", ECCV workshops 2018,
+        sec. 3.3, for features before the activation.
+
+    Examples:
+        >>> import torch
+        >>> image = torch.rand(1, 3, 32, 32)
+        >>> FeatureLoss(vgg16((2,)))(image, image).item()
+        0.0
+    """
+
+    def __init__(self, network: FeatureNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor, references: Tensor) -> Tensor:
+        """The loss, of images ``B x 3 x H x W`` in [0, 1]; gradients flow to ``images``."""
+        differences = [F.l1_loss(a, b) for a, b in zip(self.network(images), self.network(references), strict=True)]
+        return sum(differences, images.new_zeros(())) / len(differences)
+
+
+def feature_loss(settings: RestorerLosses) -> FeatureLoss:
+    """The loss that the settings ask for.
+
+    Raises:
+        UserError: its weights are not there, or are damaged.
+    """
+    if settings.feature_network == "vgg19":
+        network, files, name = vgg19(), MetricFiles.torch_hub(), VGG19_FILE
+    else:
+        network, files, name = vgg16((VGG16_LAST,)), MetricFiles.usual(), VGG16_FILE
+    if settings.feature_weights is None:
+        path = files.path(name, f"the loss of {settings.feature_network}'s features")
+    else:
+        path = Path(settings.feature_weights)
+    load_convolutions(network, read_state(path), str(path))
+    return FeatureLoss(network)

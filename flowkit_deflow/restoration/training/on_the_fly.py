@@ -1,0 +1,47 @@
+"""Degraded versions of clean crops, made as training goes on."""
+
+import torch
+from torch import Tensor
+
+from flowkit_deflow.degraders.degrader import SupportsDegrade
+from flowkit_deflow.images.noise import seeded_generator
+from flowkit_deflow.images.resize import bicubic_downsample
+
+__all__ = ["OnTheFly"]
+
+LEVELS = 255
+
+
+class OnTheFly:
+    r"""Downsamples clean crops and degrades them: :math:`y \sim p_\tau(y \mid \operatorname{bicubic}_s(x))`.
+
+    The result is rounded to 8 bits, as the images are that the network will be applied to.
+
+    Args:
+        degrader: anything that degrades.
+        scale: the clean crop's size over the degraded one's.
+        temperature: range of the degrader's temperature, one of which is drawn in each step.
+        seed: what is drawn depends on this and on the step alone.
+
+    Examples:
+        >>> from flowkit_deflow.degraders.white_noise import WhiteNoise
+        >>> make = OnTheFly(WhiteNoise(0.1), scale=4, temperature=(1.0, 1.0), seed=0)
+        >>> make(torch.rand(2, 3, 32, 32), step=7).shape
+        torch.Size([2, 3, 8, 8])
+    """
+
+    def __init__(self, degrader: SupportsDegrade, scale: int, temperature: tuple[float, float], seed: int) -> None:
+        self.degrader = degrader
+        self.scale = scale
+        self.low, self.high = temperature
+        self.seed = seed
+
+    @torch.no_grad()
+    def __call__(self, clean: Tensor, step: int) -> Tensor:
+        """``B x 3 x S x S`` in [0, 1] to ``B x 3 x S/s x S/s``."""
+        generator = seeded_generator(self.seed, "degrade", step)
+        temperature = self.low + (self.high - self.low) * torch.rand((), generator=generator).item()
+        # The degradation is data: it is as precise where the network is trained in half precision.
+        with torch.autocast(clean.device.type, enabled=False):
+            small = bicubic_downsample(clean, self.scale).clamp(0, 1)
+            return (self.degrader.degrade(small, temperature, generator=generator) * LEVELS).round() / LEVELS

@@ -1,0 +1,124 @@
+"""Training a restoration network, or going on with a run that was stopped."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytorch_lightning as pl
+from torch import nn
+
+from flowkit_deflow.degraders.registry import load_degrader
+from flowkit_deflow.errors import UserError
+from flowkit_deflow.files import write_text
+from flowkit_deflow.restoration.published import load_restorer
+from flowkit_deflow.restoration.restorer import Restorer
+from flowkit_deflow.restoration.training.clean_crops import CleanCrops
+from flowkit_deflow.restoration.training.feature_loss import feature_loss
+from flowkit_deflow.restoration.training.on_the_fly import OnTheFly
+from flowkit_deflow.restoration.training.task import RestorerTask
+from flowkit_deflow.restoration.training.validation import validation
+from flowkit_deflow.settings.restoration import RestorerLosses, RestorerRun, RestorerTraining
+from flowkit_deflow.settings.text import to_yaml
+from flowkit_deflow.training.adversarial.alternating import Alternating, Optimisation
+from flowkit_deflow.training.adversarial.discriminators import PatchDiscriminator, Vgg128Discriminator
+from flowkit_deflow.training.fitting import Loop, fit
+from flowkit_deflow.training.run_settings import require_same_settings
+
+__all__ = ["SETTINGS", "train_restorer"]
+
+SETTINGS = "restorer.yaml"
+"""The file of a run's settings, by which its folder is known."""
+
+DISCRIMINATORS: dict[str, Callable[[int], nn.Module]] = {
+    "vgg128": Vgg128Discriminator,
+    "patch": lambda features: PatchDiscriminator(features=features),
+}
+
+
+def train_restorer(run: RestorerRun, out: Path, *, progress: bool = True) -> tuple[Restorer, list[str]]:
+    """Train a restoration network, or go on with a run that was stopped.
+
+    ``out`` holds ``restorer.yaml`` (the settings), ``checkpoints/last.ckpt``, ``log/`` (TensorBoard), ``best/`` where
+    validation images are given, and in the end ``model/``, which :meth:`Restorer.from_pretrained` reads: the best by
+    the validation images, or the last.
+
+    Args:
+        run: the settings.
+        out: folder of the run.
+        progress: show a progress bar.
+
+    Returns:
+        The trained network, in evaluation mode on the CPU, and a message for each image that could not be used.
+
+    Raises:
+        UserError: a folder or setting does not fit, or the loss was not finite.
+    """
+    require_same_settings(run, out / SETTINGS)
+    pl.seed_everything(run.training.seed, verbose=False)
+    # Whatever can be wrong with the settings is found out before anything is written.
+    crops = _crops(run)
+    degrade = _on_the_fly(run)
+    restorer = _start(run)
+    features = feature_loss(run.losses) if run.losses.features else None
+    judged = validation(run, out / "best")
+    task = RestorerTask(restorer, run.losses, degrade, features, _discriminator(run.losses))
+    training = run.training
+    optimisation = Optimisation(training.steps, partial(_learning_rate, training), training.betas, training.workers)
+    module = Alternating(task, crops, optimisation, crops.problems)
+    write_text(out / SETTINGS, to_yaml(run))
+    loop = Loop(training.steps, training.checkpoint_every, training.log_every, training.accelerator, training.precision)
+    fit(module, loop, out, progress=progress, callbacks=[] if judged is None else [judged])
+    best = restorer if judged is None or judged.best_value is None else Restorer.from_pretrained(judged.best)
+    best = best.cpu().eval()
+    best.save_pretrained(out / "model")
+    return best, module.problems
+
+
+def _learning_rate(training: RestorerTraining, step: int) -> float:
+    """Halved after each of the fractions ``halve_at`` of the steps."""
+    return training.learning_rate * 0.5 ** sum(step >= fraction * training.steps for fraction in training.halve_at)
+
+
+def _crops(run: RestorerRun) -> CleanCrops:
+    data = run.data
+    if data.clean is None:
+        raise UserError("no folder of clean images was given; name it with --clean")
+    if (data.degrader is None) == (data.degraded is None):
+        given = "neither was given" if data.degrader is None else f"{data.degrader} and {data.degraded} both were"
+        raise UserError(
+            f"training takes a degrader or degraded partners of the clean images, and {given}; give --degrader, or "
+            "--degraded with --pairs"
+        )
+    return CleanCrops(
+        Path(data.clean),
+        None if data.degraded is None else Path(data.degraded),
+        run.architecture.scale,
+        data.crop,
+        run.training.batch,
+        run.training.seed,
+        flip=data.flip,
+        strict=data.strict,
+    )
+
+
+def _on_the_fly(run: RestorerRun) -> OnTheFly | None:
+    if run.data.degrader is None:
+        return None
+    degrader = load_degrader(run.data.degrader)
+    return OnTheFly(degrader, run.architecture.scale, run.data.temperature, run.training.seed)
+
+
+def _start(run: RestorerRun) -> Restorer:
+    if run.training.weights is None:
+        return Restorer(run.architecture)
+    restorer = load_restorer(Path(run.training.weights))
+    if restorer.config != run.architecture:
+        raise UserError(
+            f"{run.training.weights}: holds {restorer.config}, but the run asks for {run.architecture}; set the "
+            "architecture to fit"
+        )
+    return restorer
+
+
+def _discriminator(losses: RestorerLosses) -> nn.Module | None:
+    return DISCRIMINATORS[losses.discriminator](losses.discriminator_features) if losses.adversarial else None

@@ -1,0 +1,121 @@
+"""Judges a restoration network by images that it is not trained on, and keeps the best."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback
+from torch import Tensor, nn
+
+from flowkit_deflow.errors import UserError
+from flowkit_deflow.evaluation.metrics.metric import Better, Metric
+from flowkit_deflow.evaluation.metrics.metric_files import MetricFiles
+from flowkit_deflow.evaluation.metrics.registry import named_metrics
+from flowkit_deflow.evaluation.partners import Partnered, with_references, without_partners
+from flowkit_deflow.images.image_files import read_image, to_uint8
+from flowkit_deflow.restoration.restorer import Restorer
+from flowkit_deflow.restoration.training.task import RestorerTask
+from flowkit_deflow.settings.restoration import RestorerRun
+from flowkit_deflow.training.adversarial.alternating import Alternating
+
+__all__ = ["Validation", "validation"]
+
+TILE = 256
+
+
+class Validation(Callback):
+    """Restores some images every so many steps, measures them, and writes the network to a folder if it is the best.
+
+    Args:
+        images: degraded images, with their clean partners where the metric needs them.
+        metric: the metric.
+        measure: its function.
+        every: steps between judgements; the last step is judged in any case.
+        best: model folder of the best.
+    """
+
+    def __init__(
+        self,
+        images: list[Partnered],
+        metric: Metric,
+        measure: Callable[[Tensor, Tensor], Tensor],
+        every: int,
+        best: Path,
+    ) -> None:
+        self.images = images
+        self.metric = metric
+        self.measure = measure
+        self.every = every
+        self.best = best
+        self.best_value: float | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best value so far goes with the weights."""
+        return {"best_value": self.best_value}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The best value so far comes back with the weights."""
+        self.best_value = state_dict["best_value"]
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Judge, where it is time."""
+        step = trainer.global_step
+        if step % self.every and step != trainer.max_steps:
+            return
+        assert isinstance(pl_module, Alternating)
+        assert isinstance(pl_module.task, RestorerTask)
+        restorer = pl_module.task.restorer
+        value = self._mean(restorer, pl_module.device)
+        pl_module.log(self.metric.key, value)
+        if self._improves(value):
+            self.best_value = value
+            restorer.save_pretrained(self.best)
+
+    def _improves(self, value: float) -> bool:
+        if value != value:  # NaN
+            return False
+        if self.best_value is None:
+            return True
+        return value > self.best_value if self.metric.better is Better.HIGHER else value < self.best_value
+
+    @torch.no_grad()
+    def _mean(self, restorer: Restorer, device: torch.device) -> float:
+        if isinstance(self.measure, nn.Module):
+            self.measure.to(device)
+        restorer.eval()
+        values = []
+        for pair in self.images:
+            restored = restorer.restore(read_image(pair.path)[None].to(device), TILE)
+            # As the image file will have it.
+            restored = to_uint8(restored).float() / 255
+            reference = restored if pair.clean is None else read_image(pair.clean)[None].to(device)
+            values.append(float(self.measure(restored, reference)))
+        restorer.train()
+        return sum(values) / len(values)
+
+
+def validation(run: RestorerRun, best: Path) -> Validation | None:
+    """The validation that the settings ask for; ``None`` without a folder for it.
+
+    Raises:
+        UserError: the metric is unknown or lacks its files or clean partners, or an image has no partner.
+    """
+    data, training = run.data, run.training
+    if data.valid_degraded is None:
+        return None
+    (metric,) = named_metrics([training.judge])
+    if metric.needs_reference and data.valid_clean is None:
+        raise UserError(
+            f"setting 'training.judge' is {training.judge!r}, which compares with clean images; name their folder with "
+            "--valid-clean, or set it to 'niqe'"
+        )
+    folder = Path(data.valid_degraded)
+    if data.valid_clean is None:
+        images = without_partners(folder, "validation")
+    else:
+        images = with_references(folder, Path(data.valid_clean))
+    return Validation(images, metric, metric.load(MetricFiles.usual()), training.validate_every, best)

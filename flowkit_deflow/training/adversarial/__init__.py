@@ -1,0 +1,1 @@
+"""What adversarial trainings have in common."""

@@ -1,0 +1,165 @@
+"""Restoration networks and what applies them."""
+
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from flowkit_deflow.errors import UserError
+from flowkit_deflow.restoration.networks import registry
+from flowkit_deflow.restoration.networks.network import RestorationNetwork
+from flowkit_deflow.restoration.networks.registry import NETWORKS, build_network
+from flowkit_deflow.restoration.networks.rrdb_net import RRDBNet
+from flowkit_deflow.restoration.published import load_restorer, rrdb_restorer
+from flowkit_deflow.restoration.restorer import Restorer
+from flowkit_deflow.settings.restoration import RestorerArchitecture
+from flowkit_deflow.state_files import write_state
+
+SMALL = [
+    RestorerArchitecture("residual", scale=1, features=6, blocks=2),
+    RestorerArchitecture("residual", scale=3, features=6, blocks=2),
+    RestorerArchitecture("denoiser", scale=1, features=6, blocks=2),
+    *(RestorerArchitecture("rrdb", scale, features=6, blocks=1, growth=4) for scale in (1, 2, 4)),
+]
+
+
+def randomised(architecture: RestorerArchitecture) -> Restorer:
+    """Every weight matters, those that start at zero too."""
+    torch.manual_seed(0)
+    restorer = Restorer(architecture).double().eval()
+    for parameter in restorer.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    return restorer
+
+
+def some_images(height: int = 13, width: int = 21) -> Tensor:
+    return torch.rand(2, 3, height, width, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("architecture", SMALL, ids=str)
+def test_any_size_is_restored_to_its_scale(architecture: RestorerArchitecture) -> None:
+    restored = randomised(architecture).restore(some_images())
+    assert restored.shape == (2, 3, 13 * architecture.scale, 21 * architecture.scale)
+    assert 0 <= float(restored.min()) <= float(restored.max()) <= 1
+
+
+# An RRDBNet's margin covers one block of this size, too.
+@pytest.mark.parametrize("architecture", SMALL, ids=str)
+def test_tiles_make_no_difference(architecture: RestorerArchitecture) -> None:
+    restorer, images = randomised(architecture), some_images(25, 34)[:1]
+    torch.testing.assert_close(restorer.restore(images, tile=8), restorer.restore(images), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("architecture", SMALL[:3], ids=str)
+def test_an_untrained_small_network_enlarges(architecture: RestorerArchitecture) -> None:
+    images = some_images().float()
+    enlarged = F.interpolate(images, scale_factor=architecture.scale, mode="nearest")
+    assert torch.equal(Restorer(architecture).restore(images), enlarged)
+
+
+@pytest.mark.parametrize("architecture", SMALL, ids=str)
+def test_a_folder_gives_it_back(architecture: RestorerArchitecture, tmp_path: Path) -> None:
+    restorer = randomised(architecture).float()
+    restorer.save_pretrained(tmp_path / "model")
+    images = some_images().float()
+    assert torch.equal(Restorer.from_pretrained(tmp_path / "model").restore(images), restorer.restore(images))
+
+
+def plain_rrdb_net(state: dict[str, Tensor], x: Tensor, blocks: int, enlargements: int) -> Tensor:
+    """ESRGAN's generator as its paper draws it, layer by layer from the weights' names."""
+
+    def conv(name: str, x: Tensor) -> Tensor:
+        return F.conv2d(x, state[f"{name}.weight"], state[f"{name}.bias"], padding=1)
+
+    first = x = conv("conv_first", x)
+    for block in range(blocks):
+        entering = x
+        for dense in (1, 2, 3):
+            seen = [x]
+            for number in (1, 2, 3, 4):
+                name = f"RRDB_trunk.{block}.RDB{dense}.conv{number}"
+                seen.append(F.leaky_relu(conv(name, torch.cat(seen, 1)), 0.2))
+            x = x + 0.2 * conv(f"RRDB_trunk.{block}.RDB{dense}.conv5", torch.cat(seen, 1))
+        x = entering + 0.2 * x
+    x = first + conv("trunk_conv", x)
+    for number in range(1, enlargements + 1):
+        x = F.leaky_relu(conv(f"upconv{number}", F.interpolate(x, scale_factor=2)), 0.2)
+    return conv("conv_last", F.leaky_relu(conv("HRconv", x), 0.2))
+
+
+class TestPublishedWeights:
+    def test_the_network_is_esrgans(self) -> None:
+        network = randomised(RestorerArchitecture("rrdb", 4, features=6, blocks=2, growth=4)).network
+        images = some_images()
+        with torch.no_grad():
+            expected = plain_rrdb_net(network.state_dict(), images, blocks=2, enlargements=2)
+            torch.testing.assert_close(network(images), expected, rtol=0, atol=1e-12)
+
+    @pytest.mark.parametrize(("scale", "unshuffle"), [(4, 1), (2, 1), (2, 2), (1, 4), (8, 1)])
+    def test_sizes_are_read_off_the_weights(self, scale: int, unshuffle: int, tmp_path: Path) -> None:
+        torch.manual_seed(0)
+        network = RRDBNet(scale, features=8, blocks=2, growth=4, unshuffle=unshuffle)
+        restorer = rrdb_restorer(network.state_dict(), "weights")
+        assert restorer.config == RestorerArchitecture("rrdb", scale, 8, 2, 4, unshuffle)
+        images = some_images(9, 11).float()
+        expected = network(images).clamp(0, 1)
+        assert torch.allclose(restorer.restore(images), expected, atol=1e-6)
+        restorer.save_pretrained(tmp_path / "model")
+        assert torch.equal(load_restorer(tmp_path / "model").restore(images), restorer.restore(images))
+
+    def test_the_newer_names_are_read(self, tmp_path: Path) -> None:
+        network = RRDBNet(4, features=8, blocks=1, growth=4)
+        newer = {
+            key.replace("RRDB_trunk", "body")
+            .replace("RDB", "rdb")
+            .replace("trunk_conv", "conv_body")
+            .replace("upconv", "conv_up")
+            .replace("HRconv", "conv_hr"): value
+            for key, value in network.state_dict().items()
+        }
+        write_state(tmp_path / "weights.pth", newer)
+        images = some_images().float()
+        expected = rrdb_restorer(network.state_dict(), "weights").restore(images)
+        assert torch.equal(load_restorer(tmp_path / "weights.pth").restore(images), expected)
+
+    def test_weights_of_something_else_are_refused(self) -> None:
+        state = RRDBNet(4, features=8, blocks=1, growth=4).state_dict()
+        del state["HRconv.bias"]
+        with pytest.raises(UserError, match=r"HRconv\.bias' is missing"):
+            rrdb_restorer(state, "weights")
+        with pytest.raises(UserError, match="holds no RRDB blocks"):
+            rrdb_restorer({"conv_first.weight": torch.zeros(8, 3, 3, 3)}, "weights")
+
+
+class Doubling(RestorationNetwork):
+    """A network of another distribution."""
+
+    scale, margin = 2, 1
+
+    def forward(self, images: Tensor) -> Tensor:
+        return F.interpolate(images, scale_factor=2)
+
+
+class TestRegistry:
+    def test_a_plugin_is_found_by_its_entry_point(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        point = EntryPoint("doubling", f"{__name__}:doubling", registry.PLUGINS)
+        monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == registry.PLUGINS else [])
+        assert isinstance(build_network(RestorerArchitecture("doubling", scale=2)), Doubling)
+
+    def test_an_unknown_network_is_told(self) -> None:
+        with pytest.raises(UserError, match="'unet' is unknown; there are: residual, rrdb, denoiser"):
+            build_network(RestorerArchitecture("unet"))
+
+    def test_a_denoiser_does_not_enlarge(self) -> None:
+        with pytest.raises(UserError, match="works at scale 1 alone"):
+            build_network(RestorerArchitecture("denoiser", scale=4))
+
+    def test_every_network_is_tested(self) -> None:
+        assert {architecture.network for architecture in SMALL} == set(NETWORKS)
+
+
+def doubling(settings: RestorerArchitecture) -> RestorationNetwork:
+    return Doubling()

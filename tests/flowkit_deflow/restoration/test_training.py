@@ -1,0 +1,245 @@
+"""Training restoration networks, whole and stopped."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from flowkit_deflow.degraders.white_noise import WhiteNoise
+from flowkit_deflow.errors import UserError
+from flowkit_deflow.evaluation.metrics.feature_networks import vgg16
+from flowkit_deflow.images.image_files import read_image, write_image
+from flowkit_deflow.images.resize import bicubic_downsample
+from flowkit_deflow.restoration.restorer import Restorer
+from flowkit_deflow.restoration.training import feature_loss as feature_losses
+from flowkit_deflow.restoration.training.clean_crops import CleanCrops
+from flowkit_deflow.restoration.training.feature_loss import feature_loss
+from flowkit_deflow.restoration.training.on_the_fly import OnTheFly
+from flowkit_deflow.restoration.training.trainer import train_restorer
+from flowkit_deflow.settings.restoration import RestorerLosses, RestorerRun
+from flowkit_deflow.settings.restoration_presets import restorer_preset
+from flowkit_deflow.settings.text import override
+from flowkit_deflow.state_files import write_state
+from tests.flowkit_deflow.conftest import Photos
+
+Settings = Callable[..., RestorerRun]
+
+
+@pytest.fixture(scope="module")
+def noise_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("degrader") / "model"
+    WhiteNoise(0.1).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def small_photos(photos: Photos, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The clean photographs, half the size."""
+    folder = tmp_path_factory.mktemp("small")
+    for file in sorted(photos.clean.rglob("*.png")):
+        write_image(folder / file.relative_to(photos.clean), bicubic_downsample(read_image(file), 2).clamp(0, 1))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def settings(photos: Photos, noise_model: Path) -> Settings:
+    """The preset ``tiny`` for denoising, with changed settings."""
+
+    def changed(*changes: str) -> RestorerRun:
+        usual = ["scale=1", f"data.clean={photos.clean}", f"degrader={noise_model}", "accelerator=cpu"]
+        return override(restorer_preset("tiny"), [*usual, *changes])
+
+    return changed
+
+
+def weights(restorer: Restorer) -> Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in restorer.parameters()])
+
+
+class TestCrops:
+    def test_partners_are_cut_at_the_same_place_and_turned_alike(self, photos: Photos, small_photos: Path) -> None:
+        crops = CleanCrops(photos.clean, small_photos, scale=2, side=16, batch=16, seed=0)
+        batch = crops[3]
+        assert batch["degraded"] is not None
+        # Away from the crops' borders, which the filter sees beyond.
+        again = bicubic_downsample(batch["clean"], 2)[..., 2:-2, 2:-2]
+        # Both were rounded to 8 bits.
+        assert (again - batch["degraded"][..., 2:-2, 2:-2]).abs().max() < 2 / 255
+
+    def test_a_batch_is_a_function_of_the_seed_and_the_step(self, photos: Photos) -> None:
+        def batch(seed: int, step: int) -> Tensor:
+            return CleanCrops(photos.clean, None, scale=1, side=16, batch=2, seed=seed)[step]["clean"]
+
+        assert torch.equal(batch(0, 5), batch(0, 5))
+        assert not torch.equal(batch(0, 5), batch(0, 6))
+        assert not torch.equal(batch(0, 5), batch(1, 5))
+
+    def test_all_turns_occur(self, tmp_path: Path) -> None:
+        image = torch.rand(3, 16, 16)
+        write_image(tmp_path / "a.png", image)
+        crops = CleanCrops(tmp_path, None, scale=1, side=16, batch=64, seed=0)[0]["clean"]
+        assert len({tuple(crop.flatten().tolist()) for crop in crops}) == 8
+
+    def test_what_cannot_be_used_is_named(self, photos: Photos, tmp_path: Path) -> None:
+        write_image(tmp_path / "good.png", torch.rand(3, 32, 32))
+        write_image(tmp_path / "small.png", torch.rand(3, 8, 32))
+        (tmp_path / "damaged.png").write_bytes(b"no image")
+        crops = CleanCrops(tmp_path, None, scale=1, side=16, batch=1, seed=0)
+        assert len(crops.problems) == 2
+        assert "32 x 8 pixels are too few for crops of 16" in crops.problems[1]
+        with pytest.raises(UserError, match=r"damaged\.png"):
+            CleanCrops(tmp_path, None, scale=1, side=16, batch=1, seed=0, strict=True)
+
+    def test_partners_of_another_size_are_refused(self, photos: Photos, small_photos: Path) -> None:
+        with pytest.raises(UserError, match="the clean image of a pair is 4 times as large"):
+            CleanCrops(photos.clean, small_photos, scale=4, side=16, batch=1, seed=0)
+
+
+def test_degraded_crops_are_drawn_anew_in_each_step_and_have_8_bits() -> None:
+    make = OnTheFly(WhiteNoise(0.1), scale=2, temperature=(0.5, 1.0), seed=0)
+    clean = torch.rand(2, 3, 16, 16)
+    first = make(clean, step=1)
+    assert torch.equal(first, make(clean, step=1))
+    assert not torch.equal(first, make(clean, step=2))
+    torch.testing.assert_close(255 * first, (255 * first).round())
+
+
+class TestTraining:
+    def test_it_learns_to_remove_noise(self, settings: Settings, photos: Photos, tmp_path: Path) -> None:
+        run = settings(
+            "training.steps=100", "batch=8", "learning_rate=3e-3", "checkpoint_every=100", "architecture.features=12"
+        )
+        restorer, problems = train_restorer(run, tmp_path / "run", progress=False)
+        clean = torch.stack([read_image(file) for file in sorted(photos.clean.glob("*.png"))])
+        noisy = WhiteNoise(0.1).degrade(clean, generator=torch.Generator().manual_seed(0))
+        before, after = ((images - clean).square().mean() for images in (noisy, restorer.restore(noisy)))
+        assert after < 0.75 * before
+        assert problems == []
+
+    @pytest.mark.parametrize(
+        "changes",
+        [(), ("adversarial=0.1", "discriminator=patch", "discriminator_features=4", "data.crop=32")],
+        ids=["psnr", "adversarial"],
+    )
+    def test_a_stopped_run_ends_with_the_same_weights(
+        self, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: tuple[str, ...]
+    ) -> None:
+        run = settings(*changes)
+        whole, _ = train_restorer(run, tmp_path / "whole", progress=False)
+
+        def stopping(self: OnTheFly, clean: Tensor, step: int) -> Tensor:
+            if step == 5:
+                raise KeyboardInterrupt
+            return make(self, clean, step)
+
+        make = OnTheFly.__call__
+        monkeypatch.setattr(OnTheFly, "__call__", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            train_restorer(run, tmp_path / "stopped", progress=False)
+        assert not (tmp_path / "stopped" / "model").exists()
+        monkeypatch.setattr(OnTheFly, "__call__", make)
+        resumed, _ = train_restorer(run, tmp_path / "stopped", progress=False)
+        assert torch.equal(weights(resumed), weights(whole))
+        checkpoint = torch.load(tmp_path / "stopped" / "checkpoints" / "last.ckpt", weights_only=True)
+        assert checkpoint["global_step"] == 8
+
+    def test_an_adversarial_loss_trains_the_discriminator_too(self, settings: Settings, tmp_path: Path) -> None:
+        changes = ("adversarial=0.1", "discriminator=patch", "discriminator_features=4", "data.crop=32")
+        train_restorer(settings(*changes), tmp_path / "run", progress=False)
+        optimizers = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)["optimizer_states"]
+        assert [float(next(iter(state["state"].values()))["step"]) for state in optimizers] == [8, 8]
+
+    def test_pairs_are_learned_from(self, photos: Photos, small_photos: Path, tmp_path: Path) -> None:
+        changes = ["scale=2", f"data.clean={photos.clean}", f"data.degraded={small_photos}", "accelerator=cpu"]
+        restorer, _ = train_restorer(override(restorer_preset("tiny"), changes), tmp_path / "run", progress=False)
+        assert restorer.scale == 2
+        assert Restorer.from_pretrained(tmp_path / "run" / "model").config == restorer.config
+
+    def test_the_best_by_validation_is_kept(
+        self, settings: Settings, photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # A learning rate at which the network gets worse than it was after a few steps.
+        folders = (f"valid_degraded={photos.clean}", f"valid_clean={photos.clean}", "validate_every=1", "halve_at=[]")
+        run = settings(*folders, "learning_rate=0.05", "checkpoint_every=8")
+        best, _ = train_restorer(run, tmp_path / "run", progress=False)
+        last = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+        of_last = torch.cat([value.flatten() for key, value in last.items() if key.startswith("task.generators.")])
+        assert not torch.equal(weights(best), of_last)
+
+        def error(values: Tensor) -> float:
+            restorer = Restorer(run.architecture)
+            torch.nn.utils.vector_to_parameters(values, restorer.parameters())
+            images = torch.stack([read_image(file) for file in sorted(photos.clean.glob("*.png"))])
+            return float((restorer.restore(images) - images).square().mean())
+
+        assert error(weights(best)) < error(of_last)
+        # Given again, the run still knows which was best.
+        again, _ = train_restorer(run, tmp_path / "run", progress=False)
+        assert torch.equal(weights(again), weights(best))
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            (("data.clean=null",), "no folder of clean images was given"),
+            (("degrader=null",), "neither was given"),
+            (("data.degraded=elsewhere",), "both were"),
+            (("degrader=no/such",), "no/such: is no model folder"),
+            (("valid_degraded=elsewhere",), "setting 'training.judge' is 'psnr', which compares with clean images"),
+            (("training.weights=no/such.pth",), "no/such.pth"),
+            (("architecture.network=unet",), "'unet' is unknown"),
+            (("losses.features=1", "feature_weights=no/such.pth"), "no/such.pth: no such file"),
+        ],
+    )
+    def test_a_mistake_is_told_before_anything_is_written(
+        self, settings: Settings, tmp_path: Path, changes: tuple[str, ...], message: str
+    ) -> None:
+        with pytest.raises(UserError, match=message):
+            train_restorer(settings(*changes), tmp_path / "run", progress=False)
+        assert not (tmp_path / "run").exists()
+
+    def test_a_run_keeps_its_settings(self, settings: Settings, tmp_path: Path) -> None:
+        train_restorer(settings("training.steps=1"), tmp_path / "run", progress=False)
+        with pytest.raises(UserError, match=r"other settings \(data\.crop was 16, now 32\)"):
+            train_restorer(settings("training.steps=1", "data.crop=32"), tmp_path / "run", progress=False)
+
+    def test_a_loss_that_is_not_finite_ends_the_run(self, settings: Settings, tmp_path: Path) -> None:
+        with pytest.raises(UserError, match="the loss is not finite at step"):
+            train_restorer(settings("learning_rate=1e30"), tmp_path / "run", progress=False)
+
+    def test_the_vgg_discriminator_wants_its_crops(self) -> None:
+        with pytest.raises(UserError, match="which takes crops of 128"):
+            override(restorer_preset("tiny"), ["losses.adversarial=1"])
+
+
+class TestFeatureLoss:
+    def test_weights_are_read_under_either_naming(self, tmp_path: Path) -> None:
+        torch.manual_seed(0)
+        network = vgg16((28,))
+        counted: dict[str, Any] = {}
+        for number, convolution in enumerate(network.convolutions):
+            assert convolution.bias is not None
+            counted |= {f"features.conv{number}.{name}": getattr(convolution, name) for name in ("weight", "bias")}
+        write_state(tmp_path / "counted.safetensors", counted)
+        layered = {key.replace("layers", "features"): value for key, value in network.state_dict().items()}
+        write_state(tmp_path / "layered.pth", layered | {"classifier.0.bias": torch.zeros(1)})
+        images, references = torch.rand(2, 1, 3, 32, 32)
+        expected = (network(images)[0] - network(references)[0]).abs().mean()
+        for name in ("counted.safetensors", "layered.pth"):
+            settings = RestorerLosses(features=1, feature_network="vgg16", feature_weights=str(tmp_path / name))
+            assert feature_loss(settings)(images, references).item() == pytest.approx(expected.item())
+
+    def test_weights_of_another_network_are_refused(self, tmp_path: Path) -> None:
+        write_state(tmp_path / "other.pth", {"features.0.weight": torch.zeros(64, 3, 11, 11)})
+        settings = RestorerLosses(features=1, feature_weights=str(tmp_path / "other.pth"))
+        with pytest.raises(UserError, match=r"features\.0\.weight.*expected \(64, 3, 3, 3\)"):
+            feature_loss(settings)
+
+    def test_missing_weights_are_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+        with pytest.raises(UserError, match=feature_losses.VGG19_FILE):
+            feature_loss(RestorerLosses(features=1))
