@@ -1,4 +1,3 @@
-import math
 import shutil
 from pathlib import Path
 
@@ -42,8 +41,14 @@ def test_identical_images_are_counted_and_left_out_of_the_mean(folder: Path) -> 
     fidelity = result.values["fidelity"]
     assert fidelity["generated_identical_images"] == 1
     clean = read_image(folder / "clean" / "astronaut.png")
-    others = [psnr(read_image(path), clean) for path in sorted((folder / "generated").glob("astronaut_s[1-9].png"))]
+    others = [
+        float(psnr(read_image(path)[None], clean[None]))
+        for path in sorted((folder / "generated").glob("astronaut_s[1-9].png"))
+    ]
     cat = read_image(folder / "clean" / "cats" / "chelsea.png")
-    cats = [psnr(read_image(path), cat) for path in sorted((folder / "generated" / "cats").glob("chelsea_s*.png"))]
+    cats = [
+        float(psnr(read_image(path)[None], cat[None]))
+        for path in sorted((folder / "generated" / "cats").glob("chelsea_s*.png"))
+    ]
     assert fidelity["generated_psnr"] == pytest.approx(np.mean([np.mean(others), np.mean(cats)]))
     assert "identical to clean" in format_table(result)
