@@ -175,7 +175,7 @@ _NAN = frozenset(
 )
 # A refusal is a refusal, whatever for.
 _BOTH_WAYS = EVERY - {"other_event_shapes"}
-_IN_FLOAT64 = _BOTH_WAYS - {"autocast_log_det", "autocast_round_trip"}
+_IN_FLOAT64 = _BOTH_WAYS - {"float32_round_trip", "autocast_log_det", "autocast_round_trip"}
 _HALF = {"half precision": frozenset({"half_precision"})}
 _NUMPY = {"NumPy in between": frozenset({"compile"})}
 
