@@ -105,6 +105,12 @@ class TestClosedForm:
             learned("impressionism", folders, tmp_path / "run", "patches.side=16", "max_variance=2")
         assert not (tmp_path / "run").exists()
 
+    def test_a_pipeline_is_written_down(self, tmp_path: Path) -> None:
+        learner = LEARNERS["handwritten"]
+        run = override(learner.preset("bsrgan"), ["pipeline.scale=2"])
+        degrader = learn_by(learner, run, tmp_path, progress=False).degrader
+        assert degrader.degrade(torch.rand(1, 3, 16, 16)).shape == (1, 3, 8, 8)
+
     def test_a_mixture_holds_its_parts(self, folders: Photos, tmp_path: Path) -> None:
         for name, sigma in (("a", 0.0), ("b", 0.2)):
             WhiteNoise(sigma).save_pretrained(tmp_path / name)
