@@ -8,9 +8,8 @@ import argparse
 import sys
 from importlib import import_module
 
-COMMANDS = tuple(
-    f"benchmarks.{name}.command" for name in ("density", "peers", "deflow", "growth", "gpu", "conditioning")
-)
+NAMES = ("density", "peers", "deflow", "growth", "gpu", "conditioning", "restoration")
+COMMANDS = tuple(f"benchmarks.{name}.command" for name in NAMES)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -2,7 +2,7 @@
 
 Here is what flows are made of. What layers are made of (base classes, parts of layers, helpers) is public in the
 rooms: :mod:`flowkit.bijectors`, :mod:`flowkit.transforms`, :mod:`flowkit.distributions`, :mod:`flowkit.nn`,
-:mod:`flowkit.models` and :mod:`flowkit.ops`.
+:mod:`flowkit.models`, :mod:`flowkit.losses` and :mod:`flowkit.ops`.
 """
 
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from flowkit.bijectors import (
     Coupling,
     Elementwise,
     FactorOut,
+    FixedAffine,
     HaarWavelet,
     Householder,
     HouseholderConv1x1,
@@ -63,7 +64,15 @@ from flowkit.distributions import (
     TorchDistribution,
     Uniform,
 )
+from flowkit.fitting import fit
 from flowkit.flow import Flow, bits_per_dim
+from flowkit.losses import (
+    alpha_divergence,
+    effective_sample_size,
+    forward_kl,
+    importance_weighted_bound,
+    reverse_kl,
+)
 from flowkit.models import (
     create_model,
     ffjord,
@@ -75,8 +84,10 @@ from flowkit.models import (
     nice,
     nsf,
     realnvp,
+    register_model,
     residual,
     save_model,
+    storable,
 )
 from flowkit.nn import MADE, MLP, ConvConditioner, LipschitzMLP, ResidualMLP, TimeMLP, ZeroConv2d
 from flowkit.plugin import Plugin, plugins
@@ -121,6 +132,7 @@ __all__ = [
     "Exp",
     "FactorOut",
     "Factorised",
+    "FixedAffine",
     "Flow",
     "Gaussian",
     "HaarWavelet",
@@ -172,12 +184,17 @@ __all__ = [
     "VariationalDequantization",
     "Woodbury",
     "ZeroConv2d",
+    "alpha_divergence",
     "alternating_mask",
     "bits_per_dim",
     "create_model",
+    "effective_sample_size",
     "ffjord",
+    "fit",
+    "forward_kl",
     "glow",
     "iaf",
+    "importance_weighted_bound",
     "initialize",
     "list_models",
     "load_model",
@@ -186,8 +203,11 @@ __all__ = [
     "nsf",
     "plugins",
     "realnvp",
+    "register_model",
     "residual",
+    "reverse_kl",
     "save_model",
+    "storable",
     "sum_event",
     "use_activations",
 ]

@@ -12,6 +12,7 @@ from flowkit.half_precision import first_parameter
 from flowkit.ops.precision import HALF
 from flowkit.ops.private import HOOKS_FOR_ALL_MODULES
 from flowkit.ops.values import readable
+from flowkit.recorded import Recorded
 
 __all__ = ["REAL_LINE", "Bijector", "BoundBijector", "Interval", "Prepared", "Shape", "Step", "Wrapper", "sum_event"]
 
@@ -26,7 +27,7 @@ REAL_LINE: Interval = (-math.inf, math.inf)
 Shape = Any
 
 
-class Bijector(nn.Module, ABC, Generic[X, Z]):
+class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
     r"""An invertible map :math:`z = f(x \mid c)` with the log-determinant of its Jacobian, both ways.
 
     ``forward`` normalises (data to latent), ``inverse`` generates (latent to data). Each returns the result and

@@ -1,19 +1,25 @@
 """A bijection joined with a base distribution."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, Shape
+from flowkit.bijectors.parts import require_bijector
+from flowkit.conditions import joint_batch, label_rows, refuse_arrays, require_one_each, require_rows
 from flowkit.constants import place_constants_after_loading
 from flowkit.distributions import Distribution
+from flowkit.distributions.parts import require_distribution
+from flowkit.half_precision import require_precision
+from flowkit.recorded import Recorded
 
 __all__ = ["Flow", "bits_per_dim"]
 
 
-class Flow(nn.Module):
+class Flow(Recorded, nn.Module):
     r"""A density by change of variables: :math:`\log p(x|c) = \log p_Z(f(x|c)) + \log|\det \partial f/\partial x|`.
 
     Args:
@@ -21,9 +27,13 @@ class Flow(nn.Module):
         base: the distribution of the latents, all levels together.
         event_shape: event shape of the data, where it is fixed: ``sample`` then needs none. An image flow that
             takes images of any size has ``None``.
+        context_dims: trailing dimensions of the context of one sample: 1 for vectors, 3 for images, 0 for class
+            numbers. Data and contexts are then broadcast against each other. ``None`` where the context is no single
+            tensor, or unknown: there is then one for each sample or one for all.
+        label_dims: trailing dimensions of the label of one sample: 0 for class numbers, 1 for vectors.
 
     Raises:
-        TypeError: bijector and base distribution are given in the other order.
+        TypeError: ``bijector`` is no bijector, or ``base`` no distribution of flowkit's.
 
     References:
         D. J. Rezende, S. Mohamed, "Variational Inference with Normalizing Flows", ICML 2015.
@@ -40,16 +50,27 @@ class Flow(nn.Module):
         torch.Size([2, 3, 8, 8])
     """
 
-    def __init__(self, bijector: Bijector[Any, Any], base: Distribution[Any], event_shape: Shape | None = None) -> None:
+    def __init__(
+        self,
+        bijector: Bijector[Any, Any],
+        base: Distribution[Any],
+        event_shape: Shape | None = None,
+        context_dims: int | None = None,
+        label_dims: int = 0,
+    ) -> None:
         super().__init__()
         if isinstance(bijector, Distribution) or isinstance(base, Bijector):
             raise TypeError(
                 f"Flow takes the bijector first and the base distribution second, got {type(bijector).__name__} and "
                 f"{type(base).__name__}"
             )
+        require_bijector(bijector, "Flow")
+        require_distribution(base, "Flow")
         self.bijector = bijector
         self.base = base
         self.event_shape = event_shape
+        self.context_dims = context_dims
+        self.label_dims = label_dims
         # A base distribution may have no state of its own to go by.
         place_constants_after_loading(self)
 
@@ -62,17 +83,128 @@ class Flow(nn.Module):
 
         Args:
             x: data, ``batch x event``.
-            context: what the bijector is conditioned on.
-            label: what the base distribution is conditioned on.
+            context: what the bijector is conditioned on. Its batch shape, where the flow knows its dimensions, and
+                that of the data broadcast: one vector under many contexts, or ``x[:, None]`` under each of a few rows.
+            label: what the base distribution is conditioned on; likewise.
 
         Returns:
-            A tensor of the batch shape.
+            A tensor of the joint batch shape.
 
         Raises:
-            ValueError: the base distribution takes other dimensions for one event than the bijector.
+            ValueError: the batch shapes do not fit, or the base distribution takes no label, or other dimensions for
+                one event than the bijector.
+            TypeError: the data or the context is an array of NumPy's, or the data has another precision than the
+                flow's parameters.
         """
-        z, log_det = self.bijector(x, context)
-        latent_log_prob = self.base.log_prob(z, label)
+        z, log_det = self.bijector(self._matched(x, context, label), context)
+        return self._joined(self.base.log_prob(z, label), log_det)
+
+    def sample(
+        self,
+        batch: int | tuple[int, ...] = (),
+        shape: Shape | None = None,
+        context: Any = None,
+        label: Any = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Draw data, without gradients; :meth:`rsample` has them.
+
+        Args:
+            batch: how many, >= 0; or a shape of samples for each row of the context and the label, as in
+                ``torch.distributions``: ``sample((100,), context=rows)`` draws 100 for each of the rows.
+            shape: event shape of the data, for images ``(C, H, W)``; ``None`` for the flow's own.
+            context: what the bijector is conditioned on. For a number of samples, one for each or one for all.
+            label: what the base distribution is conditioned on; likewise.
+            temperature: factor on the latents' deviation from their mean, >= 0.
+            generator: source of randomness; ``None`` for PyTorch's global one.
+
+        Returns:
+            ``batch x shape``; for a shape of samples, ``batch x rows x shape``.
+
+        Raises:
+            TypeError: ``batch`` is neither a number nor a tuple of them.
+            ValueError: neither ``shape`` is given nor the flow has one of its own, ``shape`` is no tuple of sizes,
+                ``batch`` or ``temperature`` is negative, or the rows of context and label do not fit.
+        """
+        with torch.no_grad():
+            latents = self._latents(self.base.sample, batch, shape, context, label, temperature, generator)
+            return self.bijector.inverse(latents, context)[0]
+
+    def rsample(
+        self,
+        batch: int | tuple[int, ...] = (),
+        shape: Shape | None = None,
+        context: Any = None,
+        label: Any = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Draw data as :meth:`sample` does, as differentiable functions of the parameters, the context and noise.
+
+        Raises:
+            NotImplementedError: the base distribution has no such samples (a mixture picks its component at random).
+            TypeError: as for :meth:`sample`.
+            ValueError: as for :meth:`sample`.
+        """
+        latents = self._latents(self.base.rsample, batch, shape, context, label, temperature, generator)
+        return self.bijector.inverse(latents, context)[0]
+
+    def sample_and_log_prob(
+        self,
+        batch: int | tuple[int, ...] = (),
+        shape: Shape | None = None,
+        context: Any = None,
+        label: Any = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """What :meth:`sample` draws and its log-density, in one pass of the flow, both without gradients.
+
+        The density is the flow's own, that of temperature 1. Arguments and errors are those of :meth:`sample`.
+        """
+        with torch.no_grad():
+            latents = self._latents(self.base.sample, batch, shape, context, label, temperature, generator)
+            return self._generated(latents, context, label)
+
+    def rsample_and_log_prob(
+        self,
+        batch: int | tuple[int, ...] = (),
+        shape: Shape | None = None,
+        context: Any = None,
+        label: Any = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """What :meth:`rsample` draws and its log-density, in one pass of the flow, both with gradients.
+
+        The density is the flow's own, that of temperature 1. Arguments and errors are those of :meth:`rsample`.
+        """
+        latents = self._latents(self.base.rsample, batch, shape, context, label, temperature, generator)
+        return self._generated(latents, context, label)
+
+    def bits_per_dim(self, x: Tensor, context: Any = None, label: Any = None, bins: int = 1) -> Tensor:
+        """Code length of ``x`` in bits per dimension, one number per sample; see :func:`bits_per_dim`."""
+        log_prob = self.log_prob(x, context, label)
+        return bits_per_dim(log_prob, math.prod(x.shape[x.ndim - self.bijector.event_dims :]), bins)
+
+    def _matched(self, x: Any, context: Any, label: Any) -> Any:
+        """The data, repeated where contexts or labels are more."""
+        refuse_arrays(data=x, context=context, label=label)
+        if not isinstance(x, Tensor):
+            return x
+        require_precision(self.bijector, x)
+        cut = x.ndim - self.bijector.event_dims
+        # The bijector says of data of too few dimensions what they lack.
+        if cut < 0 or (context is None and label is None):
+            return x
+        batch = tuple(x.shape[:cut])
+        if self.context_dims is None and len(batch) == 1:
+            require_rows(batch[0], context)
+        joint = joint_batch(batch, (context, self.context_dims), (label, self.label_dims))
+        return x if joint == batch else x.expand(*joint, *x.shape[cut:])
+
+    def _joined(self, latent_log_prob: Tensor, log_det: Tensor) -> Tensor:
         if latent_log_prob.ndim != log_det.ndim:
             raise ValueError(
                 f"the base distribution {type(self.base).__name__} gives log-densities of shape "
@@ -81,56 +213,67 @@ class Flow(nn.Module):
             )
         return latent_log_prob + log_det
 
-    def sample(
+    def _latents(
         self,
-        batch: int,
-        shape: Shape | None = None,
-        context: Any = None,
-        label: Any = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
-    ) -> Tensor:
-        """Draw data.
-
-        The samples are differentiable functions of the parameters, by the noise that they are made of, as ``rsample``
-        is in ``torch.distributions``: where gradients are recorded and a parameter or the context requires them, the
-        samples keep their graph, and its memory. To draw and no more, call it under ``torch.no_grad()``. What a base
-        distribution draws without derivatives, as the component of a mixture, has none here.
-
-        Args:
-            batch: how many, >= 0.
-            shape: event shape of the data, for images ``(C, H, W)``; ``None`` for the flow's own.
-            context: what the bijector is conditioned on; of batch size ``batch`` or one.
-            label: what the base distribution is conditioned on.
-            temperature: factor on the latents' deviation from their mean, >= 0.
-            generator: source of randomness; ``None`` for PyTorch's global one.
-
-        Returns:
-            ``batch x shape``.
-
-        Raises:
-            TypeError: ``batch`` is no integer.
-            ValueError: neither ``shape`` is given nor the flow has one of its own, ``shape`` is no tuple of sizes, or
-                ``batch`` or ``temperature`` is negative.
-        """
-        if not hasattr(batch, "__index__"):
-            raise TypeError(
-                f"batch is {batch!r}; sample takes one number of samples: draw more and view them otherwise"
+        draw: Callable[..., Any],
+        batch: int | tuple[int, ...],
+        shape: Shape | None,
+        context: Any,
+        label: Any,
+        temperature: float,
+        generator: torch.Generator | None,
+    ) -> Any:
+        """Latents ``batch x event``, by the base distribution's ``sample`` or ``rsample``."""
+        event = self._sampled_shape(shape)
+        refuse_arrays(context=context, label=label)
+        if temperature < 0:
+            raise ValueError(f"temperature is {temperature}; it must be at least 0")
+        conditions = (context, self.context_dims), (label, self.label_dims)
+        number, each = _number_and_shape(batch)
+        if number is not None:
+            require_one_each(number, *conditions)
+            return draw(number, self.bijector.output_shape(event), label, temperature, generator)
+        if isinstance(context, Tensor) and self.context_dims is None:
+            raise ValueError(
+                f"sample({batch}, ...) draws for each row of the context, whose dimensions this flow does not know: "
+                "make it by Flow(..., context_dims=1) for vectors (3 for images), or ask for a number of samples"
             )
-        if batch < 0 or temperature < 0:
-            raise ValueError(f"batch is {batch} and temperature {temperature}; both must be at least 0")
+        joint = (*each, *joint_batch((), *conditions))
+        rows = label_rows(label, self.label_dims, joint)
+        latents = draw(math.prod(joint), self.bijector.output_shape(event), rows, temperature, generator)
+        return _in_batch(latents, joint)
+
+    def _sampled_shape(self, shape: Shape | None) -> Shape:
         shape = self.event_shape if shape is None else shape
         if shape is None:
             raise ValueError("this flow takes data of any shape: say which to sample, as sample(batch, shape)")
         if not isinstance(shape, tuple | list):
-            raise ValueError(f"shape is {shape!r}; expected the event shape as a tuple, such as (3, 32, 32)")
-        latents = self.base.sample(batch, self.bijector.output_shape(shape), label, temperature, generator)
-        return self.bijector.inverse(latents, context)[0]
+            got = f"a {type(shape).__name__} of shape {tuple(shape.shape)}" if hasattr(shape, "shape") else repr(shape)
+            raise ValueError(
+                f"shape is {got}; expected the event shape as a tuple, such as (3, 32, 32). Give a context by its "
+                "name: sample((10,), context=context) draws 10 for each of its rows"
+            )
+        return shape
 
-    def bits_per_dim(self, x: Tensor, context: Any = None, label: Any = None, bins: int = 1) -> Tensor:
-        """Code length of ``x`` in bits per dimension, one number per sample; see :func:`bits_per_dim`."""
-        log_prob = self.log_prob(x, context, label)
-        return bits_per_dim(log_prob, math.prod(x.shape[x.ndim - self.bijector.event_dims :]), bins)
+    def _generated(self, latents: Any, context: Any, label: Any) -> tuple[Tensor, Tensor]:
+        x, log_det = self.bijector.inverse(latents, context)
+        return x, self._joined(self.base.log_prob(latents, label), -log_det)
+
+
+def _number_and_shape(batch: Any) -> tuple[int | None, tuple[int, ...]]:
+    """A number of samples, or ``None`` and the shape of those for each row."""
+    several = isinstance(batch, tuple | list)
+    if not all(hasattr(size, "__index__") for size in (batch if several else (batch,))):
+        raise TypeError(f"batch is {batch!r}; it is a number of samples, or a tuple of sizes for each row of context")
+    if any(size < 0 for size in (batch if several else (batch,))):
+        raise ValueError(f"batch is {batch}; a number of samples is at least 0")
+    return (None, tuple(batch)) if several else (batch, ())
+
+
+def _in_batch(latents: Any, batch: tuple[int, ...]) -> Any:
+    if isinstance(latents, tuple):
+        return tuple(_in_batch(part, batch) for part in latents)
+    return latents.reshape(*batch, *latents.shape[1:])
 
 
 def bits_per_dim(log_prob: Tensor, dimensions: int, bins: int = 1) -> Tensor:

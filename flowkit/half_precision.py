@@ -8,7 +8,14 @@ from torch import Tensor, nn
 
 from flowkit.ops.precision import HALF, at_least_float32
 
-__all__ = ["cast_for", "first_parameter", "full_precision_state", "in_full_precision", "map_floating"]
+__all__ = [
+    "cast_for",
+    "first_parameter",
+    "full_precision_state",
+    "in_full_precision",
+    "map_floating",
+    "require_precision",
+]
 
 
 def first_parameter(module: nn.Module) -> nn.Parameter | None:
@@ -30,6 +37,29 @@ def first_parameter(module: nn.Module) -> nn.Parameter | None:
         if parameter is not None:
             return parameter
     return None
+
+
+def require_precision(module: nn.Module, x: Tensor) -> None:
+    """Refuse float64 data for parameters in float32, and the other way round: products do not mix the two.
+
+    Args:
+        module: what takes the data.
+        x: the data.
+
+    Raises:
+        TypeError: the precisions differ.
+
+    Examples:
+        >>> require_precision(nn.Linear(2, 2), torch.zeros(1, 2))
+    """
+    if x.dtype not in (torch.float32, torch.float64):
+        return
+    parameter = first_parameter(module)
+    if parameter is not None and parameter.dtype in (torch.float32, torch.float64) and parameter.dtype != x.dtype:
+        raise TypeError(
+            f"the data is {x.dtype} and the parameters of this flow are {parameter.dtype}: convert the data by "
+            f"x.to({parameter.dtype}), or the flow by flow.to({x.dtype})"
+        )
 
 
 def cast_for(network: nn.Module, value: Any) -> Any:

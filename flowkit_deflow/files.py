@@ -10,7 +10,7 @@ from pathlib import Path
 from flowkit.models import whole_folder
 from flowkit_deflow.errors import UserError
 
-__all__ = ["atomic_folder", "atomic_path", "require_folder", "write_text"]
+__all__ = ["append_line", "atomic_folder", "atomic_path", "require_folder", "write_text"]
 
 _ADVICE = {
     errno.ENOSPC: "free some space there, or write to another disk",
@@ -120,6 +120,35 @@ def write_text(path: Path, text: str) -> None:
     """
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a text file, in one write; the one kind of file that grows in place is a record of events.
+
+    A line that a crash cut short stays as it is, and the next one starts below it: readers pass over what is no record.
+
+    Args:
+        path: The file; it and missing parent folders are created.
+        line: The line, without its end.
+
+    Raises:
+        UserError: As `atomic_path`.
+
+    Examples:
+        >>> import tempfile
+        >>> target = Path(tempfile.mkdtemp()) / "events.jsonl"
+        >>> append_line(target, "{}")
+        >>> append_line(target, "[]")
+        >>> target.read_text().split()
+        ['{}', '[]']
+    """
+    with _told_plainly(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+b", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(end - 1, 0))
+            broken = file.read(1) not in (b"", b"\n")
+            file.write(b"\n" * broken + line.encode() + b"\n")
 
 
 def require_folder(path: Path, purpose: str) -> None:

@@ -38,6 +38,7 @@ PACKAGES = (
     "flowkit.distributions",
     "flowkit.nn",
     "flowkit.models",
+    "flowkit.losses",
     "flowkit.ops",
     "flowkit.testing",
     "flowkit.testing.strategies",
@@ -64,7 +65,9 @@ _MATHEMATICS = (Bijector, Transform, Distribution, td.Distribution, td.Transform
 _MATHEMATICAL_MODULES = (
     "flowkit.dequantization",
     "flowkit.distributions.gaussian",
+    "flowkit.fitting",
     "flowkit.flow",
+    "flowkit.losses",
     "flowkit.models.named",
     "flowkit.variational_dequantization",
     "flowkit_deflow.method.closed_form",

@@ -14,6 +14,7 @@ from flowkit.bijectors.context_map import ContextMap
 from flowkit.bijectors.coupling import Coupling
 from flowkit.bijectors.elementwise import Elementwise
 from flowkit.bijectors.factor_out import FactorOut
+from flowkit.bijectors.fixed_affine import FixedAffine
 from flowkit.bijectors.haar import HaarWavelet
 from flowkit.bijectors.householder import Householder
 from flowkit.bijectors.injector import Injector
@@ -66,6 +67,7 @@ __all__ = [
     "ExactLogDet",
     "ExactTrace",
     "FactorOut",
+    "FixedAffine",
     "HaarWavelet",
     "Householder",
     "HouseholderConv1x1",

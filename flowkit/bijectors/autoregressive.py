@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from flowkit.bijector import Interval, sum_event
 from flowkit.bijectors.channels import ChannelBijector
 from flowkit.bijectors.conditioner import prepare_conditioner
-from flowkit.bijectors.coupling import require_parameters
+from flowkit.bijectors.dependence import require_autoregressive
+from flowkit.bijectors.parts import require_transform
 from flowkit.half_precision import first_parameter, in_full_precision
 from flowkit.ops.precision import at_least_float32, without_autocast
 from flowkit.transforms.affine import Affine
@@ -35,14 +36,14 @@ class MaskedAutoregressive(ChannelBijector):
         features: entries of the vector, at least 1.
         conditioner: a module from ``batch x features`` (and the context, if there is one) to
             ``parameters_per_element * features`` entries, interleaved, those of a feature depending on the features
-            before it alone, in some order; that is not checked. It may have ``prepare(context)``, as for
-            :class:`~flowkit.Coupling`, and ``unroll(solve, prepared)``, as :meth:`~flowkit.MADE.unroll`, which returns
-            false where it declines.
+            before it alone, in some order; of one that takes the data alone, that is checked once. It may have
+            ``prepare(context)``, as for :class:`~flowkit.Coupling`, and ``unroll(solve, prepared)``, as
+            :meth:`~flowkit.MADE.unroll`, which returns false where it declines.
         transform: the elementwise transform; :class:`~flowkit.Affine` by default.
 
     Raises:
-        ValueError: a transform without parameters; or (when called) an input, or the conditioner's output, of another
-            number of entries.
+        ValueError: a transform without parameters; a network that is not autoregressive; or (when called) an input, or
+            the conditioner's output, of another number of entries.
 
     References:
         Papamakarios, Pavlakou and Murray, *Masked autoregressive flow for density estimation*, NeurIPS 2017, sec. 3.1.
@@ -60,7 +61,8 @@ class MaskedAutoregressive(ChannelBijector):
         super().__init__(features, event_dims=1)
         self.conditioner = conditioner
         self.transform = Affine() if transform is None else transform
-        require_parameters(self.transform)
+        require_transform(self.transform, type(self).__name__)
+        require_autoregressive(conditioner, features, type(self).__name__)
 
     def domain(self, dtype: torch.dtype) -> Interval:
         """That of the transform."""

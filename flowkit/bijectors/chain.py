@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from flowkit.bijector import Bijector, Interval, Shape, Step
 from flowkit.bijectors.activations.activations import Activations, Plan
 from flowkit.bijectors.activations.stored import Stored
+from flowkit.bijectors.parts import require_bijector
 
 __all__ = ["Chain", "use_activations"]
 
@@ -45,13 +46,14 @@ class Chain(Bijector[Any, Any]):
     def __init__(self, bijectors: Iterable[Bijector[Any, Any]], activations: Activations | None = None) -> None:
         super().__init__()
         self.activations = Stored() if activations is None else activations
-        self.bijectors = nn.ModuleList(bijectors)
-        if not len(self.bijectors):
+        if isinstance(bijectors, nn.Module) or isinstance(activations, nn.Module):
+            raise TypeError("a Chain takes one list of bijectors, got them one by one: Chain([first, second, ...])")
+        parts = list(bijectors)
+        if not parts:
             raise ValueError("a Chain needs at least one bijector")
-        for part in self.bijectors:
-            # By what it has, not by its class: a compiled module is none.
-            if not hasattr(part, "output_shape"):
-                raise TypeError(f"a Chain is made of bijectors, got {type(part).__name__}: derive it from Bijector")
+        for part in parts:
+            require_bijector(part, "a Chain")
+        self.bijectors = nn.ModuleList(parts)
         batch_dims = [b.batch_dims for b in self.parts if b.batch_dims is not None]
         self.event_dims = self.parts[0].event_dims
         self.batch_dims = min(batch_dims, default=None)

@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from flowkit.bijector import REAL_LINE, Interval, sum_event
 from flowkit.bijectors.channels import ChannelBijector
 from flowkit.bijectors.conditioner import apply_conditioner, prepare_conditioner
+from flowkit.bijectors.parts import require_transform
 from flowkit.constants import WithConstants
 from flowkit.ops.values import require_values
 from flowkit.transforms.affine import Affine
 from flowkit.transforms.transform import Transform, split_parameters
 
-__all__ = ["Coupling", "interval_with_kept", "require_parameters"]
+__all__ = ["Coupling", "interval_with_kept"]
 
 
 class Coupling(WithConstants, ChannelBijector):
@@ -76,7 +77,7 @@ class Coupling(WithConstants, ChannelBijector):
             raise ValueError(f"channels is {channels}; a coupling needs at least 2, one to keep and one to transform")
         self.conditioner = conditioner
         self.transform = Affine() if transform is None else transform
-        require_parameters(self.transform)
+        require_transform(self.transform, "Coupling")
         is_kept = [c < channels // 2 for c in range(channels)] if mask is None else _as_booleans(mask, channels)
         kept = [c for c in range(channels) if is_kept[c]]
         changed = [c for c in range(channels) if not is_kept[c]]
@@ -153,22 +154,6 @@ def interval_with_kept(transform: Transform, dtype: torch.dtype) -> Interval:
     """
     domain = transform.domain(dtype)
     return domain if domain == transform.codomain(dtype) else REAL_LINE
-
-
-def require_parameters(transform: Transform) -> None:
-    """Refuse a transform that a conditioner could not act on.
-
-    Args:
-        transform: the elementwise transform of a layer.
-
-    Raises:
-        ValueError: it has no parameters.
-
-    Examples:
-        >>> require_parameters(Affine())
-    """
-    if not transform.parameters_per_element:
-        raise ValueError(f"{type(transform).__name__} has no parameters for a conditioner to set: use Elementwise")
 
 
 def _as_booleans(mask: Sequence[bool] | Tensor, channels: int) -> list[bool]:

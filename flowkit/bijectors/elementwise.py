@@ -45,6 +45,9 @@ class Elementwise(Bijector[Tensor, Tensor]):
 
     def __init__(self, transform: Transform, shape: Sequence[int] = (), event_dims: int = 1) -> None:
         super().__init__()
+        if not isinstance(transform, Transform):
+            got = f"the class {transform.__name__}" if isinstance(transform, type) else f"a {type(transform).__name__}"
+            raise TypeError(f"Elementwise takes an elementwise transform, such as Affine(), got {got}")
         if len(shape) > event_dims:
             raise ValueError(f"parameters of shape {tuple(shape)} have more dimensions than events of {event_dims}")
         self.transform = transform

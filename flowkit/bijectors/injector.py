@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from flowkit.bijector import Interval, sum_event
 from flowkit.bijectors.channels import ChannelBijector
+from flowkit.bijectors.parts import require_transform
 from flowkit.half_precision import cast_for
 from flowkit.transforms import Affine, Transform, split_parameters
 
@@ -45,6 +46,7 @@ class Injector(ChannelBijector):
         super().__init__(channels, event_dims)
         self.conditioner = conditioner
         self.transform = Affine() if transform is None else transform
+        require_transform(self.transform, "Injector")
 
     def domain(self, dtype: torch.dtype) -> Interval:
         """That of the transform."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from flowkit.bijector import Bijector, Interval, Shape, Step
+from flowkit.bijectors.parts import require_bijector
 
 __all__ = ["Inverse"]
 
@@ -24,6 +25,7 @@ class Inverse(Bijector[Any, Any]):
 
     def __init__(self, bijector: Bijector[Any, Any]) -> None:
         super().__init__()
+        require_bijector(bijector, "Inverse")
         self.bijector = bijector
         self.event_dims = bijector.event_dims
         self.batch_dims = bijector.batch_dims

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, Interval, Shape, sum_event
 from flowkit.bijectors.conditioner import apply_conditioner, prepare_conditioner
-from flowkit.bijectors.coupling import interval_with_kept, require_parameters
+from flowkit.bijectors.coupling import interval_with_kept
+from flowkit.bijectors.parts import require_transform
 from flowkit.constants import WithConstants
 from flowkit.ops.broadcasting import broadcasts_to
 from flowkit.ops.values import require_values
@@ -67,7 +68,7 @@ class MaskedCoupling(WithConstants, Bijector[Tensor, Tensor]):
         self.event_dims = event_dims
         self.conditioner = conditioner
         self.transform = Affine() if transform is None else transform
-        require_parameters(self.transform)
+        require_transform(self.transform, "MaskedCoupling")
         if isinstance(mask, Tensor):
             require_values("a mask", mask)
             if mask.dtype != torch.bool or mask.all() or not mask.any():

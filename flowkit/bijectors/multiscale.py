@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, Shape
 from flowkit.bijectors.factor_out import FactorOut
+from flowkit.bijectors.parts import require_bijector
 
 __all__ = ["MultiScale"]
 
@@ -51,6 +52,8 @@ class MultiScale(Bijector[Tensor, tuple[Tensor, ...]]):
                 f"MultiScale got {len(levels)} levels and {len(factor_outs)} factor_outs; "
                 "it needs at least one level and one factor_out between each two"
             )
+        for level in levels:
+            require_bijector(level, "MultiScale")
         self._levels = nn.ModuleList(levels)
         self._factor_outs = nn.ModuleList(factor_outs)
         self.batch_dims = min((b.batch_dims for b in levels if b.batch_dims is not None), default=None)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from flowkit.ops.private import transforms_are_active
+from flowkit.recorded import Recorded
 
 __all__ = ["AdjointDormandPrince", "DormandPrince", "Dynamics", "ODESolver", "RungeKutta4", "State"]
 
@@ -28,7 +29,7 @@ class Dynamics(Protocol):
         r"""The same with another :math:`\theta`, which stays what it is, whatever becomes of the owner of the first."""
 
 
-class ODESolver(ABC):
+class ODESolver(Recorded, ABC):
     r"""A way to the solution at ``end`` of :math:`\dot y = f(t, y, \theta)` that starts from ``state`` at ``start``.
 
     Examples:

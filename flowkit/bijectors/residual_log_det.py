@@ -10,13 +10,14 @@ from torch import Tensor
 from flowkit.bijector import sum_event
 from flowkit.bijectors.jacobian import jacobian, value_and_pullback
 from flowkit.bijectors.probes import Probe, rademacher
+from flowkit.recorded import Recorded
 
 __all__ = ["ExactLogDet", "LogDetEstimate", "PowerSeriesLogDet", "ResidualLogDet", "RussianRouletteLogDet"]
 
 Function = Callable[[Tensor], Tensor]
 
 
-class ResidualLogDet(ABC):
+class ResidualLogDet(Recorded, ABC):
     r"""A way to :math:`\log\det(I + J_g(x))`, where :math:`J_g` is the Jacobian of a contraction ``g``.
 
     The determinant is positive, since no eigenvalue of :math:`J_g` reaches 1 in modulus.

@@ -8,11 +8,12 @@ from torch import Tensor
 from flowkit.bijector import sum_event
 from flowkit.bijectors.jacobian import jacobian, value_and_pullback
 from flowkit.bijectors.probes import Probe, rademacher
+from flowkit.recorded import Recorded
 
 __all__ = ["ExactTrace", "HutchinsonTrace", "Trace"]
 
 
-class Trace(ABC):
+class Trace(Recorded, ABC):
     r"""A way to :math:`\operatorname{tr}(\partial f / \partial x)`, the rate at which a flow's log-volume changes.
 
     Examples:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from flowkit.bijector import Shape
 from flowkit.distributions.distribution import Distribution
+from flowkit.distributions.parts import require_distribution
 from flowkit.distributions.picking import pick
 from flowkit.ops.values import readable
 
@@ -43,9 +44,14 @@ class ClassConditional(Distribution[Any]):
         torch.Size([5, 2])
     """
 
+    takes_label = True
+
     def __init__(self, distributions: Iterable[Distribution[Any]]) -> None:
         super().__init__()
-        self._distributions = nn.ModuleList(distributions)
+        parts = list(distributions)
+        for part in parts:
+            require_distribution(part, "ClassConditional")
+        self._distributions = nn.ModuleList(parts)
         if not len(self._distributions):
             raise ValueError("a ClassConditional needs at least one distribution")
 
@@ -54,28 +60,18 @@ class ClassConditional(Distribution[Any]):
         """The distributions, in the order of the classes."""
         return list(self._distributions)  # type: ignore[arg-type]
 
-    def log_prob(self, z: Any, label: Any = None) -> Tensor:
-        """Log-density of ``batch x event``, one number per sample.
-
-        Args:
-            z: the latents.
-            label: integer tensor of the batch shape, or one class for all.
-        """
+    def _log_prob(self, z: Any, label: Any) -> Tensor:
+        """``batch x event`` to one number per sample; the label is of the batch shape, or one class for all."""
         parts = torch.stack([d.log_prob(z) for d in self.distributions])
         classes = self._classes(label, tuple(parts.shape[1:]))
         return parts.gather(0, classes.to(parts.device)[None])[0]
 
-    def sample(
-        self,
-        batch: int,
-        shape: Shape,
-        label: Any = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
+    def _sample(
+        self, batch: int, shape: Shape, label: Any, temperature: float, generator: torch.Generator | None
     ) -> Any:
         """A tensor ``batch x shape``, sample ``i`` of class ``label[i]``, or all of the one class."""
         classes = self._classes(label, (batch,))
-        return pick([d.sample(batch, shape, None, temperature, generator) for d in self.distributions], classes)
+        return pick([d._sample(batch, shape, None, temperature, generator) for d in self.distributions], classes)
 
     def _classes(self, label: Any, batch: tuple[int, ...]) -> Tensor:
         number = len(self._distributions)

@@ -46,12 +46,14 @@ class ConditionalNormal(Distribution[Tensor]):
         torch.Size([2, 3])
     """
 
+    takes_label = True
+
     def __init__(self, conditioner: nn.Module, event_dims: int = 1) -> None:
         super().__init__()
         self.conditioner = conditioner
         self.event_dims = event_dims
 
-    def log_prob(self, z: Tensor, label: Any = None) -> Tensor:
+    def _log_prob(self, z: Tensor, label: Any) -> Tensor:
         """Log-density of ``batch x event`` given the label, one number per sample."""
         mean, log_std = self._parameters_for(label, z.shape, event_shape(z, self.event_dims, self))
         dtype = torch.promote_types(z.dtype, torch.float32)
@@ -59,13 +61,8 @@ class ConditionalNormal(Distribution[Tensor]):
         white = (z.to(dtype) - mean) * (-log_std).exp()
         return sum_event(-0.5 * (white.square() + math.log(2 * math.pi)) - log_std, self.event_dims)
 
-    def sample(
-        self,
-        batch: int,
-        shape: Shape,
-        label: Any = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
+    def _sample(
+        self, batch: int, shape: Shape, label: Any, temperature: float, generator: torch.Generator | None
     ) -> Tensor:
         """A tensor ``batch x shape``, sample ``i`` drawn given label ``i`` (or the only one)."""
         mean, log_std = self._parameters_for(label, (batch, *shape), shape)

@@ -45,21 +45,16 @@ class DiagonalNormal(ChannelDistribution):
         self.mean = nn.Parameter(torch.zeros(channels))
         self.log_std = nn.Parameter(torch.zeros(channels))
 
-    def log_prob(self, z: Tensor, label: Any = None) -> Tensor:
-        """Log-density of ``batch x channels x ...``, one number per sample; a label is ignored."""
+    def _log_prob(self, z: Tensor, label: Any) -> Tensor:
+        """Log-density of ``batch x channels x ...``, one number per sample."""
         self._check(event_shape(z, self.event_dims, self))
         dtype = torch.promote_types(z.dtype, torch.float32)
         mean, log_std = (self._along_event(p.to(dtype)) for p in (self.mean, self.log_std))
         white = (z.to(dtype) - mean) * (-log_std).exp()
         return sum_event(-0.5 * (white.square() + math.log(2 * math.pi)) - log_std, self.event_dims)
 
-    def sample(
-        self,
-        batch: int,
-        shape: Shape,
-        label: Any = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
+    def _sample(
+        self, batch: int, shape: Shape, label: Any, temperature: float, generator: torch.Generator | None
     ) -> Tensor:
         """A tensor ``batch x shape``; ``shape[0]`` is the number of channels."""
         self._check(shape)

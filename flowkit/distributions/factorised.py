@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from flowkit.bijector import Shape
 from flowkit.distributions.distribution import Distribution
+from flowkit.distributions.parts import require_distribution
 
 __all__ = ["Factorised"]
 
@@ -17,6 +18,8 @@ class Factorised(Distribution[tuple[Tensor, ...]]):
 
     Args:
         distributions: one for each latent, in order.
+
+    A label goes to those parts that take one.
 
     Raises:
         ValueError: (when called) the number of latents is not the number of distributions.
@@ -33,30 +36,31 @@ class Factorised(Distribution[tuple[Tensor, ...]]):
 
     def __init__(self, distributions: Iterable[Distribution[Tensor]]) -> None:
         super().__init__()
-        self._distributions = nn.ModuleList(distributions)
+        parts = list(distributions)
+        for part in parts:
+            require_distribution(part, "Factorised")
+        self._distributions = nn.ModuleList(parts)
+        self.takes_label = any(part.takes_label for part in self.distributions)
 
     @property
     def distributions(self) -> list[Distribution[Tensor]]:
         """The parts, in order."""
         return list(self._distributions)  # type: ignore[arg-type]
 
-    def log_prob(self, z: tuple[Tensor, ...], label: Any = None) -> Tensor:
+    def _log_prob(self, z: tuple[Tensor, ...], label: Any) -> Tensor:
         """The sum of the parts' log-densities, one number per sample."""
         if len(z) != len(self.distributions):
             raise ValueError(f"{len(z)} latents for {len(self.distributions)} distributions")
-        parts = [d.log_prob(part, label) for d, part in zip(self.distributions, z, strict=True)]
+        parts = [
+            d.log_prob(part, label if d.takes_label else None) for d, part in zip(self.distributions, z, strict=True)
+        ]
         return torch.stack(parts).sum(0)
 
-    def sample(
-        self,
-        batch: int,
-        shape: Shape,
-        label: Any = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
+    def _sample(
+        self, batch: int, shape: Shape, label: Any, temperature: float, generator: torch.Generator | None
     ) -> tuple[Tensor, ...]:
         """A tuple of samples, one for each shape."""
         return tuple(
-            d.sample(batch, part, label, temperature, generator)
+            d._sample(batch, part, label if d.takes_label else None, temperature, generator)
             for d, part in zip(self.distributions, shape, strict=True)
         )

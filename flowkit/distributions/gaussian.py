@@ -48,17 +48,12 @@ class Gaussian(Distribution[Tensor]):
         """The lower triangular factor ``L`` of the covariance, channels x channels, in float32 at least."""
         return at_least_float32(self.lower).tril(-1) + torch.diag(at_least_float32(self.log_diagonal).exp())
 
-    def log_prob(self, z: Tensor, label: Any = None) -> Tensor:
+    def _log_prob(self, z: Tensor, label: Any) -> Tensor:
         """Log-density of ``batch x channels x ...``, one number per sample."""
         return gaussian_log_prob(z, self.mean, self.cholesky, self.event_dims)
 
-    def sample(
-        self,
-        batch: int,
-        shape: Shape,
-        label: Any = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
+    def _sample(
+        self, batch: int, shape: Shape, label: Any, temperature: float, generator: torch.Generator | None
     ) -> Tensor:
         """A tensor ``batch x shape``; ``shape[0]`` is the number of channels."""
         noise = normal_like((batch, self.channels, math.prod(shape[1:])), self.mean, generator)

@@ -62,8 +62,8 @@ class LowRankNormal(ChannelDistribution):
         self.log_std = nn.Parameter(torch.zeros(channels))
         self.factor = nn.Parameter(START * torch.randn(channels, rank))
 
-    def log_prob(self, z: Tensor, label: Any = None) -> Tensor:
-        """Log-density of ``batch x channels x ...``, one number per sample; a label is ignored."""
+    def _log_prob(self, z: Tensor, label: Any) -> Tensor:
+        """Log-density of ``batch x channels x ...``, one number per sample."""
         self._check(event_shape(z, self.event_dims, self))
         dtype = torch.promote_types(z.dtype, torch.float32)
         with without_autocast(z.device):
@@ -81,13 +81,8 @@ class LowRankNormal(ChannelDistribution):
             normaliser = columns.shape[-1] * (log_std_sum + 0.5 * self.channels * math.log(2 * math.pi))
             return -0.5 * distance - normaliser
 
-    def sample(
-        self,
-        batch: int,
-        shape: Shape,
-        label: Any = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
+    def _sample(
+        self, batch: int, shape: Shape, label: Any, temperature: float, generator: torch.Generator | None
     ) -> Tensor:
         """A tensor ``batch x shape``; ``shape[0]`` is the number of channels."""
         self._check(shape)

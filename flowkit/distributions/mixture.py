@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from flowkit.bijector import Shape
 from flowkit.distributions.distribution import Distribution
+from flowkit.distributions.parts import require_distribution
 from flowkit.distributions.picking import pick
 
 __all__ = ["Mixture"]
@@ -43,9 +44,13 @@ class Mixture(Distribution[Any]):
 
     def __init__(self, components: Iterable[Distribution[Any]]) -> None:
         super().__init__()
-        self._components = nn.ModuleList(components)
+        parts = list(components)
+        for part in parts:
+            require_distribution(part, "Mixture")
+        self._components = nn.ModuleList(parts)
         if not len(self._components):
             raise ValueError("a Mixture needs at least one component")
+        self.takes_label = any(component.takes_label for component in self.components)
         self.logits = nn.Parameter(torch.zeros(len(self._components)))
 
     @property
@@ -58,26 +63,24 @@ class Mixture(Distribution[Any]):
         """The components' weights, which add up to 1."""
         return self.logits.softmax(0)
 
-    def log_prob(self, z: Any, label: Any = None) -> Tensor:
-        """Log-density, one number per sample; the label goes to every component."""
-        parts = torch.stack([component.log_prob(z, label) for component in self.components])
+    def _log_prob(self, z: Any, label: Any) -> Tensor:
+        """Log-density, one number per sample; the label goes to every component that takes one."""
+        parts = torch.stack([c.log_prob(z, label if c.takes_label else None) for c in self.components])
         log_weights = self.logits.to(parts.dtype).log_softmax(0)
         weighted = parts + log_weights.view(-1, *(1,) * (parts.ndim - 1))
         # Where no component has any density, the gradient of logsumexp would be nan.
         nowhere = (weighted == -torch.inf).all(0)
         return torch.where(nowhere, -torch.inf, torch.logsumexp(torch.where(nowhere, 0.0, weighted), 0))
 
-    def sample(
-        self,
-        batch: int,
-        shape: Shape,
-        label: Any = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
+    def _sample(
+        self, batch: int, shape: Shape, label: Any, temperature: float, generator: torch.Generator | None
     ) -> Any:
         """A tensor ``batch x shape``; the temperature is each component's, and the weights stay as they are."""
         weights = self.weights.detach()
         if generator is not None:
             weights = weights.to(generator.device)
         chosen = torch.multinomial(weights, batch, replacement=True, generator=generator) if batch else weights[:0]
-        return pick([c.sample(batch, shape, label, temperature, generator) for c in self.components], chosen)
+        parts = [
+            c._sample(batch, shape, label if c.takes_label else None, temperature, generator) for c in self.components
+        ]
+        return pick(parts, chosen)

@@ -105,8 +105,8 @@ class Resampled(Distribution[Tensor]):
         # nan stands for: never estimated.
         self.register_buffer("normaliser", torch.tensor(torch.nan))
 
-    def log_prob(self, z: Tensor, label: Any = None) -> Tensor:
-        """Log-density of ``batch x event``, one number per sample; a label is ignored."""
+    def _log_prob(self, z: Tensor, label: Any) -> Tensor:
+        """Log-density of ``batch x event``, one number per sample."""
         log_base = self.base.log_prob(z)
         batch, event = z.shape[: log_base.ndim], z.shape[log_base.ndim :]
         log_a = F.logsigmoid(self._logits(z.reshape(-1, *event))).reshape(batch)
@@ -117,20 +117,10 @@ class Resampled(Distribution[Tensor]):
         log_accepted = torch.log(-torch.expm1(log_alpha)) + log_a - value.log()
         return log_base + torch.logaddexp(log_accepted, log_alpha.expand_as(log_accepted))
 
-    @torch.no_grad()
-    def sample(
-        self,
-        batch: int,
-        shape: Shape,
-        label: Any = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
+    def _sample(
+        self, batch: int, shape: Shape, label: Any, temperature: float, generator: torch.Generator | None
     ) -> Tensor:
-        """A tensor ``batch x shape``, without gradients.
-
-        Raises:
-            ValueError: the temperature is not 1: the acceptance was learned for the proposals of temperature 1.
-        """
+        """A tensor ``batch x shape``; of temperature 1 alone, for whose proposals the acceptance was learned."""
         if temperature != 1:
             raise ValueError(
                 f"temperature is {temperature}; a Resampled distribution has samples of temperature 1 only"
@@ -181,7 +171,7 @@ class Resampled(Distribution[Tensor]):
         return logits.reshape(-1).to(torch.promote_types(logits.dtype, torch.float32))
 
     def _fresh_normaliser(self, event: Shape) -> Tensor:
-        value = self._logits(self.base.sample(self.samples, event)).sigmoid().mean()
+        value = self._logits(self.base._sample(self.samples, event, None, 1.0, None)).sigmoid().mean()
         with torch.no_grad():
             new = value.to(self.normaliser)
             running = torch.lerp(self.normaliser, new, self.momentum)

@@ -36,22 +36,17 @@ class StandardNormal(WithConstants, Distribution[Any]):
         # Samples go where the module went.
         self.register_constant("_device", partial(torch.zeros, ()))
 
-    def log_prob(self, z: Any, label: Any = None) -> Tensor:
+    def _log_prob(self, z: Any, label: Any) -> Tensor:
         """Log-density of a tensor or of a tuple of them, one number per sample."""
         if isinstance(z, tuple):
-            return torch.stack([self.log_prob(part) for part in z]).sum(0)
+            return torch.stack([self._log_prob(part, None) for part in z]).sum(0)
         z = z.to(torch.promote_types(z.dtype, torch.float32))
         return sum_event(-0.5 * (z.square() + math.log(2 * math.pi)), self.event_dims)
 
-    def sample(
-        self,
-        batch: int,
-        shape: Shape,
-        label: Any = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
+    def _sample(
+        self, batch: int, shape: Shape, label: Any, temperature: float, generator: torch.Generator | None
     ) -> Any:
         """A tensor ``batch x shape``, or a tuple of them for a tuple of shapes."""
         if shape and isinstance(shape[0], tuple):
-            return tuple(self.sample(batch, part, None, temperature, generator) for part in shape)
+            return tuple(self._sample(batch, part, None, temperature, generator) for part in shape)
         return temperature * normal_like((batch, *shape), self._device, generator)

@@ -67,8 +67,8 @@ class StudentT(ChannelDistribution):
         """Degrees of freedom, one number per channel, > 1."""
         return MINIMUM + F.softplus(self.raw_degrees)
 
-    def log_prob(self, z: Tensor, label: Any = None) -> Tensor:
-        """Log-density of ``batch x channels x ...``, one number per sample; a label is ignored."""
+    def _log_prob(self, z: Tensor, label: Any) -> Tensor:
+        """Log-density of ``batch x channels x ...``, one number per sample."""
         self._check(event_shape(z, self.event_dims, self))
         dtype = torch.promote_types(z.dtype, torch.float32)
         mean, log_scale, raw = (p.to(dtype) for p in (self.mean, self.log_scale, self.raw_degrees))
@@ -78,13 +78,8 @@ class StudentT(ChannelDistribution):
         degrees, normaliser = self._along_event(degrees), self._along_event(normaliser)
         return sum_event(-0.5 * (degrees + 1) * torch.log1p(t.square() / degrees) - normaliser, self.event_dims)
 
-    def sample(
-        self,
-        batch: int,
-        shape: Shape,
-        label: Any = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
+    def _sample(
+        self, batch: int, shape: Shape, label: Any, temperature: float, generator: torch.Generator | None
     ) -> Tensor:
         """A tensor ``batch x shape``; ``shape[0]`` is the number of channels."""
         self._check(shape)

@@ -83,8 +83,8 @@ class TorchDistribution(Distribution[Tensor]):
                 "those of one event"
             )
 
-    def log_prob(self, z: Tensor, label: Any = None) -> Tensor:
-        """Log-density of ``batch x event``, one number per sample; a label is ignored."""
+    def _log_prob(self, z: Tensor, label: Any) -> Tensor:
+        """Log-density of ``batch x event``, one number per sample."""
         dtype = torch.promote_types(z.dtype, torch.float32)
         with without_autocast(z.device):
             made = self._make(dtype=dtype)
@@ -93,13 +93,8 @@ class TorchDistribution(Distribution[Tensor]):
             independent = self.event_dims - len(made.event_shape)
             return sum_event(log_prob, independent) if independent else log_prob
 
-    def sample(
-        self,
-        batch: int,
-        shape: Shape,
-        label: Any = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
+    def _sample(
+        self, batch: int, shape: Shape, label: Any, temperature: float, generator: torch.Generator | None
     ) -> Tensor:
         """A tensor ``batch x shape``, reparametrised where the distribution is.
 

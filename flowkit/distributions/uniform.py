@@ -58,21 +58,16 @@ class Uniform(Distribution[Tensor]):
         self.register_buffer("lower", a.detach().to(dtype).clone())
         self.register_buffer("upper", b.detach().to(dtype).clone())
 
-    def log_prob(self, z: Tensor, label: Any = None) -> Tensor:
-        """Log-density of ``batch x event``, one number per sample, minus infinity outside; a label is ignored."""
+    def _log_prob(self, z: Tensor, label: Any) -> Tensor:
+        """Log-density of ``batch x event``, one number per sample, minus infinity outside."""
         lower, upper = self._bounds_for(event_shape(z, self.event_dims, self))
         inside = (z >= lower) & (z <= upper)
         dtype = torch.promote_types(z.dtype, torch.float32)
         log_width = (upper.to(dtype) - lower.to(dtype)).log()
         return sum_event(torch.where(inside, -log_width, -torch.inf), self.event_dims)
 
-    def sample(
-        self,
-        batch: int,
-        shape: Shape,
-        label: Any = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
+    def _sample(
+        self, batch: int, shape: Shape, label: Any, temperature: float, generator: torch.Generator | None
     ) -> Tensor:
         """A tensor ``batch x shape``; a temperature under 1 draws closer to the middle.
 

@@ -203,6 +203,8 @@ class DistributionFromNflows(WithConstants, Distribution[Any]):
 
     _like: Tensor
 
+    takes_label = True
+
     def __init__(self, distribution: Any, event_dims: int = 1, label_dims: int = 1) -> None:
         super().__init__()
         if not isinstance(distribution, nflows.distributions.Distribution):
@@ -220,19 +222,13 @@ class DistributionFromNflows(WithConstants, Distribution[Any]):
         # nflows draws in the default type; samples go to the type and device that this module went to.
         self.register_constant("_like", lambda: torch.zeros(()))
 
-    def log_prob(self, z: Any, label: Any = None) -> Tensor:
-        """Log-density, one number per sample."""
+    def _log_prob(self, z: Any, label: Any) -> Tensor:
         rows, batch, dtype = _rows_of(z, self.event_dims)
         log_prob = self.distribution.log_prob(rows, _repeated(label, self.label_dims, batch))
         return log_prob.to(torch.promote_types(dtype, torch.float32)).reshape(batch)
 
-    def sample(
-        self,
-        batch: int,
-        shape: Shape,
-        label: Any = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
+    def _sample(
+        self, batch: int, shape: Shape, label: Any, temperature: float, generator: torch.Generator | None
     ) -> Any:
         """A tensor ``batch x shape``, or a tuple of them for a tuple of shapes.
 
@@ -286,15 +282,19 @@ class DistributionToNflows(nflows.distributions.Distribution):  # type: ignore[m
                 f"this distribution is one of events of shape {tuple(self.event_shape)}, "
                 f"got inputs of shape {tuple(inputs.shape)}"
             )
-        return self.distribution.log_prob(split_parts(inputs, self.event_shape), context)
+        return self.distribution.log_prob(split_parts(inputs, self.event_shape), self._label(context))
 
     def _sample(self, num_samples: int, context: Any) -> Tensor:
         if context is None:
             return join_parts(self.distribution.sample(num_samples, self.event_shape))
         rows = len(context)
-        label = repeat_rows(context, num_samples)
+        label = self._label(repeat_rows(context, num_samples))
         samples = join_parts(self.distribution.sample(rows * num_samples, self.event_shape, label))
         return split_leading_dim(samples, [rows, num_samples])
+
+    def _label(self, context: Any) -> Any:
+        """The label: nflows hands a flow's context to its base as well, whether that takes one or not."""
+        return context if self.distribution.takes_label else None
 
 
 def flow_to_nflows(flow: Flow, event_shape: Shape | None = None) -> Any:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from flowkit.bijector import Shape
+from flowkit.conditions import batch_shape_of
 
 __all__ = ["batch_shape_of", "context_rows", "is_several", "join_parts", "split_parts", "to_rows"]
 
@@ -45,33 +46,6 @@ def to_rows(value: Tensor, event_dims: int) -> tuple[Tensor, torch.Size]:
     cut = value.ndim - event_dims
     batch = value.shape[:cut]
     return value.reshape(math.prod(batch), *value.shape[cut:]), batch
-
-
-def batch_shape_of(context: Any, context_dims: int) -> torch.Size:
-    """The batch shape of a context.
-
-    Args:
-        context: a tensor; anything else, ``None`` included, serves every sample and has no batch dimensions.
-        context_dims: how many trailing dimensions make the context of one sample.
-
-    Returns:
-        The shape of the dimensions before those.
-
-    Raises:
-        ValueError: the tensor has fewer dimensions than ``context_dims``.
-
-    Examples:
-        >>> batch_shape_of(torch.zeros(7, 2), context_dims=1)
-        torch.Size([7])
-    """
-    if not isinstance(context, Tensor):
-        return torch.Size()
-    if context.ndim < context_dims:
-        raise ValueError(
-            f"context_dims is {context_dims}: the context of each sample needs that many dimensions, "
-            f"got one of shape {tuple(context.shape)}"
-        )
-    return context.shape[: context.ndim - context_dims]
 
 
 def context_rows(context: Any, context_dims: int, batch: tuple[int, ...]) -> Any:

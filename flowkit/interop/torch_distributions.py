@@ -41,8 +41,8 @@ class _View(TorchDistribution, ABC):
     @property
     def has_rsample(self) -> bool:  # type: ignore[override]
         """Whether samples can be differentiated with respect to the parameters."""
-        # A part that picks a component at random or rejects samples sets has_rsample to False.
-        return all(getattr(part, "has_rsample", True) for part in self._base().modules())
+        source = self._source()
+        return (source.base if isinstance(source, Flow) else source).is_reparametrised
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Self:
         """The same distribution with a larger batch shape.
@@ -66,8 +66,8 @@ class _View(TorchDistribution, ABC):
 
     def sample(self, sample_shape: Any = _SINGLE) -> Tensor:
         """Samples ``sample_shape x batch x event``, without gradients."""
-        with torch.no_grad():
-            return self._draw(sample_shape)
+        shape, arguments = self._sizes(sample_shape)
+        return self._source().sample(*arguments).reshape(shape)
 
     def rsample(self, sample_shape: Any = _SINGLE) -> Tensor:
         """Samples ``sample_shape x batch x event`` that gradients run through.
@@ -76,12 +76,20 @@ class _View(TorchDistribution, ABC):
             NotImplementedError: the base distribution's samples are no differentiable function of its parameters and
                 noise.
         """
-        if not self.has_rsample:
-            raise NotImplementedError(
-                f"{type(self._base()).__name__} does not draw its samples as a function of its parameters: "
-                "gradients would leave a part out; use sample"
-            )
-        return self._draw(sample_shape)
+        shape, arguments = self._sizes(sample_shape)
+        return self._source().rsample(*arguments).reshape(shape)
+
+    def sample_and_log_prob(self, sample_shape: Any = _SINGLE) -> tuple[Tensor, Tensor]:
+        """What :meth:`sample` draws and its log-density, in one pass, both without gradients."""
+        shape, arguments = self._sizes(sample_shape)
+        x, log_prob = self._source().sample_and_log_prob(*arguments)
+        return x.reshape(shape), log_prob.reshape(self._batch_of(shape))
+
+    def rsample_and_log_prob(self, sample_shape: Any = _SINGLE) -> tuple[Tensor, Tensor]:
+        """What :meth:`rsample` draws and its log-density, in one pass, both with gradients; errors are its own."""
+        shape, arguments = self._sizes(sample_shape)
+        x, log_prob = self._source().rsample_and_log_prob(*arguments)
+        return x.reshape(shape), log_prob.reshape(self._batch_of(shape))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log-density of ``... x batch x event``, natural log, one number per sample.
@@ -96,22 +104,25 @@ class _View(TorchDistribution, ABC):
         rows, _ = to_rows(value.expand(*batch, *value.shape[cut:]), len(self.event_shape))
         return self._log_prob_of_rows(rows, batch).reshape(batch)
 
-    def _draw(self, sample_shape: Any) -> Tensor:
+    def _sizes(self, sample_shape: Any) -> tuple[torch.Size, tuple[Any, ...]]:
+        """The shape of samples, batch and event, and what the source is to be given to draw them as rows."""
         shape = self._extended_shape(sample_shape)
-        batch = shape[: len(shape) - len(self.event_shape)]
-        return self._rows_drawn(batch).reshape(shape)
+        return shape, self._arguments(self._batch_of(shape))
+
+    def _batch_of(self, shape: torch.Size) -> torch.Size:
+        return shape[: len(shape) - len(self.event_shape)]
 
     @abstractmethod
-    def _base(self) -> Distribution[Any]:
-        """The base distribution that samples are drawn from."""
+    def _source(self) -> Flow | Distribution[Any]:
+        """What draws and scores."""
+
+    @abstractmethod
+    def _arguments(self, batch: torch.Size) -> tuple[Any, ...]:
+        """What the source is to be given to draw rows that are samples of this batch shape."""
 
     @abstractmethod
     def _log_prob_of_rows(self, rows: Tensor, batch: torch.Size) -> Tensor:
         """One number for each of ``rows x event``, the rows being samples of this batch shape."""
-
-    @abstractmethod
-    def _rows_drawn(self, batch: torch.Size) -> Tensor:
-        """Samples ``rows x event``, the rows being samples of this batch shape."""
 
 
 class FlowDistribution(_View):
@@ -183,8 +194,8 @@ class FlowDistribution(_View):
         flow.bijector.output_shape(event_shape)
         super().__init__(event_shape, ((context, context_dims), (label, label_dims)), validate_args)
 
-    def _base(self) -> Distribution[Any]:
-        return self.flow.base
+    def _source(self) -> Flow:
+        return self.flow
 
     @property
     def support(self) -> constraints.Constraint:
@@ -194,13 +205,9 @@ class FlowDistribution(_View):
     def _log_prob_of_rows(self, rows: Tensor, batch: torch.Size) -> Tensor:
         return self.flow.log_prob(rows, self._context_rows(batch), _label_rows(self.label, self.label_dims, batch))
 
-    def _rows_drawn(self, batch: torch.Size) -> Tensor:
-        return self.flow.sample(
-            batch.numel(),
-            tuple(self.event_shape),
-            self._context_rows(batch),
-            _label_rows(self.label, self.label_dims, batch),
-        )
+    def _arguments(self, batch: torch.Size) -> tuple[Any, ...]:
+        label = _label_rows(self.label, self.label_dims, batch)
+        return batch.numel(), tuple(self.event_shape), self._context_rows(batch), label
 
     def _context_rows(self, batch: torch.Size) -> Any:
         return context_rows(self.context, self.context_dims, batch)
@@ -244,7 +251,7 @@ class BaseDistribution(_View):
         self.label_dims = label_dims
         super().__init__(event_shape, ((label, label_dims),), validate_args)
 
-    def _base(self) -> Distribution[Any]:
+    def _source(self) -> Distribution[Any]:
         return self.distribution
 
     @property
@@ -255,9 +262,8 @@ class BaseDistribution(_View):
     def _log_prob_of_rows(self, rows: Tensor, batch: torch.Size) -> Tensor:
         return self.distribution.log_prob(rows, _label_rows(self.label, self.label_dims, batch))
 
-    def _rows_drawn(self, batch: torch.Size) -> Tensor:
-        label = _label_rows(self.label, self.label_dims, batch)
-        return self.distribution.sample(batch.numel(), tuple(self.event_shape), label)
+    def _arguments(self, batch: torch.Size) -> tuple[Any, ...]:
+        return batch.numel(), tuple(self.event_shape), _label_rows(self.label, self.label_dims, batch)
 
 
 def _label_rows(label: Any, label_dims: int, batch: torch.Size) -> Any:

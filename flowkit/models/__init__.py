@@ -1,5 +1,6 @@
 """Whole flows under their usual names, by name, and stored in folders."""
 
+from flowkit.models.architecture import storable
 from flowkit.models.folders import whole_folder
 from flowkit.models.named.ffjord import ffjord
 from flowkit.models.named.glow import glow
@@ -10,7 +11,7 @@ from flowkit.models.named.nsf import nsf
 from flowkit.models.named.realnvp import realnvp
 from flowkit.models.named.residual import residual
 from flowkit.models.recipe import Recipe
-from flowkit.models.registry import create_model, list_models
+from flowkit.models.registry import create_model, list_models, register_model
 from flowkit.models.storage import load_model, save_model
 
 __all__ = [
@@ -25,7 +26,9 @@ __all__ = [
     "nice",
     "nsf",
     "realnvp",
+    "register_model",
     "residual",
     "save_model",
+    "storable",
     "whole_folder",
 ]

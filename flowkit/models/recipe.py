@@ -1,12 +1,17 @@
 """The name and settings that a model was created with."""
 
-from collections.abc import Mapping
+import functools
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from torch import nn
 
-__all__ = ["Recipe", "recipe_of"]
+__all__ = ["Recipe", "copied", "recipe_of", "remembered"]
+
+P = ParamSpec("P")
+Model = TypeVar("Model", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -42,3 +47,44 @@ def recipe_of(model: nn.Module) -> Recipe | None:
     # Not by getattr: torch.compile's wrapper forwards attributes, but its state dict has other names.
     recipe = vars(model).get("recipe")
     return recipe if isinstance(recipe, Recipe) else None
+
+
+def remembered(name: str) -> Callable[[Callable[P, Model]], Callable[P, Model]]:
+    """Let the models that a function makes remember its name and arguments: a decorator.
+
+    Args:
+        name: by which :func:`~flowkit.create_model` knows the function.
+
+    Returns:
+        The decorator.
+
+    Examples:
+        >>> from flowkit import maf
+        >>> recipe_of(maf(2, hidden=(8,)))
+        Recipe(name='maf', settings={'features': 2, 'hidden': (8,)})
+    """
+
+    def decorate(builder: Callable[P, Model]) -> Callable[P, Model]:
+        signature = inspect.signature(builder)
+
+        @functools.wraps(builder)
+        def build(*args: P.args, **kwargs: P.kwargs) -> Model:
+            model = builder(*args, **kwargs)
+            settings = copied(signature.bind(*args, **kwargs).arguments)
+            if settings.get("standardize") is not None:
+                # The numbers are in the state; the data are not to be stored.
+                settings["standardize"] = settings["standardize"] is not False
+            # In the instance's own dictionary: torch's attributes are typed to be tensors and modules.
+            vars(model)["recipe"] = Recipe(name, settings)
+            return model
+
+        return build
+
+    return decorate
+
+
+def copied(value: Any) -> Any:
+    """New containers with the same contents, so that later changes to the caller's do not reach the model."""
+    if isinstance(value, dict):
+        return {key: copied(part) for key, part in value.items()}
+    return type(value)(map(copied, value)) if type(value) in (list, tuple) else value

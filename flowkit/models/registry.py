@@ -15,10 +15,10 @@ from flowkit.models.named.nice import nice
 from flowkit.models.named.nsf import nsf
 from flowkit.models.named.realnvp import realnvp
 from flowkit.models.named.residual import residual
-from flowkit.models.recipe import Recipe
+from flowkit.models.recipe import Model, P, Recipe, copied, remembered
 from flowkit.plugin import plugins
 
-__all__ = ["create_model", "list_models"]
+__all__ = ["create_model", "list_models", "register_model"]
 
 Builder = Callable[..., nn.Module]
 
@@ -32,6 +32,8 @@ BUILT_IN: Mapping[str, Builder] = {
     "realnvp": realnvp,
     "residual": residual,
 }
+
+_registered: dict[str, Callable[..., Any]] = {}
 
 
 def list_models() -> list[str]:
@@ -83,21 +85,55 @@ def create_model(name: str, **settings: Any) -> nn.Module:
         raise ValueError(f"the model {name!r} is offered by {sources}: uninstall a package, or have its model renamed")
     (builder,) = offers[name].values()
     model = _build(name, builder, settings)
-    # In the instance's own dictionary: torch's attributes are typed to be tensors and modules.
-    vars(model)["recipe"] = Recipe(name, _copied(settings))
+    if name not in BUILT_IN and name not in _registered:
+        # In the instance's own dictionary: torch's attributes are typed to be tensors and modules.
+        vars(model)["recipe"] = Recipe(name, copied(settings))
     return model
 
 
-def _copied(value: Any) -> Any:
-    """New containers with the same contents, so that later changes to the caller's do not reach the model."""
-    if isinstance(value, dict):
-        return {key: _copied(part) for key, part in value.items()}
-    return type(value)(map(_copied, value)) if type(value) in (list, tuple) else value
+def register_model(name: str) -> Callable[[Callable[P, Model]], Callable[P, Model]]:
+    """Let :func:`create_model` make models by a function of yours, and their folders be loaded: a decorator.
+
+    What the function makes remembers its arguments, so that :func:`~flowkit.save_model` takes it; a program that
+    loads it imports the function's module first. For others, offer it by a :class:`~flowkit.Plugin`.
+
+    Args:
+        name: of the model, which no other model has.
+
+    Returns:
+        The decorator.
+
+    Raises:
+        ValueError: there is a model of that name.
+
+    Examples:
+        >>> from flowkit import Flow, Reversal, StandardNormal
+        >>> @register_model("reversed normal")
+        ... def reversed_normal(features: int) -> Flow:
+        ...     return Flow(Reversal(features), StandardNormal(), (features,))
+        >>> create_model("reversed normal", features=3).event_shape
+        (3,)
+    """
+
+    def decorate(builder: Callable[P, Model]) -> Callable[P, Model]:
+        before = _registered.get(name)
+        # Run again, a cell of a notebook registers the function anew.
+        again = before is not None and (before.__module__, before.__qualname__) == (
+            builder.__module__,
+            builder.__qualname__,
+        )
+        if name in _offers() and not again:
+            raise ValueError(f"there is a model {name!r} already: register this one by another name")
+        _registered[name] = remembered(name)(builder)
+        return _registered[name]
+
+    return decorate
 
 
 def _offers() -> dict[str, dict[str, Builder]]:
     """For each model name, its builders, keyed by who offers them."""
     offers: dict[str, dict[str, Builder]] = {name: {"flowkit": builder} for name, builder in BUILT_IN.items()}
+    offers |= {name: {"this program": builder} for name, builder in _registered.items()}
     for point, plugin in plugins().items():
         for name, builder in plugin.models.items():
             offers.setdefault(name, {})[f"the plugin {point!r}"] = builder

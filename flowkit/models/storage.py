@@ -8,30 +8,48 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from flowkit.models.architecture import build, describe
 from flowkit.models.folders import whole_folder
 from flowkit.models.recipe import Recipe, recipe_of
 from flowkit.models.registry import create_model
+from flowkit.recorded import arguments_of
 
 __all__ = ["load_model", "save_model"]
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 
+# Before the names of tensors that are arguments of constructors; no name in a state dict has a slash.
+ARGUMENTS = "argument/"
+
 KEYS: Mapping[str, tuple[type, str]] = {
     "flowkit": (str, "the version of flowkit that wrote it"),
     "model": (str, "the model's name"),
     "settings": (dict, "the model's settings"),
 }
+OF_ARCHITECTURE: Mapping[str, tuple[type, str]] = {
+    "flowkit": KEYS["flowkit"],
+    "architecture": (dict, "what the flow is made of"),
+}
+
+# Settings that version 0.1 did not have, and whose defaults today are not what it did.
+DEFAULTS_OF_VERSION_0_1: Mapping[str, Mapping[str, Any]] = {"nsf": {"max_ratio": None}}
 
 
 def save_model(model: nn.Module, folder: str | Path) -> None:
-    """Store a model that :func:`~flowkit.create_model` made.
+    """Store a model: one of flowkit's by name, one of a registered function, or a flow made by hand.
 
-    The folder gets ``config.json`` (flowkit's version, the model's name and settings) and ``model.safetensors`` (every
-    entry of the state dict, bit by bit, in its own dtype). Both appear at once, when they are complete; a model that
-    the folder held before is replaced. Nothing is pickled: such a folder can be loaded from anyone.
+    The folder gets ``config.json`` (flowkit's version, and the model's name and settings, or what each part of a flow
+    made by hand was made with) and ``model.safetensors`` (every entry of the state dict, bit by bit, in its own dtype).
+    Both appear at once, when they are complete; a model that the folder held before is replaced. Nothing is pickled:
+    such a folder can be loaded from anyone.
+
+    A flow made by hand is of flowkit's public classes, networks of :mod:`torch.nn`, and classes declared by
+    :func:`~flowkit.storable`. Functions and lambdas among what it is made of cannot be stored: register a function
+    that makes the whole, by :func:`~flowkit.register_model`.
 
     Needs safetensors: ``pip install "flowkit-core[io]"``.
 
@@ -40,8 +58,8 @@ def save_model(model: nn.Module, folder: str | Path) -> None:
         folder: the folder to write; missing parents are created.
 
     Raises:
-        ValueError: the model was not made by :func:`~flowkit.create_model`, JSON cannot hold a setting, or
-            an entry of the state dict is no tensor.
+        ValueError: a part of the model, or a setting, is of a kind that cannot be stored, or an entry of the state dict
+            is no tensor.
         FileExistsError: ``folder`` is a file, or holds anything but a model.
         ImportError: safetensors is not installed.
 
@@ -55,14 +73,9 @@ def save_model(model: nn.Module, folder: str | Path) -> None:
     """
     safetensors = _safetensors()
     folder = Path(folder)
-    recipe = recipe_of(model)
-    if recipe is None:
-        raise ValueError(
-            f"this {type(model).__name__} does not know its settings: make models that are to be stored by "
-            "flowkit.create_model, and of a wrapper (torch.compile's, DistributedDataParallel) give the model within"
-        )
-    config = _config(recipe)
+    config, tensors = _described(model)
     state = {key: _copied(key, value) for key, value in model.state_dict().items()}
+    state |= {f"{ARGUMENTS}{key}": _copied(key, value) for key, value in tensors.items()}
     with whole_folder(folder, replaces=(CONFIG, WEIGHTS)) as temporary:
         (temporary / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         (temporary / WEIGHTS).write_bytes(safetensors.save(state, {"format": "pt"}))
@@ -95,17 +108,19 @@ def load_model(folder: str | Path) -> nn.Module:
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; give one that flowkit.save_model wrote")
-    recipe = _read_config(folder / CONFIG)
-    try:
-        model = create_model(recipe.name, **recipe.settings)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{folder / CONFIG}: {error.args[0]}") from error
+    config = _read_config(folder / CONFIG)
     path = _require_file(folder / WEIGHTS)
     try:
         state = safetensors.load(path.read_bytes())
     except _safetensor_error() as error:
         raise ValueError(f"{path}: is no valid safetensors file ({error}); get it again") from error
-    _require_same(path, recipe.name, model.state_dict(), state)
+    tensors = {key.removeprefix(ARGUMENTS): state.pop(key) for key in list(state) if key.startswith(ARGUMENTS)}
+    try:
+        model = create_model(config.name, **config.settings) if isinstance(config, Recipe) else build(config, tensors)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{folder / CONFIG}: {error.args[0]}") from error
+    name = f"the model {config.name!r}" if isinstance(config, Recipe) else "the architecture"
+    _require_same(path, name, model.state_dict(), state)
     _take_dtypes(model, state)
     model.load_state_dict(state)
     return model.eval()
@@ -127,11 +142,28 @@ def _safetensor_error() -> type[Exception]:
     return SafetensorError
 
 
-def _config(recipe: Recipe) -> dict[str, Any]:
+def _described(model: nn.Module) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What ``config.json`` is to hold, and the tensors that it names."""
     from flowkit import __version__
 
-    settings = {key: _plain(value, recipe.name, key) for key, value in recipe.settings.items()}
-    return {"flowkit": __version__, "model": recipe.name, "settings": settings}
+    recipe = recipe_of(model)
+    if recipe is not None:
+        settings = {key: _plain(value, recipe.name, key) for key, value in recipe.settings.items()}
+        return {"flowkit": __version__, "model": recipe.name, "settings": settings}, {}
+    if arguments_of(model) is None:
+        raise ValueError(
+            f"this {type(model).__name__} does not know its settings: store a flow or a part of one, and of a wrapper "
+            "(torch.compile's, DistributedDataParallel) give the model within"
+        )
+    architecture, tensors = describe(model)
+    with torch.random.fork_rng(devices=[]):
+        again = build(architecture, {key: _copied(key, value) for key, value in tensors.items()})
+    if {k: v.shape for k, v in again.state_dict().items()} != {k: v.shape for k, v in model.state_dict().items()}:
+        raise ValueError(
+            f"this {type(model).__name__} was changed since it was made, so that it cannot be made again from what its "
+            "parts were made with: make it anew of its present parts, then store it"
+        )
+    return {"flowkit": __version__, "architecture": architecture}, tensors
 
 
 def _plain(value: Any, model: str, setting: str) -> Any:
@@ -163,37 +195,43 @@ def _require_file(path: Path) -> Path:
     return path
 
 
-def _read_config(path: Path) -> Recipe:
+def _read_config(path: Path) -> Recipe | dict[str, Any]:
+    """The recipe, or the description of an architecture."""
     try:
         config = json.loads(_require_file(path).read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path}: is not valid JSON ({error})") from error
     if not isinstance(config, dict):
         raise ValueError(f"{path}: holds a {type(config).__name__}, expected an object with {', '.join(KEYS)}")
-    for key, (kind, meaning) in KEYS.items():
+    keys = OF_ARCHITECTURE if "architecture" in config else KEYS
+    for key, (kind, meaning) in keys.items():
         if key not in config:
             raise ValueError(f"{path}: has no {key!r}, {meaning}")
         if not isinstance(config[key], kind):
             raise ValueError(f"{path}: {key!r} is {config[key]!r}, expected {meaning}, a {kind.__name__}")
-    unknown = [key for key in config if key not in KEYS]
+    unknown = [key for key in config if key not in keys]
     if unknown:
-        raise ValueError(f"{path}: has {unknown[0]!r}, expected {', '.join(KEYS)} alone")
-    return Recipe(config["model"], config["settings"])
+        raise ValueError(f"{path}: has {unknown[0]!r}, expected {', '.join(keys)} alone")
+    if keys is OF_ARCHITECTURE:
+        architecture: dict[str, Any] = config["architecture"]
+        return architecture
+    before = DEFAULTS_OF_VERSION_0_1.get(config["model"], {}) if config["flowkit"].startswith("0.1.") else {}
+    return Recipe(config["model"], {**before, **config["settings"]})
 
 
 def _require_same(path: Path, name: str, expected: Mapping[str, Any], found: Mapping[str, Tensor]) -> None:
     """The stored tensors must be those that the model has, by name and shape."""
     for key, value in expected.items():
         if key not in found:
-            raise ValueError(f"{path}: has no {key!r}, which the model {name!r} of {CONFIG} has")
+            raise ValueError(f"{path}: has no {key!r}, which {name} of {CONFIG} has")
         if found[key].shape != value.shape:
             raise ValueError(
-                f"{path}: {key!r} has the shape {tuple(found[key].shape)}, expected {tuple(value.shape)} for the model "
-                f"{name!r} of {CONFIG}"
+                f"{path}: {key!r} has the shape {tuple(found[key].shape)}, expected {tuple(value.shape)} for "
+                f"{name} of {CONFIG}"
             )
     for key in found:
         if key not in expected:
-            raise ValueError(f"{path}: has {key!r}, which the model {name!r} of {CONFIG} does not have")
+            raise ValueError(f"{path}: has {key!r}, which {name} of {CONFIG} does not have")
 
 
 def _take_dtypes(model: nn.Module, state: Mapping[str, Tensor]) -> None:

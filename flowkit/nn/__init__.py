@@ -1,6 +1,7 @@
 """Networks that set the parameters of layers: plain modules, to be replaced at will."""
 
 from flowkit.constants import WithConstants, place_constants_after_loading
+from flowkit.nn.class_embedding import ClassEmbedding
 from flowkit.nn.context_conv import ContextConv2d
 from flowkit.nn.context_linear import ContextLinear
 from flowkit.nn.context_parameters import ContextParameters
@@ -18,6 +19,7 @@ from flowkit.nn.zero_conv import ZeroConv2d
 __all__ = [
     "MADE",
     "MLP",
+    "ClassEmbedding",
     "ContextConv2d",
     "ContextLinear",
     "ContextParameters",

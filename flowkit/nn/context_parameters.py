@@ -6,11 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.half_precision import cast_for
+from flowkit.recorded import Recorded
 
 __all__ = ["ContextParameters"]
 
 
-class ContextParameters(nn.Module):
+class ContextParameters(Recorded, nn.Module):
     r"""Numbers of a layer's own, plus what a network makes of the context: :math:`\theta(c) = \theta_0 + g(c)`.
 
     With a network that starts at zero, as conditioners do, the layer starts where :math:`\theta_0` does, which need

@@ -11,12 +11,13 @@ from flowkit.nn.mixed_resolution import MixedResolution
 from flowkit.nn.zero_conv import ZeroConv2d
 from flowkit.ops.convolution import conv2d
 from flowkit.ops.in_place import rectified
+from flowkit.recorded import Recorded
 from flowkit.transforms.affine import Affine
 
 __all__ = ["ConvConditioner"]
 
 
-class ConvConditioner(nn.Module):
+class ConvConditioner(Recorded, nn.Module):
     r"""The sub-network of Glow and SRFlow: 3x3, 1x1 and 3x3 convolutions, actnorm and ReLU between.
 
     .. math:: r = C_3\, \operatorname{ReLU}\, A_2\, C_2\, \operatorname{ReLU}\, A_1\, C_1 [x, c]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from flowkit.nn.lipswish import LipSwish
 from flowkit.ops.precision import at_least_float32, without_autocast
+from flowkit.recorded import Recorded
 
 __all__ = ["LipschitzLinear", "LipschitzMLP", "PreparedWeights"]
 
@@ -75,7 +76,7 @@ class PreparedWeights(NamedTuple):
     shift: Tensor | None
 
 
-class LipschitzMLP(nn.Module):
+class LipschitzMLP(Recorded, nn.Module):
     r"""A multilayer perceptron with a Lipschitz constant of at most ``coefficient``, for *any* parameters.
 
     .. math:: \|g(x, c) - g(x', c)\| \le \kappa \, \|x - x'\|.

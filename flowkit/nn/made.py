@@ -12,11 +12,12 @@ from flowkit.hooks import why_called
 from flowkit.nn.context_linear import ContextLinear, require_features
 from flowkit.nn.mlp import rectifier, zero_
 from flowkit.ops.precision import at_least_float32
+from flowkit.recorded import Recorded
 
 __all__ = ["MADE"]
 
 
-class MADE(WithConstants):
+class MADE(Recorded, WithConstants):
     r"""A multilayer perceptron with masked weights: the parameters of a feature depend on those before it alone.
 
     Each hidden unit has a degree :math:`m`: it sees the first :math:`m` features of the order. With the degree of

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.nn.context_linear import ContextLinear, require_features
+from flowkit.recorded import Recorded
 
 __all__ = ["MLP", "rectifier", "zero_"]
 
@@ -22,7 +23,7 @@ def rectifier() -> nn.Module:
     return nn.ReLU(inplace=True)
 
 
-class MLP(nn.Module):
+class MLP(Recorded, nn.Module):
     r"""A multilayer perceptron for vectors, conditional or not: :math:`W_n\,\sigma(\dots\sigma(W_1 [x, c] + b_1))+b_n`.
 
     The first layer's part over the context is computed apart, once per context, by :meth:`prepare`, and added. The

@@ -5,11 +5,12 @@ from torch import Tensor, nn
 
 from flowkit.nn.context_linear import ContextLinear, require_features
 from flowkit.nn.mlp import zero_
+from flowkit.recorded import Recorded
 
 __all__ = ["ResidualMLP"]
 
 
-class ResidualMLP(nn.Module):
+class ResidualMLP(Recorded, nn.Module):
     r"""A residual network for vectors, conditional or not, of pre-activation blocks.
 
     .. math:: h_0 = W [x, c] + b, \qquad h_{i+1} = h_i + W''_i\,\sigma(W'_i\,\sigma(h_i) + b'_i) + b''_i,

@@ -7,11 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.nn.context_linear import ContextLinear
+from flowkit.recorded import Recorded
 
 __all__ = ["TimeMLP"]
 
 
-class TimeMLP(nn.Module):
+class TimeMLP(Recorded, nn.Module):
     r"""A multilayer perceptron of a point, a time and a context: the vector field :math:`\dot x = f(t, x, c)`.
 
     The first layer is linear in all three: :math:`h_1 = \phi(W x + u t + V c + b)`; its part over the context is

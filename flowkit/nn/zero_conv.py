@@ -4,11 +4,12 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.nn.conv2d import Conv2d
+from flowkit.recorded import Recorded
 
 __all__ = ["ZeroConv2d"]
 
 
-class ZeroConv2d(nn.Module):
+class ZeroConv2d(Recorded, nn.Module):
     r"""A 3x3 convolution that starts at zero, its output scaled per channel by :math:`e^{3 l}`.
 
     Args:

@@ -41,6 +41,11 @@ class RationalQuadraticSpline(Transform):
         min_width: smallest width of a bin, as a share of the interval, > 0 and < ``1 / bins``.
         min_height: smallest height of a bin, likewise.
         min_derivative: smallest derivative at a knot, in (0, 1).
+        max_ratio: how many times as wide, or as high, as another a bin may become, > 1; ``None`` for no bound but
+            the smallest shares. A network's raw outputs grow in training to where a softmax gives one bin nearly all:
+            the slopes are then as extreme as the shares allow, and a few such layers lose all digits of float32.
+            Bounded, raw parameters are bent, :math:`r / (1 + |r| / b)`, with :math:`b` half the logarithm of the ratio
+            for widths and heights and all of it for derivatives; near 0 they stay as they are.
 
     Raises:
         ValueError: an argument is outside its range.
@@ -48,6 +53,7 @@ class RationalQuadraticSpline(Transform):
     References:
         Durkan, Bekasov, Murray and Papamakarios, Neural spline flows, 2019, eq. 4 to 8.
         Gregory and Delbourgo, Piecewise rational quadratic interpolation to monotonic data, 1982.
+        Rozet et al., Zuko: normalizing flows in PyTorch, 2022 (the bent parameters).
 
     Examples:
         >>> spline = RationalQuadraticSpline(bins=4)
@@ -64,6 +70,7 @@ class RationalQuadraticSpline(Transform):
         min_width: float = 1e-3,
         min_height: float = 1e-3,
         min_derivative: float = 1e-3,
+        max_ratio: float | None = None,
     ) -> None:
         super().__init__()
         if bins < 2:
@@ -75,11 +82,14 @@ class RationalQuadraticSpline(Transform):
                 raise ValueError(f"{name} is {share}; with {bins} bins it must lie in (0, {1 / bins:g})")
         if not 0 < min_derivative < 1:
             raise ValueError(f"min_derivative is {min_derivative}; it must lie in (0, 1)")
+        if max_ratio is not None and not 1 < max_ratio < math.inf:
+            raise ValueError(f"max_ratio is {max_ratio}; it must be finite and more than 1, or None")
         self.bins = bins
         self.bound = bound
         self.min_width = min_width
         self.min_height = min_height
         self.min_derivative = min_derivative
+        self.max_ratio = max_ratio
         self.parameters_per_element = 3 * bins - 1
         # A raw derivative of 0 is to be a derivative of 1.
         self._offset = math.log(math.expm1(1 - min_derivative))
@@ -97,7 +107,11 @@ class RationalQuadraticSpline(Transform):
         raw = raw.to(torch.promote_types(raw.dtype, torch.float32))
         # Torch's softmax and scan are many times slower along a short last dimension than along the first.
         raw = raw.movedim(-1, 0).contiguous()
-        widths, heights, derivatives = raw.split([self.bins, self.bins, self.bins - 1])
+        shares, derivatives = raw.split([2 * self.bins, self.bins - 1])
+        if self.max_ratio is not None:
+            bound = math.log(self.max_ratio)
+            shares, derivatives = _bent(shares, bound / 2), _bent(derivatives, bound)
+        widths, heights = shares.chunk(2)
         knots = self._knots(widths, self.min_width), self._knots(heights, self.min_height), derivatives
         return tuple(values.movedim(0, -1) for values in knots)
 
@@ -168,3 +182,8 @@ class RationalQuadraticSpline(Transform):
     def _with_tails(self, value: Tensor, result: Tensor, log_derivative: Tensor) -> tuple[Tensor, Tensor]:
         inside = (value > -self.bound) & (value < self.bound)
         return torch.where(inside, result, value), torch.where(inside, log_derivative, 0.0)
+
+
+def _bent(raw: Tensor, bound: float) -> Tensor:
+    """Numbers within ``(-bound, bound)``, of slope 1 at 0."""
+    return raw / (1 + raw.abs() / bound)

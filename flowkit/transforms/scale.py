@@ -4,10 +4,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from flowkit.recorded import Recorded
+
 __all__ = ["BoundedLogScale", "SigmoidScale"]
 
 
-class BoundedLogScale(nn.Module):
+class BoundedLogScale(Recorded, nn.Module):
     r"""The log-scale, held within ``[-bound, bound]``: :math:`\log s = b \tanh(r / b)`.
 
     The safer choice: the identity at ``r = 0``, and neither direction can overflow.
@@ -38,7 +40,7 @@ class BoundedLogScale(nn.Module):
         return self.bound * torch.tanh(raw / self.bound)
 
 
-class SigmoidScale(nn.Module):
+class SigmoidScale(Recorded, nn.Module):
     r"""The log of a shifted sigmoid: :math:`\log s = \log(\sigma(r + 2) + \epsilon)`.
 
     The scale of Glow and of the published SRFlow and DeFlow networks: about 0.88 at ``r = 0``, never over

@@ -6,11 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.bijector import REAL_LINE, Interval
+from flowkit.recorded import Recorded
 
 __all__ = ["Transform", "split_parameters"]
 
 
-class Transform(nn.Module, ABC):
+class Transform(Recorded, nn.Module, ABC):
     r"""An invertible function of one number, :math:`y = T(x;\, \theta)`, each element having its own parameters.
 
     Actnorm, coupling, injector and factoring-out differ only in where the parameters come from: the transform is

@@ -13,7 +13,8 @@ import numpy as np
 from torch import Tensor
 
 from flowkit_deflow.app.jobs import Job
-from flowkit_deflow.app.manifest import Manifest, Origin, SourceFile
+from flowkit_deflow.app.manifest import Manifest
+from flowkit_deflow.app.origin import Origin, SourceFile
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import atomic_path, require_folder
 from flowkit_deflow.images.canvas import Canvas
@@ -102,7 +103,7 @@ class Store:
         Raises:
             ImageError: it cannot be read.
         """
-        picture = read_picture(job.source, job.page, self.keep_alpha)
+        picture = read_picture(job.source, job.page, self.keep_alpha, self.keep_exif)
         return picture, SourceFile.of(job.source)
 
     def write(self, paths: Sequence[Path], canvas: Canvas, picture: Picture) -> None:
@@ -150,7 +151,7 @@ def apply_to_images(
     overwrite: bool = False,
     strict: bool = False,
     progress: Callable[[], object] = lambda: None,
-    within: Callable[[int], object] = lambda pieces: None,
+    within: Callable[[float], object] = lambda share: None,
 ) -> Outcome:
     """Read, work, write: images whose results are all there, made of the same file in the same way, are skipped.
 
@@ -164,7 +165,7 @@ def apply_to_images(
         overwrite: work on all images, whatever is there.
         strict: stop at the first unreadable image, instead of going on without it.
         progress: called after each image.
-        within: called after each piece of an image, with the number of its pieces so far.
+        within: called after each part of an image's results, with the share of them that is done.
 
     Returns:
         What was done.
@@ -239,7 +240,7 @@ class _Writing(NamedTuple):
 
 
 def _rendered(
-    job: Job, picture: Picture, work: Work, noise: SeededNoise, store: Store, within: Callable[[int], object]
+    job: Job, picture: Picture, work: Work, noise: SeededNoise, store: Store, within: Callable[[float], object]
 ) -> tuple[list[tuple[list[Path], Canvas]], Mapping[str, Any]]:
     """Each result with the files that are to hold it, and notes for the record."""
     try:
@@ -250,14 +251,17 @@ def _rendered(
     files: list[list[Path]] = [[] for _ in rendering.sizes]
     for path, result in zip(job.targets, shown, strict=True):
         files[result].append(path)
-    size = sum(height * width for height, width in rendering.sizes) * 3 * (store.encoding.bit_depth // 8)
+    pixels_in_all = sum(height * width for height, width in rendering.sizes)
+    size = pixels_in_all * 3 * (store.encoding.bit_depth // 8)
     scratch = None if size <= IN_MEMORY else job.targets[0].parent
     canvases = [Canvas(height, width, store.encoding.bit_depth, scratch) for height, width in rendering.sizes]
-    for count, (sample, window, pixels) in enumerate(rendering.pieces, 1):
+    done = 0
+    for sample, window, pixels in rendering.pieces:
         if not bool(pixels.isfinite().all()):
             raise UserError(f"{job.source}: the model gives values that are not finite; try a lower --temperature")
         canvases[sample].put(window, pixels[0])
-        within(count)
+        done += window.height * window.width
+        within(done / pixels_in_all)
     return list(zip(files, canvases, strict=True)), rendering.notes
 
 

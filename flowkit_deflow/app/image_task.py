@@ -82,7 +82,8 @@ class ImageTask:
         from tqdm import tqdm
 
         from flowkit_deflow.app.apply import Store, apply_to_images
-        from flowkit_deflow.app.manifest import Manifest, Origin
+        from flowkit_deflow.app.manifest import Manifest
+        from flowkit_deflow.app.origin import Origin
         from flowkit_deflow.model_folder import model_hash
 
         suffix = self.target.suffix if is_one_file(self.source, self.target) else self.naming.suffix
@@ -113,7 +114,7 @@ class ImageTask:
                 overwrite=self.overwrite,
                 strict=self.strict,
                 progress=bar.update,
-                within=lambda pieces: bar.set_postfix_str(f"part {pieces}"),
+                within=lambda share: bar.set_postfix_str(f"{share:.0%} of the next"),
             )
         problems = planned.problems + outcome.problems
         if problems and not outcome.written and not outcome.skipped:

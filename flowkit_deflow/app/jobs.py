@@ -78,15 +78,15 @@ class Naming:
 
 
 class Shard(NamedTuple):
-    """A share of the work: images number, number + count, number + 2 count, ...
+    """A share of the work: images number, number + total, number + 2 total, ...
 
     Attributes:
         number: which share, from 1.
-        count: how many there are.
+        total: how many there are.
     """
 
     number: int
-    count: int
+    total: int
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -97,16 +97,16 @@ class Shard(NamedTuple):
 
         Examples:
             >>> Shard.parse("3/16")
-            Shard(number=3, count=16)
+            Shard(number=3, total=16)
         """
-        number, slash, count = text.partition("/")
-        if slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count):
-            return cls(int(number), int(count))
+        number, _, total = text.partition("/")
+        if number.isdecimal() and total.isdecimal() and 1 <= int(number) <= int(total):
+            return cls(int(number), int(total))
         raise UserError(f"--shard {text!r}: expected which share of how many, from 1/16 to 16/16 for sixteen")
 
     def of(self, jobs: Sequence[Job]) -> list[Job]:
         """This share of the jobs."""
-        return list(jobs[self.number - 1 :: self.count])
+        return list(jobs[self.number - 1 :: self.total])
 
 
 @dataclass

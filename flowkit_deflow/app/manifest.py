@@ -1,7 +1,6 @@
 """What the results in a folder were made with: a record that lies beside them."""
 
 import glob
-import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,87 +11,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from flowkit_deflow.app.jobs import Job, Shard, is_one_file
+from flowkit_deflow.app.origin import Origin, SourceFile
 from flowkit_deflow.errors import UserError
+from flowkit_deflow.files import append_line
 
-__all__ = ["MANIFEST", "Made", "Manifest", "Origin", "SourceFile"]
+__all__ = ["MANIFEST", "Made", "Manifest"]
 
 MANIFEST = "manifest.jsonl"
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What decides results, besides the images: two runs of one origin write the same files.
-
-    Attributes:
-        command: of ``deflow``.
-        model: hash of the model's files; ``None`` without one.
-        settings: everything else, as values that JSON can hold.
-    """
-
-    command: str
-    model: str | None
-    settings: Mapping[str, Any]
-
-    @property
-    def run(self) -> str:
-        """A hash of it, by which records refer to it.
-
-        Examples:
-            >>> Origin("degrade", None, {"seed": 0}).run == Origin("degrade", None, {"seed": 1}).run
-            False
-        """
-        text = json.dumps([self.command, self.model, dict(self.settings)], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-    def differences(self, other: Self) -> list[str]:
-        """What another origin has otherwise, as text.
-
-        Examples:
-            >>> Origin("degrade", None, {"temperature": 3.0}).differences(Origin("degrade", None, {"temperature": 1.0}))
-            ['temperature was 1.0, is 3.0']
-        """
-        before, now = other._values(), self._values()
-        names = dict.fromkeys([*before, *now])
-        return [
-            f"{name} was {before.get(name)}, is {now.get(name)}" if name != "model" else "it was another model"
-            for name in names
-            if before.get(name) != now.get(name)
-        ]
-
-    def _values(self) -> dict[str, Any]:
-        return {"command": self.command, "model": self.model} | dict(self.settings)
-
-
-@dataclass(frozen=True)
-class SourceFile:
-    """A file that results were made of, as it was then.
-
-    Attributes:
-        path: where it lay.
-        size: in bytes.
-        modified: time of its last change, in nanoseconds since 1970.
-        sha256: of its content.
-    """
-
-    path: str
-    size: int
-    modified: int
-    sha256: str
-
-    @classmethod
-    def of(cls, path: Path) -> Self:
-        """The file as it is now."""
-        state = path.stat()
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return cls(str(path), state.st_size, state.st_mtime_ns, digest)
-
-    def is_still(self, path: Path) -> bool:
-        """Whether a file is the same; one of the same size and time of change is taken for the same unread."""
-        state = path.stat()
-        if state.st_size != self.size:
-            return False
-        return state.st_mtime_ns == self.modified or SourceFile.of(path).sha256 == self.sha256
 
 
 @dataclass(frozen=True)
@@ -151,7 +76,7 @@ class Manifest:
         single = is_one_file(source, target)
         folder = target.parent if single else target
         name = f"{target.name}.{MANIFEST}" if single else MANIFEST
-        own = name if shard is None else name.replace(".jsonl", f".{shard.number}-of-{shard.count}.jsonl")
+        own = name if shard is None else name.replace(".jsonl", f".{shard.number}-of-{shard.total}.jsonl")
         manifest = cls(folder, folder / own)
         for path in sorted(folder.glob(glob.escape(name.removesuffix(".jsonl")) + "*.jsonl")):
             try:
@@ -178,7 +103,7 @@ class Manifest:
                 }:
                     self._note(files, Made(at, run, SourceFile(path, size, modified, sha256)))
                 case {"run": str(run), "command": str(command), "model": model, "settings": {**settings}}:
-                    self.origins[run] = Origin(command, model, settings)
+                    self.origins[run] = Origin(command, model, {str(name): value for name, value in settings.items()})
 
     def _note(self, files: Sequence[str], made: Made) -> None:
         # Several shards' files may tell of one result: the last word counts.
@@ -186,12 +111,12 @@ class Manifest:
 
     def is_done(self, job: Job, origin: Origin) -> bool:
         """Whether all results of a job are there and were made of the same file with the same origin."""
-        made = [self.made.get(self._name(target)) for target in job.targets]
-        if not all(target.exists() for target in job.targets):
-            return False
-        return all(m is not None and m.run == origin.run and m.source is not None for m in made) and all(
-            m.source.is_still(job.source) for m in made[:1] if m is not None and m.source is not None
-        )
+        made: Made | None = None
+        for target in job.targets:
+            made = self.made.get(self._name(target))
+            if made is None or made.source is None or made.run != origin.run or not target.exists():
+                return False
+        return made is not None and made.source is not None and made.source.is_still(job.source)
 
     def why_not_replaced(self, job: Job, origin: Origin) -> str | None:
         """What keeps a job from replacing the results that are there; ``None``: nothing does.
@@ -259,17 +184,7 @@ class Manifest:
         return target.relative_to(self.folder).as_posix()
 
     def _append(self, record: Mapping[str, Any]) -> None:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a+b") as file:
-                # After a line that was cut short, a new one starts.
-                file.seek(max(file.tell() - 1, 0))
-                broken = file.read(1) not in (b"", b"\n")
-                file.write(b"\n" * broken + json.dumps(record, ensure_ascii=False).encode() + b"\n")
-        except OSError as error:
-            raise UserError(
-                f"cannot write '{self.path}': {error.strerror}; free some space there, or write elsewhere"
-            ) from error
+        append_line(self.path, json.dumps(record))
 
 
 def _now() -> str:

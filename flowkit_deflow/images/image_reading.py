@@ -64,7 +64,7 @@ class Picture(NamedTuple):
     Attributes:
         pixels: ``3 x H x W``: bytes where the file has no more than 8 bits, otherwise float32 in [0, 1].
         alpha: its opacity, ``1 x H x W``, likewise; ``None`` if it has none, or if it was laid on white.
-        exif: its EXIF data without the orientation; ``None`` if it has none.
+        exif: its EXIF data without the orientation; ``None`` if it has none, or if it was not asked for.
     """
 
     pixels: Tensor
@@ -97,7 +97,7 @@ def read_image(path: Path) -> Tensor:
     return _unit_range(read_picture(path).pixels)
 
 
-def read_picture(path: Path, page: int = 0, keep_alpha: bool = False) -> Picture:
+def read_picture(path: Path, page: int = 0, keep_alpha: bool = False, keep_exif: bool = False) -> Picture:
     """An image file as it is: with as many bits as it has, and what else it carries.
 
     - The EXIF orientation is applied, and an embedded colour profile (ICC) converted to sRGB.
@@ -111,11 +111,12 @@ def read_picture(path: Path, page: int = 0, keep_alpha: bool = False) -> Picture
         path: The file; its content decides the format, not its suffix.
         page: Which image of an animation or a file of several pages.
         keep_alpha: Give the opacity with the colours, instead of laying them on white.
+        keep_exif: Give the EXIF data, of all formats but TIFF, whose tags are the file's layout.
 
     Raises:
         ImageError: As `read_image`.
     """
-    with _opened(path) as image:
+    with _opened(path, page) as image:
         if isinstance(image, Deep):
             return _deep_picture(image, keep_alpha)
         if page:
@@ -124,8 +125,7 @@ def read_picture(path: Path, page: int = 0, keep_alpha: bool = False) -> Picture
         image.load()
         exif = image.getexif()
         turn = _UPRIGHT.get(exif.pop(_ORIENTATION_TAG, 1))
-        # The tags of a TIFF file are its layout.
-        kept = exif.tobytes() if exif and image.format != "TIFF" else None
+        kept = exif.tobytes() if keep_exif and exif and image.format != "TIFF" else None
         upright = image if turn is None else image.transpose(turn)
         return Picture(*_pixels(upright, keep_alpha), exif=kept)
 

@@ -174,6 +174,7 @@ def write_pixels(path: Path, pixels: _Array, encoding: Encoding, exif: bytes | N
     options = _options(path)
     suffix = path.suffix.lower()
     encoding.require(suffix, pixels.shape[-1] == 4, exif is not None)
+    encoded: bytes | memoryview
     if pixels.dtype == np.uint16:
         encoded = _DEEP[suffix](pixels)
     else:

@@ -59,8 +59,15 @@ class LatentModel(Distribution[tuple[Tensor, ...]]):
     The label of ``log_prob`` and ``sample`` is a :class:`LatentLabel`, or the domain alone where no shift depends on
     h. What else takes ``h`` takes what the flow is conditioned on, ``None`` without conditioning.
 
+    ``log_prob`` is the marginal log-likelihood of the latents (eqs. 4a and 4b) that training maximises: a shift that is
+    measured after training is scored as it was trained (:meth:`DomainShift.scored_at
+    <flowkit_deflow.DomainShift.scored_at>`).
+
     Args:
         shifts: one :class:`DomainShift` for each level, finest first.
+
+    Raises:
+        ValueError: (when called) there is no domain, no h though a shift depends on it, or another number of levels.
 
     References:
         V. Wolf, A. Lugmayr, M. Danelljan, L. Van Gool, R. Timofte, "DeFlow: Learning Complex Image Degradations from
@@ -74,6 +81,8 @@ class LatentModel(Distribution[tuple[Tensor, ...]]):
         >>> model.log_prob(latents, torch.tensor([Domain.CLEAN, Domain.DEGRADED])).shape
         torch.Size([2])
     """
+
+    takes_label = True
 
     def __init__(self, shifts: Sequence[DomainShift]) -> None:
         super().__init__()
@@ -89,19 +98,7 @@ class LatentModel(Distribution[tuple[Tensor, ...]]):
         """The levels' shifts at the places of h, for latents of these shapes."""
         return [shift.at(h, _size(level)) for level, shift in zip(z, self.shifts, strict=True)]
 
-    def log_prob(self, z: tuple[Tensor, ...], label: Any = None) -> Tensor:
-        """Marginal log-likelihood of the latents, eqs. 4a and 4b, one number per sample.
-
-        It is the likelihood that training maximises: a shift that is measured after training is scored as it was
-        trained (:meth:`DomainShift.scored_at <flowkit_deflow.DomainShift.scored_at>`).
-
-        Args:
-            z: the levels' latents, ``B x C x H x W`` each.
-            label: a :class:`LatentLabel`, or the domain.
-
-        Raises:
-            ValueError: there is no domain, no h though a shift depends on it, or another number of levels.
-        """
+    def _log_prob(self, z: tuple[Tensor, ...], label: Any) -> Tensor:
         self._check_levels(z)
         domain, h = _label(label)
         degraded = _is_degraded(domain, z[0])
@@ -145,15 +142,9 @@ class LatentModel(Distribution[tuple[Tensor, ...]]):
         levels = zip(z, noise, self.fields(z, h), strict=True)
         return tuple(field.sample_posterior(level, *pair, temperature) for level, pair, field in levels)
 
-    def sample(
-        self,
-        batch: int,
-        shape: Any,
-        label: Any = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
+    def _sample(
+        self, batch: int, shape: Any, label: Any, temperature: float, generator: torch.Generator | None
     ) -> tuple[Tensor, ...]:
-        """Draw latents of a domain; see :meth:`flowkit.distributions.Distribution.sample`."""
         domain, h = _label(label)
         latents = []
         for part, shift in zip(shape, self.shifts, strict=True):

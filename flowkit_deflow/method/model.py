@@ -124,7 +124,7 @@ class DeFlow(nn.Module):
         """
         self._check(images)
         if h is None:
-            h = self._drawn_h(images, domain, GeneratorNoise(generator))
+            h = self._drawn_h(images, domain, generator)
         shared = self.normalization.to_shared(images, domain)
         return self.flow.log_prob(shared, h, label=LatentLabel(domain, h)) + self.normalization.log_det(images, domain)
 
@@ -147,7 +147,7 @@ class DeFlow(nn.Module):
             raise ValueError(
                 f"clean images {tuple(clean.shape)} and degraded ones {tuple(degraded.shape)} are no pairs"
             )
-        h = self._drawn_h(clean, Domain.CLEAN, GeneratorNoise(generator))
+        h = self._drawn_h(clean, Domain.CLEAN, generator)
         bound = self.bijector.bind(h)
         z_clean, _ = bound(self.normalization.to_shared(clean, Domain.CLEAN))
         # The degraded image is a version of the clean one: it has the clean one's colours.
@@ -316,6 +316,12 @@ class DeFlow(nn.Module):
             columns = slice(window.left, window.left + window.width)
             result[sample, ..., rows, columns] = pixels
         return result[0] if samples is None else result
+
+    def _drawn_h(self, images: Images, domain: Domain | Tensor, generator: torch.Generator | None) -> Tensor | None:
+        if self.config.h_factor is None:
+            return None
+        downsampled = bicubic_downsample(images, self.config.h_factor)
+        return self.noisy_h(downsampled, domain, GeneratorNoise(generator)("h", downsampled.shape))
 
     def _check(self, images: Images) -> None:
         alignment = self.config.alignment

@@ -54,9 +54,10 @@ def _few_images(crops: UnpairedCrops) -> Iterator[str]:
 
 
 def _within_photographs(out: Path, data: Data) -> Iterator[str]:
-    for name, folder in (("clean", data.clean), ("degraded", data.degraded)):
-        if folder is not None and out.resolve().is_relative_to(Path(folder).resolve()):
+    folders = dict.fromkeys(folder for folder in (data.clean, data.degraded) if folder is not None)
+    for folder in folders:
+        if out.resolve().is_relative_to(Path(folder).resolve()):
             yield (
-                f"--out {out} lies in the folder of {name} images, {folder}: pictures that are written there later, as "
-                "by deflow report, would count as training images. Choose a folder elsewhere"
+                f"--out {out} lies in the folder of images {folder}: pictures that are written there later, as by "
+                "deflow report, would count as training images. Choose a folder elsewhere"
             )

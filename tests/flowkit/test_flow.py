@@ -9,12 +9,15 @@ from flowkit import (
     ActNorm,
     Bijector,
     Chain,
+    ClassConditional,
     Coupling,
+    DiagonalNormal,
     Factorised,
     FactorOut,
     Flow,
     Gaussian,
     Injector,
+    Mixture,
     MultiScale,
     Squeeze,
     StandardNormal,
@@ -113,16 +116,13 @@ def test_samples_follow_the_density() -> None:
 class TwoDomains(Distribution[Tensor]):
     """A base distribution that depends on a label."""
 
-    def log_prob(self, z: Tensor, label: Any = None) -> Tensor:
+    takes_label = True
+
+    def _log_prob(self, z: Tensor, label: Any) -> Tensor:
         return StandardNormal().log_prob(z - label[:, None])
 
-    def sample(
-        self,
-        batch: int,
-        shape: Any,
-        label: Any = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
+    def _sample(
+        self, batch: int, shape: Any, label: Any, temperature: float, generator: torch.Generator | None
     ) -> Tensor:
         return label[:, None] + temperature * normal_like((batch, *shape), label, generator)
 
@@ -200,9 +200,9 @@ def test_the_other_order_is_refused() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        (((2, 3),), TypeError, r"batch is \(2, 3\); sample takes one number"),
+        ((2.5,), TypeError, "batch is 2.5; it is a number of samples, or a tuple"),
         ((-1,), ValueError, "batch is -1"),
-        ((2, (2,), None, None, -1.0), ValueError, "temperature -1.0"),
+        ((2, (2,), None, None, -1.0), ValueError, "temperature is -1.0"),
         ((2, 5), ValueError, "shape is 5; expected the event shape as a tuple"),
     ],
 )
@@ -211,11 +211,94 @@ def test_what_cannot_be_sampled_is_refused(arguments: tuple[Any, ...], error: ty
         Flow(Swap(), StandardNormal(), (2,)).sample(*arguments)
 
 
-def test_samples_keep_their_graph_where_gradients_are_wanted_alone() -> None:
+def test_sample_has_no_gradients_and_rsample_has_them() -> None:
     flow = realnvp(2, layers=2, hidden=(4,))
-    flow.sample(5).square().sum().backward()
-    assert any(parameter.grad is not None and parameter.grad.any() for parameter in flow.parameters())
-    with torch.no_grad():
-        assert not flow.sample(5).requires_grad
-    flow.requires_grad_(False)
     assert not flow.sample(5).requires_grad
+    assert not any(tensor.requires_grad for tensor in flow.sample_and_log_prob(5))
+    flow.rsample(5).square().sum().backward()
+    assert any(parameter.grad is not None and parameter.grad.any() for parameter in flow.parameters())
+    mixture = Flow(flow.bijector, Mixture([StandardNormal(), StandardNormal()]), (2,))
+    assert mixture.sample(5).shape == (5, 2)
+    with pytest.raises(NotImplementedError, match="Mixture does not draw its samples as a function"):
+        mixture.rsample(5)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_samples_and_their_densities_in_one_pass(temperature: float) -> None:
+    flow, context = conditional_flow(), torch.randn(4, 2, dtype=torch.float64)
+    calls = 0
+
+    def count(*_: Any) -> None:
+        nonlocal calls
+        calls += 1
+
+    coupling = flow.bijector.parts[0]  # type: ignore[operator]
+    coupling.conditioner.first.register_forward_hook(count)
+    for draw in (flow.sample_and_log_prob, flow.rsample_and_log_prob):
+        calls = 0
+        x, log_prob = draw((5,), context=context, temperature=temperature, generator=torch.Generator().manual_seed(0))
+        # The part over the context, and the part over the data: a second pass would double them.
+        assert calls == 2
+        torch.testing.assert_close(log_prob, flow.log_prob(x, context))
+        again = flow.sample((5,), context=context, temperature=temperature, generator=torch.Generator().manual_seed(0))
+        torch.testing.assert_close(x, again)
+
+
+def test_the_gradient_of_the_reverse_divergence() -> None:
+    # Of N(m, e^s) against the standard normal, KL = (m^2 + e^2s - 1) / 2 - s.
+    flow = Flow(ActNorm(1, event_dims=1), StandardNormal(), (1,)).double()
+    norm = flow.bijector
+    norm.mark_initialized()  # type: ignore[operator]
+    with torch.no_grad():
+        norm.bias.fill_(-0.5)  # type: ignore[union-attr, operator]
+        norm.log_scale.fill_(-0.3)  # type: ignore[union-attr, operator]
+    x, log_q = flow.rsample_and_log_prob(100_000, generator=torch.Generator().manual_seed(0))
+    divergence = (log_q - StandardNormal().log_prob(x)).mean()
+    exact = (0.5**2 + math.exp(0.6) - 1) / 2 - 0.3
+    # Standard errors of about 0.003.
+    assert abs(divergence.item() - exact) < 0.015
+    (grad,) = torch.autograd.grad(divergence, [norm.bias])  # type: ignore[list-item]
+    # The mean is minus the bias.
+    assert abs(grad.item() + 0.5) < 0.02
+
+
+def conditional_flow() -> Flow:
+    torch.manual_seed(0)
+    flow = realnvp(3, layers=2, hidden=(4,), context_features=2).double()
+    perturb(flow, 0.3)
+    return flow
+
+
+def test_a_shape_of_samples_for_each_row_of_a_context() -> None:
+    flow, rows = conditional_flow(), torch.randn(7, 2, dtype=torch.float64)
+    x = flow.sample((100, 2), context=rows)
+    assert x.shape == (100, 2, 7, 3)
+    assert flow.sample((5,), context=rows[0]).shape == (5, 3)
+    assert flow.sample(context=rows).shape == (7, 3)
+    # Latents of one seed: those of row i are generated under row i.
+    latents = flow.base.sample(1400, (3,), generator=torch.Generator().manual_seed(3)).reshape(100, 2, 7, 3)
+    x = flow.sample((100, 2), context=rows, generator=torch.Generator().manual_seed(3))
+    for i in range(7):
+        torch.testing.assert_close(x[:, :, i], flow.bijector.inverse(latents[:, :, i], rows[i : i + 1])[0])
+
+
+def test_labels_have_samples_for_each_as_well() -> None:
+    base = ClassConditional([DiagonalNormal(2) for _ in range(3)])
+    with torch.no_grad():
+        for i, part in enumerate(base.distributions):
+            part.mean.fill_(100.0 * i)  # type: ignore[union-attr, operator]
+    flow = Flow(Swap(), base, (2,))
+    x = flow.sample((50,), label=torch.tensor([0, 2]))
+    assert x.shape == (50, 2, 2)
+    torch.testing.assert_close(x.mean((0, 2)), torch.tensor([0.0, 200.0]), atol=1.0, rtol=0)
+    assert flow.log_prob(torch.zeros(2), label=torch.tensor([0, 1, 2])).shape == (3,)
+
+
+def test_contexts_and_data_broadcast_both_ways() -> None:
+    flow = conditional_flow()
+    x, rows = torch.randn(5, 3, dtype=torch.float64), torch.randn(7, 2, dtype=torch.float64)
+    each = torch.stack([flow.log_prob(x, row.expand(5, 2)) for row in rows], 1)
+    torch.testing.assert_close(flow.log_prob(x[:, None], rows), each)
+    torch.testing.assert_close(flow.log_prob(x[0], rows), each[0])
+    torch.testing.assert_close(flow.log_prob(x, rows[:, None]), each.T)
+    torch.testing.assert_close(flow.log_prob(x, rows[0]), each[:, 0])

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from flowkit.bijector import Step
+from flowkit.recorded import Recorded
 
 __all__ = ["Activations", "Part", "Parts", "Plan"]
 
@@ -44,7 +45,7 @@ class Plan(Protocol):
         """
 
 
-class Activations(ABC):
+class Activations(Recorded, ABC):
     r"""A way to run a chain :math:`f = f_n \circ \dots \circ f_1`: what is left in memory for the backward pass.
 
     Results and gradients are the same for all of them, up to rounding; memory and time are not. Without gradients all

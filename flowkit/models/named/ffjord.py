@@ -10,18 +10,22 @@ from flowkit.bijectors.traces import ExactTrace, HutchinsonTrace
 from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
+from flowkit.models.recipe import remembered
+from flowkit.models.standardize import Standardize, standardized
 from flowkit.nn.time_mlp import TimeMLP
 from flowkit.transforms.affine import Affine
 
 __all__ = ["ffjord"]
 
 
+@remembered("ffjord")
 def ffjord(
     features: int,
     hidden: Sequence[int] = (64, 64),
     context_features: int = 0,
     exact: bool = True,
     steps: int | None = None,
+    standardize: Standardize = None,
 ) -> Flow:
     r"""FFJORD: the flow of a learned vector field over a unit of time, after a shift and a scale per feature.
 
@@ -39,6 +43,8 @@ def ffjord(
         exact: whether traces are exact in training; else they are estimated.
         steps: ``None`` for an adaptive solver (Dormand and Prince's, of torchdiffeq: ``pip install
             "flowkit-core[ode]"``); a number, >= 1, for so many equal steps of the classical Runge-Kutta method.
+        standardize: data ``batch x features`` whose mean and standard deviation are taken out first, as a fixed
+            layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
 
     Returns:
         A flow over vectors ``batch x features``, its base the standard normal.
@@ -66,5 +72,6 @@ def ffjord(
     field = TimeMLP(features, hidden, context_features)
     trace = ExactTrace() if exact else HutchinsonTrace()
     solver = DormandPrince() if steps is None else RungeKutta4(steps)
-    bijector = Chain([Elementwise(Affine(), (features,)), NeuralODE(field, trace, solver=solver)])
-    return Flow(bijector, StandardNormal(), (features,))
+    chain = Chain([Elementwise(Affine(), (features,)), NeuralODE(field, trace, solver=solver)])
+    bijector = standardized(chain, standardize, (features,))
+    return Flow(bijector, StandardNormal(), (features,), context_dims=1)

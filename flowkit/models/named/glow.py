@@ -15,6 +15,7 @@ from flowkit.bijectors.injector import Injector
 from flowkit.bijectors.invertible_conv import LUConv1x1
 from flowkit.bijectors.multiscale import MultiScale
 from flowkit.bijectors.squeeze import Squeeze
+from flowkit.distributions.conditional_normal import ConditionalNormal
 from flowkit.distributions.diagonal_normal import DiagonalNormal
 from flowkit.distributions.distribution import Distribution
 from flowkit.distributions.factorised import Factorised
@@ -22,13 +23,25 @@ from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.average_pool import AveragePool
 from flowkit.models.counts import require_counts
+from flowkit.models.recipe import remembered
+from flowkit.models.standardize import Standardize, standardized
+from flowkit.nn.class_embedding import ClassEmbedding
 from flowkit.nn.conv_conditioner import ConvConditioner
 from flowkit.nn.zero_conv import ZeroConv2d
 
 __all__ = ["glow"]
 
 
-def glow(shape: Sequence[int], levels: int = 3, steps: int = 8, hidden: int = 128, context_channels: int = 0) -> Flow:
+@remembered("glow")
+def glow(
+    shape: Sequence[int],
+    levels: int = 3,
+    steps: int = 8,
+    hidden: int = 128,
+    context_channels: int = 0,
+    classes: int = 0,
+    standardize: Standardize = None,
+) -> Flow:
     r"""Glow: levels of a squeeze and steps of actnorm, invertible 1x1 convolution and affine coupling.
 
     .. math:: z = f_L \circ \dots \circ f_1(x), \qquad
@@ -50,6 +63,10 @@ def glow(shape: Sequence[int], levels: int = 3, steps: int = 8, hidden: int = 12
         steps: how many steps per level, >= 1.
         hidden: channels of the hidden layers of each network.
         context_channels: channels of the context; 0 for an unconditional flow.
+        classes: how many classes the images have; the last level's mean and scale then depend on the class, which is
+            the flow's ``label``: class numbers, one for each image or one for all. 0 for none.
+        standardize: images whose mean and standard deviation per channel are taken out first, as a fixed layer; a
+            :class:`~flowkit.FixedAffine` of your own; ``None`` for images of about mean 0.
 
     Returns:
         A flow over images ``batch x C x H x W``.
@@ -72,9 +89,13 @@ def glow(shape: Sequence[int], levels: int = 3, steps: int = 8, hidden: int = 12
         torch.Size([4])
         >>> flow.sample(2).shape
         torch.Size([2, 3, 8, 8])
+        >>> digits = glow((1, 8, 8), levels=2, steps=1, hidden=8, classes=10)
+        >>> initialize(digits.bijector, torch.rand(4, 1, 8, 8) - 0.5)
+        >>> digits.sample((2,), label=torch.arange(10)).shape
+        torch.Size([2, 10, 1, 8, 8])
     """
     require_counts(1, levels=levels, steps=steps, hidden=hidden)
-    require_counts(0, context_channels=context_channels)
+    require_counts(0, context_channels=context_channels, classes=classes)
     channels, height, width = _sizes(shape, 2**levels)
     parts: list[Bijector[Tensor, Tensor]] = []
     cuts: list[FactorOut] = []
@@ -89,8 +110,12 @@ def glow(shape: Sequence[int], levels: int = 3, steps: int = 8, hidden: int = 12
             cuts.append(FactorOut(current, ZeroConv2d(kept, 2 * (current - kept))))
             bases.append(StandardNormal(event_dims=3))
             current = kept
-    bases.append(DiagonalNormal(current, event_dims=3))
-    return Flow(MultiScale(parts, cuts), Factorised(bases), (channels, height, width))
+    if classes:
+        bases.append(ConditionalNormal(ClassEmbedding(classes, 2 * current), event_dims=3))
+    else:
+        bases.append(DiagonalNormal(current, event_dims=3))
+    bijector = standardized(MultiScale(parts, cuts), standardize, (channels, 1, 1))
+    return Flow(bijector, Factorised(bases), (channels, height, width), context_dims=3)
 
 
 def _sizes(shape: Sequence[int], multiple: int) -> tuple[int, int, int]:

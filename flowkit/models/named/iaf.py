@@ -10,13 +10,22 @@ from flowkit.bijectors.permutation import Reversal
 from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
+from flowkit.models.recipe import remembered
+from flowkit.models.standardize import Standardize, standardized
 from flowkit.nn.made import MADE
 from flowkit.transforms.scale_shift import ScaleShift
 
 __all__ = ["iaf"]
 
 
-def iaf(features: int, layers: int = 5, hidden: Sequence[int] = (64, 64), context_features: int = 0) -> Flow:
+@remembered("iaf")
+def iaf(
+    features: int,
+    layers: int = 5,
+    hidden: Sequence[int] = (64, 64),
+    context_features: int = 0,
+    standardize: Standardize = None,
+) -> Flow:
     r"""The inverse autoregressive flow: :func:`~flowkit.maf` with its two directions exchanged, layer by layer.
 
     .. math:: x_i = z_i\, e^{s_i(z_{<i}, c)} + b_i(z_{<i}, c)
@@ -29,6 +38,8 @@ def iaf(features: int, layers: int = 5, hidden: Sequence[int] = (64, 64), contex
         layers: how many autoregressive layers, >= 1.
         hidden: widths of the hidden layers of each layer's masked network.
         context_features: entries of the context; 0 for an unconditional flow.
+        standardize: data ``batch x features`` whose mean and standard deviation are taken out first, as a fixed
+            layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
 
     Returns:
         A flow over vectors ``batch x features``, its base the standard normal.
@@ -53,4 +64,5 @@ def iaf(features: int, layers: int = 5, hidden: Sequence[int] = (64, 64), contex
     for _ in range(layers):
         network = MADE(features, 2, hidden, context_features)
         parts += [InverseAutoregressive(features, network, ScaleShift()), Reversal(features)]
-    return Flow(Chain(parts), StandardNormal(), (features,))
+    bijector = standardized(Chain(parts), standardize, (features,))
+    return Flow(bijector, StandardNormal(), (features,), context_dims=1)

@@ -10,25 +10,36 @@ from flowkit.bijectors.permutation import Reversal
 from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
+from flowkit.models.recipe import remembered
+from flowkit.models.standardize import Standardize, standardized
 from flowkit.nn.made import MADE
 from flowkit.transforms.scale_shift import ScaleShift
 
 __all__ = ["maf"]
 
 
-def maf(features: int, layers: int = 5, hidden: Sequence[int] = (64, 64), context_features: int = 0) -> Flow:
+@remembered("maf")
+def maf(
+    features: int,
+    layers: int = 5,
+    hidden: Sequence[int] = (64, 64),
+    context_features: int = 0,
+    standardize: Standardize = None,
+) -> Flow:
     r"""The masked autoregressive flow: affine layers, each feature given those before it, and reversals between.
 
     .. math:: z_i = x_i\, e^{s_i(x_{<i}, c)} + b_i(x_{<i}, c)
 
-    Densities take one pass of each network; samples are computed feature by feature. Train it on data of about mean 0
-    and variance 1.
+    Densities take one pass of each network; samples are computed feature by feature. Data are to be of about mean 0
+    and variance 1: see ``standardize``.
 
     Args:
         features: entries of a vector, >= 1.
         layers: how many autoregressive layers, >= 1.
         hidden: widths of the hidden layers of each layer's masked network.
         context_features: entries of the context; 0 for an unconditional flow.
+        standardize: data ``batch x features`` whose mean and standard deviation are taken out first, as a fixed
+            layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
 
     Returns:
         A flow over vectors ``batch x features``, its base the standard normal.
@@ -53,4 +64,5 @@ def maf(features: int, layers: int = 5, hidden: Sequence[int] = (64, 64), contex
     for _ in range(layers):
         network = MADE(features, 2, hidden, context_features)
         parts += [MaskedAutoregressive(features, network, ScaleShift()), Reversal(features)]
-    return Flow(Chain(parts), StandardNormal(), (features,))
+    bijector = standardized(Chain(parts), standardize, (features,))
+    return Flow(bijector, StandardNormal(), (features,), context_dims=1)

@@ -11,6 +11,8 @@ from flowkit.bijectors.elementwise import Elementwise
 from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
+from flowkit.models.recipe import remembered
+from flowkit.models.standardize import Standardize, standardized
 from flowkit.models.vector_coupling import vector_coupling
 from flowkit.transforms.additive import Additive
 from flowkit.transforms.affine import Affine
@@ -18,7 +20,14 @@ from flowkit.transforms.affine import Affine
 __all__ = ["nice"]
 
 
-def nice(features: int, layers: int = 4, hidden: Sequence[int] = (128, 128), context_features: int = 0) -> Flow:
+@remembered("nice")
+def nice(
+    features: int,
+    layers: int = 4,
+    hidden: Sequence[int] = (128, 128),
+    context_features: int = 0,
+    standardize: Standardize = None,
+) -> Flow:
     r"""NICE: additive couplings, which keep the volume, and one scale per feature at the end.
 
     .. math:: z_K = x_K, \qquad z_i = x_i + b_i(x_K, c) \text{ for } i \notin K; \qquad
@@ -32,6 +41,8 @@ def nice(features: int, layers: int = 4, hidden: Sequence[int] = (128, 128), con
         layers: how many couplings, >= 1; the paper has 4, and no fewer than 3 let all features act on each other.
         hidden: widths of the hidden layers of each coupling's network.
         context_features: entries of the context; 0 for an unconditional flow.
+        standardize: data ``batch x features`` whose mean and standard deviation are taken out first, as a fixed
+            layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
 
     Returns:
         A flow over vectors ``batch x features``, its base the standard normal.
@@ -58,4 +69,5 @@ def nice(features: int, layers: int = 4, hidden: Sequence[int] = (128, 128), con
     ]
     # The scales are parameters of their own: unlike a network's outputs, they need no bound.
     parts.append(Elementwise(Affine(nn.Identity()), (features,)))
-    return Flow(Chain(parts), StandardNormal(), (features,))
+    bijector = standardized(Chain(parts), standardize, (features,))
+    return Flow(bijector, StandardNormal(), (features,), context_dims=1)

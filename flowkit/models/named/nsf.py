@@ -12,6 +12,8 @@ from flowkit.bijectors.lu import LULinear
 from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
+from flowkit.models.recipe import remembered
+from flowkit.models.standardize import Standardize, standardized
 from flowkit.models.vector_coupling import vector_coupling
 from flowkit.nn.made import MADE
 from flowkit.transforms.rational_quadratic import RationalQuadraticSpline
@@ -19,6 +21,7 @@ from flowkit.transforms.rational_quadratic import RationalQuadraticSpline
 __all__ = ["nsf"]
 
 
+@remembered("nsf")
 def nsf(
     features: int,
     layers: int = 5,
@@ -27,6 +30,8 @@ def nsf(
     bound: float = 5.0,
     autoregressive: bool = False,
     context_features: int = 0,
+    max_ratio: float | None = 1000.0,
+    standardize: Standardize = None,
 ) -> Flow:
     r"""A neural spline flow: rational-quadratic splines whose knots come from networks, in couplings or autoregressive.
 
@@ -35,8 +40,8 @@ def nsf(
 
     ``S`` is a monotonic spline of ``bins`` pieces on ``[-bound, bound]`` and the identity outside. Before each layer
     a learned matrix in LU form mixes the features; between autoregressive layers it starts as a reversal. Couplings
-    are fast both ways; autoregressive layers are more expressive, but sample feature by feature. Train it on data of
-    about mean 0 and variance 1, within the bound.
+    are fast both ways; autoregressive layers are more expressive, but sample feature by feature. Data are to be of
+    about mean 0 and variance 1, within the bound: see ``standardize``.
 
     Args:
         features: entries of a vector, >= 2 for couplings, >= 1 for autoregressive layers.
@@ -46,6 +51,10 @@ def nsf(
         bound: where the splines end, > 0.
         autoregressive: whether the layers are autoregressive; else they are couplings.
         context_features: entries of the context; 0 for an unconditional flow.
+        max_ratio: how many times as wide, or as high, as another a bin may become, > 1: it keeps many layers
+            invertible in float32; ``None`` for no such bound, as in version 0.1.
+        standardize: data ``batch x features`` whose mean and standard deviation are taken out first, as a fixed
+            layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
 
     Returns:
         A flow over vectors ``batch x features``, its base the standard normal.
@@ -76,10 +85,11 @@ def nsf(
             # Without a reversal, the first feature would depend on no other in any layer.
             start = start.flip(0)
         parts.append(LULinear(features, start=start))
-        spline = RationalQuadraticSpline(bins, bound)
+        spline = RationalQuadraticSpline(bins, bound, max_ratio=max_ratio)
         if autoregressive:
             network = MADE(features, spline.parameters_per_element, hidden, context_features)
             parts.append(MaskedAutoregressive(features, network, spline))
         else:
             parts.append(vector_coupling(features, spline, layer % 2, hidden, context_features))
-    return Flow(Chain(parts), StandardNormal(), (features,))
+    bijector = standardized(Chain(parts), standardize, (features,))
+    return Flow(bijector, StandardNormal(), (features,), context_dims=1)

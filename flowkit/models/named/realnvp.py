@@ -11,25 +11,36 @@ from flowkit.bijectors.lu import LULinear
 from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
+from flowkit.models.recipe import remembered
+from flowkit.models.standardize import Standardize, standardized
 from flowkit.models.vector_coupling import vector_coupling
 from flowkit.transforms.scale_shift import ScaleShift
 
 __all__ = ["realnvp"]
 
 
-def realnvp(features: int, layers: int = 8, hidden: Sequence[int] = (128, 128), context_features: int = 0) -> Flow:
+@remembered("realnvp")
+def realnvp(
+    features: int,
+    layers: int = 8,
+    hidden: Sequence[int] = (128, 128),
+    context_features: int = 0,
+    standardize: Standardize = None,
+) -> Flow:
     r"""RealNVP: affine couplings, which keep the even and the odd features in turn.
 
     .. math:: z_K = x_K, \qquad z_i = x_i\, e^{s_i(x_K, c)} + b_i(x_K, c) \text{ for } i \notin K
 
     Each coupling is followed by a learned matrix in LU form, so that each coupling can combine any features. Both
-    directions take one pass of each network. Train it on data of about mean 0 and variance 1.
+    directions take one pass of each network. Data are to be of about mean 0 and variance 1: see ``standardize``.
 
     Args:
         features: entries of a vector, >= 2.
         layers: how many couplings, >= 1; with fewer than 2, half of the features are only mixed linearly.
         hidden: widths of the hidden layers of each coupling's network.
         context_features: entries of the context; 0 for an unconditional flow.
+        standardize: data ``batch x features`` whose mean and standard deviation are taken out first, as a fixed
+            layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
 
     Returns:
         A flow over vectors ``batch x features``, its base the standard normal.
@@ -59,4 +70,5 @@ def realnvp(features: int, layers: int = 8, hidden: Sequence[int] = (128, 128), 
         # Starting from zeros, affine couplings learn more slowly: after 500 steps they were up to 0.05 nats behind.
         coupling = vector_coupling(features, ScaleShift(), layer % 2, hidden, context_features, start_at_identity=False)
         parts += [coupling, LULinear(features, start=torch.eye(features))]
-    return Flow(Chain(parts), StandardNormal(), (features,))
+    bijector = standardized(Chain(parts), standardize, (features,))
+    return Flow(bijector, StandardNormal(), (features,), context_dims=1)

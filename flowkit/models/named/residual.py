@@ -11,6 +11,8 @@ from flowkit.bijectors.residual_log_det import ExactLogDet, RussianRouletteLogDe
 from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
+from flowkit.models.recipe import remembered
+from flowkit.models.standardize import Standardize, standardized
 from flowkit.nn.lipschitz import LipschitzMLP
 from flowkit.transforms.affine import Affine
 
@@ -22,8 +24,14 @@ COEFFICIENT = 0.97
 CONTINUATION = 0.95
 
 
+@remembered("residual")
 def residual(
-    features: int, blocks: int = 8, hidden: Sequence[int] = (64, 64), context_features: int = 0, exact: bool = True
+    features: int,
+    blocks: int = 8,
+    hidden: Sequence[int] = (64, 64),
+    context_features: int = 0,
+    exact: bool = True,
+    standardize: Standardize = None,
 ) -> Flow:
     r"""A residual flow: invertible residual blocks, and a shift and a scale per feature before each.
 
@@ -40,6 +48,8 @@ def residual(
         context_features: entries of the context; 0 for an unconditional flow.
         exact: whether log-determinants are exact in training; else they are the unbiased estimate, for vectors of
             many (about a hundred) features.
+        standardize: data ``batch x features`` whose mean and standard deviation are taken out first, as a fixed
+            layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
 
     Returns:
         A flow over vectors ``batch x features``, its base the standard normal.
@@ -66,4 +76,5 @@ def residual(
         network = LipschitzMLP(features, hidden, context_features, COEFFICIENT)
         log_det = ExactLogDet() if exact else RussianRouletteLogDet(CONTINUATION)
         parts += [Elementwise(Affine(), (features,)), Residual(network, log_det)]
-    return Flow(Chain(parts), StandardNormal(), (features,))
+    bijector = standardized(Chain(parts), standardize, (features,))
+    return Flow(bijector, StandardNormal(), (features,), context_dims=1)

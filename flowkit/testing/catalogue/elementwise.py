@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 
+import torch
+
 from flowkit.bijectors.elementwise import Elementwise
+from flowkit.bijectors.fixed_affine import FixedAffine
 from flowkit.bijectors.logit_preprocessing import LogitPreprocessing
 from flowkit.testing.case import Case, Draw, Entry
 from flowkit.testing.catalogue.sizes import choice, image_shape
@@ -70,6 +73,19 @@ def _logit_preprocessing_vectors(draw: Draw) -> Case:
     return Case(lambda: LogitPreprocessing(event_dims=1), (draw(1, 5),))
 
 
+def _fixed_affine(draw: Draw) -> Case:
+    features = draw(1, 5)
+    loc = [float(draw(-3, 3)) for _ in range(features)]
+    scale = [choice(draw, (0.2, 1.0, -3.0)) for _ in range(features)]
+    return Case(lambda: FixedAffine(torch.tensor(loc), torch.tensor(scale)), (features,))
+
+
+def _fixed_affine_images(draw: Draw) -> Case:
+    shape = image_shape(draw, (1, 5))
+    loc = [float(draw(-3, 3)) for _ in range(shape[0])]
+    return Case(lambda: FixedAffine(torch.tensor(loc).view(-1, 1, 1), 2.0, event_dims=3), shape)
+
+
 NICE = "Dinh, Krueger and Bengio 2015"
 REALNVP = "Dinh, Sohl-Dickstein and Bengio 2017"
 NSF = "Durkan et al. 2019"
@@ -92,6 +108,10 @@ ENTRIES: dict[str, Entry] = {
         "elementwise shift and scale, the other way round",
         f"{SURVEY}, sec. 3.1.1",
         lambda draw: _vectors(lambda: InverseTransform(Affine()), draw),
+    ),
+    "FixedAffine": Entry("standardisation, fixed", f"{SURVEY}, sec. 3.1.1", _fixed_affine),
+    "FixedAffine, images": Entry(
+        "standardisation of an image's channels, fixed", f"{SURVEY}, sec. 3.1.1", _fixed_affine_images
     ),
     "Elementwise, spline": Entry(
         "rational-quadratic spline of each element", f"{NSF}, eq. 4 to 8", lambda draw: _vectors(_spline(draw), draw)

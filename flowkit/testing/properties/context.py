@@ -52,6 +52,23 @@ def _context_of_one(subject: Subject) -> Iterator[Measurement]:
             yield Measurement(difference(tuple(got), tuple(expected), what), f"{what} against the context repeated")
 
 
+def _context_broadcast(subject: Subject) -> Iterator[Measurement]:
+    if subject.case.context is None:
+        raise NotApplicable("it takes no context")
+    if subject.bijector.batch_dims is not None or (2, 2) not in subject.case.batches:
+        raise NotApplicable("it does not take any number of batch dimensions")
+    sample, bijector = subject.sample((2, 3)), subject.bijector
+    rows = apply_to(sample.context, lambda t: t[0])
+    each = apply_to(rows, lambda t: t.expand(2, *t.shape))
+    with torch.no_grad():
+        for name, got, expected in (
+            ("forward", bijector(sample.x, rows), bijector(sample.x, each)),
+            ("inverse", bijector.inverse(sample.z, rows), bijector.inverse(sample.z, each)),
+        ):
+            what = f"{name} of a batch (2, 3) with 3 contexts"
+            yield Measurement(difference(tuple(got), tuple(expected), what), f"{what} against the contexts repeated")
+
+
 def _context_used(subject: Subject) -> Iterator[Measurement]:
     if subject.case.context is None:
         raise NotApplicable("it takes no context")
@@ -82,6 +99,14 @@ PROPERTIES = (
         ROUNDING,
         "batches of other sizes are summed in another order, which rounds at 1e-16 per operation",
         _context_of_one,
+    ),
+    Property(
+        "context_broadcast",
+        "Contexts broadcast to the data's batch shape: of a batch 2 x 3, three contexts serve each row of three.",
+        ROUNDING,
+        "batches of other sizes are summed in another order, which rounds at 1e-16 per operation",
+        _context_broadcast,
+        states=("perturbed",),
     ),
     Property(
         "context_used",

@@ -69,6 +69,6 @@ def _made(value: Any) -> Any:
     if name not in OPERATIONS:
         raise ValueError(f"operation {name!r} is unknown; there are: {', '.join(OPERATIONS)}")
     try:
-        return OPERATIONS[name](**{key: _made(part) for key, part in constants.items()})
+        return OPERATIONS[name](**{str(key): _made(part) for key, part in constants.items()})
     except TypeError as error:
         raise ValueError(f"operation {name!r}: {error}") from None

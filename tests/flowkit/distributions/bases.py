@@ -81,7 +81,7 @@ BASES: dict[str, Base] = {
     "Uniform": Base(lambda channels: Uniform(-1.0, 2.0), support=(-1.0, 2.0)),
     # Its tails are long: degrees of freedom about 30 leave nothing beyond 30.
     "StudentT": Base(lambda channels: StudentT(channels, degrees=30.0)),
-    "Mixture": Base(lambda channels: Mixture([apart(channels, -3.0), apart(channels, 2.0)])),
+    "Mixture": Base(lambda channels: Mixture([apart(channels, -3.0), apart(channels, 2.0)]), reparametrised=False),
     "ClassConditional": Base(
         lambda channels: ClassConditional([apart(channels, -3.0), apart(channels, 2.0)]), label=torch.tensor(1)
     ),

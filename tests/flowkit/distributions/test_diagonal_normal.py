@@ -37,5 +37,5 @@ def test_it_starts_as_the_standard_normal() -> None:
 
 def test_sampling_is_a_shift_and_a_scale_of_noise() -> None:
     base = moved(3, 1)
-    grads = torch.autograd.grad(base.sample(10, (3,)).sum(), base.mean)
+    grads = torch.autograd.grad(base.rsample(10, (3,)).sum(), base.mean)
     assert torch.equal(grads[0], torch.full((3,), 10.0, dtype=torch.float64))

@@ -71,7 +71,7 @@ def test_gradients_reach_the_degrees_through_the_samples() -> None:
     # Of the variance v / (v - 2), the derivative is -2 / (v - 2)^2; here over a large sample of many degrees, whose
     # squares have a variance.
     base = StudentT(1, degrees=12.0).double()
-    drawn = base.sample(200000, (1,), generator=torch.Generator().manual_seed(0))
+    drawn = base.rsample(200000, (1,), generator=torch.Generator().manual_seed(0))
     (grad,) = torch.autograd.grad(drawn.square().mean(), base.raw_degrees)
     # dv/draw of the softplus.
     expected = -2 / 10**2 * torch.sigmoid(base.raw_degrees).item()

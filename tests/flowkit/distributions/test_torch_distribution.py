@@ -57,7 +57,7 @@ def test_tensors_are_buffers_and_parameters_train() -> None:
 def test_samples_are_reparametrised_where_the_distribution_is() -> None:
     concentration = nn.Parameter(torch.full((2,), 3.0))
     base = TorchDistribution(td.Gamma, concentration=concentration, rate=torch.ones(2))
-    base.sample(10, (2,), generator=torch.Generator().manual_seed(0)).sum().backward()
+    base.rsample(10, (2,), generator=torch.Generator().manual_seed(0)).sum().backward()
     assert concentration.grad is not None
     assert (concentration.grad > 0).all()
     poisson = TorchDistribution(td.VonMises, loc=torch.zeros(2), concentration=torch.ones(2))

@@ -444,12 +444,12 @@ def test_a_distribution_of_flowkit_s_is_one_of_nflows_s() -> None:
 class Labelled(Distribution[Tensor]):
     """N(label, 1): draws near its label."""
 
-    def log_prob(self, z: Tensor, label: Any = None) -> Tensor:
+    takes_label = True
+
+    def _log_prob(self, z: Tensor, label: Any) -> Tensor:
         return StandardNormal().log_prob(z - label)
 
-    def sample(
-        self, batch: int, shape: Any, label: Any = None, temperature: float = 1.0, generator: Any = None
-    ) -> Tensor:
+    def _sample(self, batch: int, shape: Any, label: Any, temperature: float, generator: Any) -> Tensor:
         return label + 1e-3 * torch.randn(batch, *shape)
 
 

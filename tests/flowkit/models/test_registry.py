@@ -1,12 +1,18 @@
 """Plugins are found through the metadata of installed packages: the fixture writes such metadata."""
 
 import re
+from pathlib import Path
 
 import pytest
 from torch import nn
 
+from flowkit.bijectors.permutation import Reversal
+from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
-from flowkit.models.registry import BUILT_IN, create_model, list_models
+from flowkit.models import registry
+from flowkit.models.named.maf import maf
+from flowkit.models.registry import BUILT_IN, create_model, list_models, register_model
+from flowkit.models.storage import load_model, save_model
 from tests.flowkit.installed import Install
 
 MODULE = """
@@ -85,3 +91,22 @@ def test_a_name_that_several_offer_is_refused_naming_them(install: Install) -> N
     # The others are not touched.
     assert isinstance(create_model("tiny-a"), nn.Identity)
     assert list_models().count("maf") == 1
+
+
+def test_a_function_of_one_s_own_is_registered(tmp_path: Path) -> None:
+    @register_model("fk test registered")
+    def mine(features: int, swapped: bool = True) -> Flow:
+        return Flow(Reversal(features), StandardNormal(), (features,))
+
+    try:
+        assert "fk test registered" in list_models()
+        save_model(mine(3), tmp_path / "model")
+        assert load_model(tmp_path / "model").event_shape == (3,)
+        with pytest.raises(ValueError, match="there is a model 'fk test registered' already"):
+            register_model("fk test registered")(maf)
+        # Run again, as a notebook's cell is.
+        register_model("fk test registered")(mine)
+    finally:
+        registry._registered.clear()
+    with pytest.raises(ValueError, match="there is a model 'maf' already"):
+        register_model("maf")(mine)

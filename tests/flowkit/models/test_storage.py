@@ -11,9 +11,11 @@ from torch import nn
 
 from flowkit import __version__
 from flowkit.models.named.maf import maf
+from flowkit.models.named.nsf import nsf
 from flowkit.models.recipe import recipe_of
 from flowkit.models.registry import create_model
 from flowkit.models.storage import load_model, save_model
+from flowkit.testing.subject import perturb
 from tests.flowkit.installed import Install
 
 SETTINGS: dict[str, Any] = {"features": 2, "layers": 1, "hidden": (4,)}
@@ -185,12 +187,42 @@ def test_settings_of_every_plain_kind_come_through(install: Install, tmp_path: P
     assert recipe.settings == settings
 
 
-def test_a_model_that_does_not_know_its_settings_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"this Flow does not know its settings: .* flowkit\.create_model"):
-        save_model(maf(2), tmp_path / "model")
-    # The wrapper's state dict has other names.
+def test_a_wrapper_is_refused(tmp_path: Path) -> None:
+    # Its state dict has other names.
     with pytest.raises(ValueError, match=r"DataParallel does not know its settings: .* give the model within"):
         save_model(nn.DataParallel(small()), tmp_path / "model")
+
+
+def test_a_model_by_its_function_is_stored_as_one_by_name(folder: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    save_model(maf(2, 1, (4,)), tmp_path / "by function")
+    for name in ("config.json", "model.safetensors"):
+        assert (tmp_path / "by function" / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_a_standardisation_is_stored_and_the_data_are_not(tmp_path: Path) -> None:
+    data = 1000 + 300 * torch.randn(50, 2)
+    for name, flow in (
+        ("class", maf(2, standardize=data)),
+        ("name", create_model("maf", features=2, standardize=data)),
+    ):
+        save_model(flow, tmp_path / name)
+        loaded = load_model(tmp_path / name)
+        assert torch.equal(loaded.log_prob(data), flow.log_prob(data))  # type: ignore[operator]
+        assert json.loads((tmp_path / name / "config.json").read_text())["settings"]["standardize"] is True
+        save_model(loaded, tmp_path / name)
+
+
+def test_a_spline_flow_of_version_0_1_has_the_splines_of_then(tmp_path: Path) -> None:
+    flow = nsf(2, layers=1, hidden=(4,), max_ratio=None)
+    perturb(flow, 2.0)
+    save_model(flow, tmp_path)
+    settings = {"features": 2, "layers": 1, "hidden": [4]}
+    edit(tmp_path, flowkit="0.1.0", settings=settings)
+    x = torch.randn(20, 2)
+    assert torch.equal(load_model(tmp_path).log_prob(x), flow.log_prob(x))  # type: ignore[operator]
+    edit(tmp_path, flowkit="0.2.0")
+    assert not torch.equal(load_model(tmp_path).log_prob(x), flow.log_prob(x))  # type: ignore[operator]
 
 
 class TestWrongFolders:

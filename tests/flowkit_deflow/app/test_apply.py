@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 import flowkit_deflow.app.apply
 from flowkit_deflow.app.apply import AHEAD, Outcome, Rendering, Store, apply_to_images
 from flowkit_deflow.app.jobs import Job, Naming, Plan, Shard, plan
-from flowkit_deflow.app.manifest import MANIFEST, Manifest, Origin
+from flowkit_deflow.app.manifest import MANIFEST, Manifest
+from flowkit_deflow.app.origin import Origin
 from flowkit_deflow.app.renderings import in_unit_range, whole
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.images.image_files import ImageError, list_images, read_image, write_image
@@ -87,6 +89,14 @@ class TestPlan:
         assert [problem.split(": ")[1] for problem in planned.problems] == [
             "its result's name would be too long for a file system; rename the image"
         ]
+
+    def test_all_pages_get_results_of_their_own(self, folder: Path, tmp_path: Path) -> None:
+        pages = [Image.new("L", (4, 4), level) for level in (0, 100, 200)]
+        pages[0].save(folder / "sub" / "deep" / "c.tiff", save_all=True, append_images=pages[1:])
+        jobs = plan(folder / "sub" / "deep", tmp_path, Naming(".png", 1, all_pages=True)).jobs
+        assert self.targets(jobs, tmp_path) == [["c_p0_s0.png"], ["c_p1_s0.png"], ["c_p2_s0.png"]]
+        # The first page's numbers are those of the file's first page alone.
+        assert [(job.key, job.page) for job in jobs] == [("c.tiff", 0), ("c.tiff#1", 1), ("c.tiff#2", 2)]
 
     def test_what_is_no_image_is_counted_by_kind(self, folder: Path, tmp_path: Path) -> None:
         for name in ("x.gif", "sub/Y.GIF", "z.CR2", "notes", "sub/notes.txt"):

@@ -45,13 +45,14 @@ def another_suffix(path: Path, random: Generator) -> None:
 
 
 def odd_mode(path: Path, random: Generator) -> None:
-    mode = str(random.choice(["1", "L", "LA", "P", "PA", "RGBA", "CMYK", "I;16", "F", "YCbCr", "LAB"]))
+    mode = str(random.choice(["1", "L", "LA", "P", "PA", "RGBA", "CMYK", "I;16", "F", "YCbCr"]))
     source = image(random, "L" if mode in ("I;16", "F", "PA") else "RGB")
     source.convert(mode).save(path.with_suffix(".tif"))
 
 
 def animated(path: Path, random: Generator) -> None:
-    image(random).save(path.with_suffix(".webp"), save_all=True, append_images=[image(random)])
+    first = image(random)
+    first.save(path.with_suffix(".webp"), save_all=True, append_images=[first.transpose(Image.Transpose.ROTATE_180)])
 
 
 def deep(path: Path, random: Generator) -> None:

@@ -133,7 +133,7 @@ class TestExif:
         exif = Image.Exif()
         exif[0x0112], exif[0x010F] = 6, "A camera"
         Image.fromarray(data.astronaut()[:8, :16]).save(tmp_path / "a.jpg", exif=exif)
-        picture = read_picture(tmp_path / "a.jpg")
+        picture = read_picture(tmp_path / "a.jpg", keep_exif=True)
         pixels = picture.pixels.permute(1, 2, 0).numpy()
         write_pixels(tmp_path / f"b{suffix}", pixels, Encoding(), picture.exif)
         with Image.open(tmp_path / f"b{suffix}") as written:

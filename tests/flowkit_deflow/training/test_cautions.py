@@ -63,4 +63,4 @@ def test_few_images(told: Callable[..., list[str]], folders: tuple[Path, Path], 
 def test_a_run_within_the_photographs(told: Callable[..., list[str]], folders: tuple[Path, Path], below: str) -> None:
     clean, degraded = folders
     (caution,) = told(degraded / below, clean, degraded)
-    assert f"lies in the folder of degraded images, {degraded}" in caution
+    assert f"lies in the folder of images {degraded}: " in caution

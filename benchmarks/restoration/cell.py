@@ -1,0 +1,99 @@
+"""A cell of the table: a method on a track with a seed, by the commands that a user runs."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.restoration.methods import ORACLE, WRITTEN, learning
+from benchmarks.restoration.tracks import Track
+from flowkit_deflow.degraders.handwritten.pipeline import HandWritten
+
+__all__ = ["METRICS", "Cell"]
+
+METRICS = {"psnr": "psnr", "ssim": "ssim", "lpips": "lpips-alex", "niqe": "niqe"}
+"""The record's names of metrics, and those of ``deflow metrics``."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One method, track and seed.
+
+    Attributes:
+        track: its folders.
+        method: its name.
+        seed: of degrader and restoration network.
+        steps: of the restoration network.
+        metric_files: folder of published weights and models of the metrics.
+    """
+
+    track: Track
+    method: str
+    seed: int
+    steps: int
+    metric_files: Path
+
+    def commands(self, folder: Path) -> list[list[str]]:
+        """The commands, without ``deflow``, that work in the folder."""
+        track = self.track
+        learned = folder / "degrader"
+        scale = str(track.scale)
+        commands = []
+        source = ["--degrader", str(learned / "model")]
+        if self.method == ORACLE:
+            source = ["--degraded", str(track.pairs_degraded), "--pairs"]
+        elif self.method != WRITTEN:
+            data = ["--clean", str(track.clean), "--degraded", str(track.degraded), "--out", str(learned)]
+            commands.append(["train", *data, *self._downsampled(), *learning(self.method, self.seed)])
+        clean = track.pairs_clean if self.method == ORACLE else track.clean
+        network = ["--set", f"architecture.network={'denoiser' if track.scale == 1 else 'residual'}"]
+        training = ["--steps", str(self.steps), "--seed", str(self.seed), "--preset", "small", *network]
+        run = str(folder / "restorer")
+        commands.append(
+            ["restorer", "train", "--clean", str(clean), *source, "--scale", scale, *training, "--out", run]
+        )
+        restored = str(folder / "restored")
+        commands.append(["restorer", "apply", run, str(track.judged_degraded), restored])
+        metrics = [part for name in METRICS.values() for part in ("--metric", name)]
+        files = ["--metric-files", str(self.metric_files), "--out", str(folder / "scores.json")]
+        commands.append(["metrics", restored, "--reference", str(track.judged_clean), *metrics, *files])
+        return commands
+
+    def _downsampled(self) -> list[str]:
+        if self.track.scale == 1:
+            return []
+        listed = "--degrader" not in learning(self.method, self.seed)
+        scale = f"[{self.track.scale}]" if listed else self.track.scale
+        return ["--set", f"data.clean_downsample={scale}"]
+
+    def scores(self, root: Path) -> dict[str, dict[str, float]]:
+        """By metric and image; computed once, and again where the commands are others than they were.
+
+        Raises:
+            CalledProcessError: a command failed; what it printed is in the cell's ``log.txt``.
+        """
+        folder = root / self.track.name / self.method.replace(" ", "_") / f"seed {self.seed}"
+        commands = self.commands(folder)
+        made_by, result = folder / "commands.json", folder / "scores.json"
+        if not made_by.exists() or json.loads(made_by.read_text(encoding="utf-8")) != commands:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            made_by.write_text(json.dumps(commands, indent=1), encoding="utf-8")
+        if not result.exists():
+            if self.method == WRITTEN:
+                HandWritten("bsrgan").save_pretrained(folder / "degrader" / "model")
+            for command in commands:
+                _run(command, folder / "log.txt")
+        judged: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
+        return {name: judged[key]["values"] for name, key in METRICS.items()}
+
+
+def _run(command: Sequence[str], log: Path) -> None:
+    with log.open("a", encoding="utf-8") as file:
+        subprocess.run(
+            [sys.executable, "-m", "flowkit_deflow", *command], check=True, stdout=file, stderr=subprocess.STDOUT
+        )

@@ -1,0 +1,65 @@
+"""The methods: what ``deflow train`` is told to learn each degradation by."""
+
+from collections.abc import Mapping, Sequence
+
+__all__ = ["ABLATION", "METHODS", "ORACLE", "WRITTEN", "learning"]
+
+
+def _set(**settings: object) -> tuple[str, ...]:
+    """Settings of DeFlow: single underscores in the names stay, double ones are the dot."""
+    return tuple(part for name, value in settings.items() for part in ("--set", f"{name.replace('__', '.')}={value}"))
+
+
+_DEFLOW = ("--preset", "small")
+# What the paper has: one covariance learned from a small start, affine couplings, and h's noise as it is published.
+_PAPER = (
+    *_DEFLOW,
+    *_set(
+        architecture__coupling="affine",
+        architecture__shift="correlated",
+        architecture__shift_start=0.01,
+        architecture__h_noise=0.03,
+        training__shift_rate_factor=1,
+    ),
+)
+
+_LEARNED: Mapping[str, Sequence[str]] = {
+    "none": ("--degrader", "none"),
+    "white": ("--degrader", "white"),
+    "white_uniform": ("--degrader", "white", "--preset", "uniform"),
+    "camera": ("--degrader", "camera"),
+    "impressionism": ("--degrader", "impressionism"),
+    "frequency_separation": ("--degrader", "frequency_separation"),
+    "dasr": ("--degrader", "dasr"),
+    "cyclegan": ("--degrader", "cyclegan"),
+    "pdm": ("--degrader", "pdm"),
+    "deflow_paper": _PAPER,
+    "deflow": _DEFLOW,
+}
+WRITTEN = "handwritten"
+"""The method that learns nothing: BSRGAN's pipeline."""
+ORACLE = "oracle"
+"""The method that is trained on real pairs."""
+METHODS = (*_LEARNED, WRITTEN, ORACLE)
+
+ABLATION: Mapping[str, Sequence[str]] = {
+    **{f"K {steps}": (*_PAPER, *_set(architecture__steps=steps)) for steps in (2, 4, 8)},
+    **{f"h {factor}": (*_PAPER, *_set(architecture__factor=factor)) for factor in (4, 8, 16)},
+    "h none": (*_PAPER, *_set(architecture__factor="null")),
+    "shift none": (*_PAPER, *_set(architecture__shift="none")),
+    "shift uncorrelated": (*_PAPER, *_set(architecture__shift="uncorrelated")),
+    "shift correlated": _PAPER,
+    "shift conditional": (*_PAPER, *_set(architecture__shift="binned")),
+    "affine": _PAPER,
+    "additive": (*_PAPER, *_set(architecture__coupling="additive")),
+}
+"""Table 4 of the paper, at the size of ``small``."""
+
+# The kinds whose result depends on no seed.
+_UNSEEDED = ("none", "white", "white_uniform", "camera", "impressionism")
+
+
+def learning(method: str, seed: int) -> list[str]:
+    """The options of ``deflow train`` for a method of ``METHODS`` that is learned, or one of ``ABLATION``."""
+    options = list(_LEARNED[method] if method in _LEARNED else ABLATION[method])
+    return options if method in _UNSEEDED else [*options, "--seed", str(seed)]

@@ -1,0 +1,35 @@
+"""The tables, made of a record."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.page import conditions, markdown
+
+__all__ = ["sections"]
+
+Record = Mapping[str, Any]
+
+HEADS = {"psnr": "PSNR (dB)", "ssim": "SSIM", "lpips": "LPIPS (AlexNet)", "niqe": "NIQE"}
+DIGITS = {"psnr": 2, "ssim": 3, "lpips": 3, "niqe": 2}
+
+
+def sections(record: Record) -> dict[str, str]:
+    """The generated parts of the page, by name."""
+    tables = [f"**Track {name}**\n\n{_table(rows)}" for name, rows in record["tracks"].items()]
+    seeds = "One seed" if record["seeds"] == 1 else f"Means of {record['seeds']} seeds"
+    note = f"{seeds}; {record['steps']} steps of the restoration network; 95 % intervals over the images."
+    parts = {"restoration": "\n\n".join([*tables, note]), "conditions": conditions(record)}
+    parts["ablation"] = _table(record["ablation"]) if record["ablation"] else "Not measured yet."
+    return parts
+
+
+def _table(rows: Mapping[str, Any]) -> str:
+    body = [[name, *(_entry(values[metric], DIGITS[metric]) for metric in HEADS)] for name, values in rows.items()]
+    return markdown(["degraded by", *HEADS.values()], body)
+
+
+def _entry(values: Mapping[str, Any], digits: int) -> str:
+    mean = f"{values['mean']:.{digits}f}"
+    if values["low"] is None:
+        return mean
+    return f"{mean} ({values['low']:.{digits}f} to {values['high']:.{digits}f})"

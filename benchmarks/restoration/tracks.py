@@ -1,0 +1,130 @@
+"""The tracks: clean and degraded images to learn from, and pairs to judge by."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks.conditioning.kinds import KINDS
+from flowkit_deflow.images.image_files import list_images, read_image, write_image
+from flowkit_deflow.images.noise import seeded_generator
+from flowkit_deflow.images.resize import bicubic_downsample, cropped_to_multiple
+
+__all__ = ["TRACKS", "Track", "make_tracks"]
+
+SCALE = 4
+CLEAN, DEGRADED = 70, 70  # photographs of BSDS500 for each domain; the others are judged
+
+
+@dataclass(frozen=True)
+class Track:
+    """Folders of a track.
+
+    Attributes:
+        name: the track.
+        scale: size of the restored over the degraded images.
+        clean: clean images, at the size of the restored ones.
+        degraded: degraded images of other scenes.
+        pairs_clean: clean images whose degraded partners only the oracle sees.
+        pairs_degraded: those partners.
+        judged_degraded: degraded images to restore.
+        judged_clean: what they should become.
+    """
+
+    name: str
+    scale: int
+    clean: Path
+    degraded: Path
+    pairs_clean: Path
+    pairs_degraded: Path
+    judged_degraded: Path
+    judged_clean: Path
+
+
+def _folders(name: str, scale: int, root: Path) -> Track:
+    parts = ("clean", "degraded", "pairs_clean", "pairs_degraded", "judged_degraded", "judged_clean")
+    return Track(name, scale, *(root / name / "data" / part for part in parts))
+
+
+def _high_frequency(image: Tensor, generator: torch.Generator) -> Tensor:
+    """Noise of 12 grey levels without its coarse waves, as NTIRE's hidden process adds it."""
+    white = torch.randn(image.shape, generator=generator)
+    fine = white - torch.nn.functional.avg_pool2d(white[None], 3, 1, 1)[0]
+    return image + 12 / 255 * fine / fine.std()
+
+
+HIDDEN: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
+    # Correlated noise that follows brightness, then JPEG, as AIM's hidden process adds them.
+    "S_aim": KINDS["demo's camera"],
+    "S_ntire": _high_frequency,
+}
+TRACKS = ("R", *HIDDEN)
+
+
+def make_tracks(names: Iterable[str], photographs: Path, polyu: Path, root: Path) -> list[Track]:
+    """Write the folders of tracks; those that are there already stay as they are.
+
+    Args:
+        names: of ``TRACKS``.
+        photographs: 200 clean photographs (BSDS500's training images).
+        polyu: a folder with ``dev`` and ``val``, each of ``clean`` and ``noisy``, and ``unpaired_split.json``.
+        root: folder to write to.
+    """
+    tracks = []
+    for name in names:
+        track = _folders(name, 1 if name == "R" else SCALE, root)
+        if not track.judged_clean.exists():
+            for folder in (value for value in vars(track).values() if isinstance(value, Path)):
+                folder.mkdir(parents=True, exist_ok=True)
+            if name == "R":
+                _real(track, photographs, polyu)
+            else:
+                _made(track, photographs)
+        tracks.append(track)
+    return tracks
+
+
+def _real(track: Track, photographs: Path, polyu: Path) -> None:
+    """Camera noise: PolyU's unpaired split, and BSDS500 among the clean images."""
+    split = json.loads((polyu / "unpaired_split.json").read_text(encoding="utf-8"))
+    validation = sorted(path.stem for path in (polyu / "val" / "noisy").iterdir())
+
+    def link(folder: Path, part: str, kind: str, scenes: Iterable[str]) -> None:
+        for scene in scenes:
+            (folder / f"{scene}.jpg").symlink_to(polyu / part / kind / f"{scene}.jpg")
+
+    link(track.clean, "dev", "clean", split["clean"])
+    link(track.degraded, "dev", "noisy", split["noisy"])
+    link(track.pairs_clean, "dev", "clean", split["clean"])
+    link(track.pairs_degraded, "dev", "noisy", split["clean"])
+    for folder, kind in ((track.judged_degraded, "noisy"), (track.judged_clean, "clean")):
+        link(folder, "val", kind, validation)
+        link(folder, "dev", kind, split["noisy"])
+    for file in list_images(photographs):
+        (track.clean / f"bsds500_{file.name}").symlink_to(file)
+
+
+def _made(track: Track, photographs: Path) -> None:
+    """Photographs downsampled, and degraded by a process that no method knows."""
+    files = list_images(photographs)
+    order = torch.randperm(len(files), generator=torch.Generator().manual_seed(11)).tolist()
+    clean, other, judged = order[:CLEAN], order[CLEAN : CLEAN + DEGRADED], order[CLEAN + DEGRADED :]
+
+    def write(indices: Iterable[int], full: Path | None, low: Path | None) -> None:
+        for index in indices:
+            image = cropped_to_multiple(read_image(files[index]), track.scale)
+            name = f"{files[index].stem}.png"
+            if full is not None:
+                write_image(full / name, image)
+            if low is not None:
+                small = bicubic_downsample(image[None], track.scale)[0].clamp(0, 1)
+                degraded = HIDDEN[track.name](small, seeded_generator(index, track.name))
+                write_image(low / name, degraded.clamp(0, 1))
+
+    write(clean, track.clean, None)
+    write(clean, track.pairs_clean, track.pairs_degraded)
+    write(other, None, track.degraded)
+    write(judged, track.judged_clean, track.judged_degraded)

@@ -1,0 +1,100 @@
+"""The benchmark of restoration: its folders, its commands, and what becomes of its figures."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.page import fill
+from benchmarks.restoration import table
+from benchmarks.restoration.cell import Cell
+from benchmarks.restoration.methods import ABLATION, METHODS, ORACLE
+from benchmarks.restoration.summary import summary
+from benchmarks.restoration.tracks import TRACKS, Track, make_tracks
+from flowkit_deflow.images.image_files import list_images, read_image, write_image
+
+PAGE = Path(__file__).parents[2] / "docs" / "benchmarks" / "restoration.md"
+
+
+@pytest.fixture(scope="module")
+def tracks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Track]:
+    root = tmp_path_factory.mktemp("restoration")
+    generator = torch.Generator().manual_seed(0)
+
+    def write(folder: Path, names: list[str]) -> None:
+        folder.mkdir(parents=True)
+        for name in names:
+            write_image(folder / name, torch.rand(3, 18, 21, generator=generator))
+
+    write(root / "photographs", [f"{i}.png" for i in range(145)])
+    for kind in ("clean", "noisy"):
+        write(root / "polyu" / "dev" / kind, ["a.jpg", "b.jpg", "c.jpg"])
+        write(root / "polyu" / "val" / kind, ["d.jpg"])
+    (root / "polyu" / "unpaired_split.json").write_text(json.dumps({"clean": ["a"], "noisy": ["b", "c"]}))
+    made = make_tracks(TRACKS, root / "photographs", root / "polyu", root / "work")
+    return {track.name: track for track in made}
+
+
+@pytest.mark.parametrize("name", TRACKS)
+def test_nothing_that_is_judged_was_learned_from(name: str, tracks: dict[str, Track]) -> None:
+    track = tracks[name]
+
+    def scenes(folder: Path) -> set[str]:
+        return {file.stem for file in list_images(folder)}
+
+    assert scenes(track.judged_degraded) == scenes(track.judged_clean) != set()
+    assert scenes(track.pairs_degraded) == scenes(track.pairs_clean) != set()
+    assert not scenes(track.judged_clean) & (scenes(track.clean) | scenes(track.pairs_clean))
+    assert not scenes(track.degraded) & scenes(track.clean)
+
+
+@pytest.mark.parametrize("name", TRACKS)
+def test_degraded_images_are_smaller_by_the_scale(name: str, tracks: dict[str, Track]) -> None:
+    track = tracks[name]
+    for clean, degraded in ((track.judged_clean, track.judged_degraded), (track.pairs_clean, track.pairs_degraded)):
+        for file in list_images(degraded):
+            large = read_image(next(clean.glob(f"{file.stem}.*")))
+            small = read_image(file)
+            assert [side * track.scale for side in small.shape[1:]] == list(large.shape[1:])
+
+
+@pytest.mark.parametrize("method", [*METHODS, *ABLATION])
+def test_settings_of_each_command_are_known(method: str, tracks: dict[str, Track], tmp_path: Path) -> None:
+    from flowkit_deflow.app.learned_degrader import KINDS
+    from flowkit_deflow.degraders.learning.registry import LEARNERS
+    from flowkit_deflow.settings.presets import preset
+    from flowkit_deflow.settings.text import override
+
+    for track in tracks.values():
+        *learning, training, applying, judging = Cell(track, method, 1, 5, tmp_path).commands(tmp_path)
+        assert (method == ORACLE) == ("--pairs" in training)
+        assert applying[:2] == ["restorer", "apply"]
+        assert judging[0] == "metrics"
+        for command in learning:
+            changes = [value for name, value in pairwise(command) if name == "--set"]
+            chosen = dict(pairwise(command))
+            kind = chosen.get("--degrader", "deflow")
+            assert kind in KINDS
+            run = preset(chosen["--preset"]) if kind == "deflow" else LEARNERS[kind].preset(chosen.get("--preset"))
+            override(run, changes)
+
+
+def test_means_are_of_images_and_seeds() -> None:
+    seeds = [{"psnr": {f"{i}": 30.0 + i + seed for i in range(5)}} for seed in (0, 2)]
+    psnr = summary(seeds)["psnr"]
+    assert psnr["mean"] == pytest.approx(33.0)
+    assert psnr["between_seeds"] == pytest.approx(2**0.5)
+    assert psnr["low"] is not None
+    assert psnr["high"] is not None
+    assert 31.0 <= psnr["low"] < 33.0 < psnr["high"] <= 35.0
+
+
+def test_the_page_has_a_place_for_each_table() -> None:
+    values = {"mean": 1.0, "low": 0.5, "high": 1.5, "between_seeds": None}
+    rows = {"deflow": dict.fromkeys(table.HEADS, values)}
+    record = {"tracks": {"R": rows}, "ablation": {}, "seeds": 1, "steps": 5, "command": "c", "minutes": 1.0}
+    record |= {"machine": "m", "threads": 1, "versions": {}}
+    page = fill(PAGE.read_text(encoding="utf-8"), table.sections(record))
+    assert "| deflow | 1.00 (0.50 to 1.50) | 1.000 (0.500 to 1.500) |" in page
