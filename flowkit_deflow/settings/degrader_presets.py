@@ -16,11 +16,13 @@ from flowkit_deflow.settings.adversarial import (
 )
 from flowkit_deflow.settings.degraders import (
     CameraRun,
+    HandWrittenRun,
     ImpressionismRun,
     KernelEstimation,
     MixtureRun,
     NoisePatches,
     NoneRun,
+    Pipeline,
     WhiteNoiseSettings,
     WhiteRun,
 )
@@ -72,6 +74,10 @@ DEGRADER_PRESETS: Mapping[str, Mapping[str, Any]] = {
             training=_SMALL,
         ),
         "paper": PdmRun(training=AdversarialTraining(steps=200_000, crop=32)),
+    },
+    "handwritten": {
+        "real-esrgan": HandWrittenRun(),
+        "bsrgan": HandWrittenRun(pipeline=Pipeline("bsrgan")),
     },
     "mixture": {"small": MixtureRun()},
 }

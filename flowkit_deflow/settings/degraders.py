@@ -8,12 +8,14 @@ from pydantic import ConfigDict
 __all__ = [
     "CameraRun",
     "FolderData",
+    "HandWrittenRun",
     "ImpressionismRun",
     "KernelEstimation",
     "MixtureParts",
     "MixtureRun",
     "NoisePatches",
     "NoneRun",
+    "Pipeline",
     "WhiteNoiseSettings",
     "WhiteRun",
 ]
@@ -203,6 +205,45 @@ class ImpressionismRun:
     patches: NoisePatches = field(default_factory=NoisePatches)
     kernels: KernelEstimation = field(default_factory=KernelEstimation)
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A hand-written degradation.
+
+    Attributes:
+        name: ``real-esrgan`` or ``bsrgan``.
+        scale: the clean image's size over the degraded one's.
+
+    Raises:
+        ValueError: the scale is below 1.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    name: Literal["real-esrgan", "bsrgan"] = "real-esrgan"
+    scale: int = 1
+
+    def __post_init__(self) -> None:
+        if self.scale < 1:
+            raise ValueError(f"scale is {self.scale}; expected at least 1")
+
+
+@dataclass(frozen=True)
+class HandWrittenRun:
+    """Nothing is learned: operations that somebody wrote down.
+
+    Attributes:
+        degrader: its name.
+        data: not looked at.
+        pipeline: which operations.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    degrader: Literal["handwritten"] = "handwritten"
+    data: FolderData = field(default_factory=FolderData)
+    pipeline: Pipeline = field(default_factory=Pipeline)
 
 
 @dataclass(frozen=True)

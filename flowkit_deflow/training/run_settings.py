@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.settings.text import read_settings, to_dict
+from flowkit_deflow.training.checkpoint_io import last_checkpoint
 
 __all__ = ["require_same_settings"]
 
@@ -12,7 +13,7 @@ T = TypeVar("T")
 
 
 def require_same_settings(settings: T, recorded: Path) -> None:
-    """Check that a run goes on with the settings that it began with, if it has begun.
+    """Check that a run goes on with the settings that it began with, if it has a checkpoint or a model.
 
     Args:
         settings: those asked for.
@@ -21,7 +22,8 @@ def require_same_settings(settings: T, recorded: Path) -> None:
     Raises:
         UserError: they differ; the first difference is named.
     """
-    if not recorded.exists():
+    out = recorded.parent
+    if not recorded.exists() or not (last_checkpoint(out).exists() or (out / "model").exists()):
         return
     known, wanted = to_dict(read_settings(type(settings), recorded)), to_dict(settings)
     if known != wanted:

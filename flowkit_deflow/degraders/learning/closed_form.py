@@ -6,6 +6,7 @@ from pathlib import Path
 from torch import Tensor
 
 from flowkit_deflow.degraders.camera_noise import CameraNoise
+from flowkit_deflow.degraders.handwritten.pipeline import HandWritten
 from flowkit_deflow.degraders.identity import Identity
 from flowkit_deflow.degraders.learning.folders import clean_images, degraded_images
 from flowkit_deflow.degraders.learning.learner import Learned
@@ -14,14 +15,19 @@ from flowkit_deflow.degraders.registry import load_degrader
 from flowkit_deflow.degraders.white_noise import WhiteNoise
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.images.flat_patches import FlatPatchNoise, measure_flat_patches
-from flowkit_deflow.settings.degraders import CameraRun, FolderData, MixtureRun, NoneRun, WhiteRun
+from flowkit_deflow.settings.degraders import CameraRun, FolderData, HandWrittenRun, MixtureRun, NoneRun, WhiteRun
 
-__all__ = ["measure_camera_noise", "measure_white_noise", "mix", "no_degradation"]
+__all__ = ["measure_camera_noise", "measure_white_noise", "mix", "no_degradation", "write_down"]
 
 
 def no_degradation(run: NoneRun, out: Path, progress: bool) -> Learned:
     """The degrader that leaves images as they are."""
     return Learned(Identity(), [])
+
+
+def write_down(run: HandWrittenRun, out: Path, progress: bool) -> Learned:
+    """A hand-written degradation by its name."""
+    return Learned(HandWritten(run.pipeline.name, run.pipeline.scale), [])
 
 
 def measure_white_noise(run: WhiteRun, out: Path, progress: bool) -> Learned:

@@ -15,6 +15,7 @@ from flowkit_deflow.degraders.learning.closed_form import (
     measure_white_noise,
     mix,
     no_degradation,
+    write_down,
 )
 from flowkit_deflow.degraders.learning.impressionism import collect_noise
 from flowkit_deflow.degraders.learning.learner import Learned, Learner
@@ -31,6 +32,7 @@ _LEARN: dict[str, Callable[[Any, Path, bool], Learned]] = {
     "dasr": train_dasr,
     "cyclegan": train_cyclegan,
     "pdm": train_pdm,
+    "handwritten": write_down,
     "mixture": mix,
 }
 

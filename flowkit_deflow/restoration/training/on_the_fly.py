@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 
 from flowkit_deflow.degraders.degrader import SupportsDegrade
+from flowkit_deflow.degraders.handwritten.pipeline import HandWritten
+from flowkit_deflow.errors import UserError
 from flowkit_deflow.images.noise import seeded_generator
 from flowkit_deflow.images.resize import bicubic_downsample
 
@@ -23,6 +25,9 @@ class OnTheFly:
         temperature: range of the degrader's temperature, one of which is drawn in each step.
         seed: what is drawn depends on this and on the step alone.
 
+    Raises:
+        UserError: the degrader makes images smaller, and by no divisor of ``scale``.
+
     Examples:
         >>> from flowkit_deflow.degraders.white_noise import WhiteNoise
         >>> make = OnTheFly(WhiteNoise(0.1), scale=4, temperature=(1.0, 1.0), seed=0)
@@ -31,8 +36,15 @@ class OnTheFly:
     """
 
     def __init__(self, degrader: SupportsDegrade, scale: int, temperature: tuple[float, float], seed: int) -> None:
+        # A hand-written pipeline may make images smaller itself.
+        own = degrader.scale if isinstance(degrader, HandWritten) else 1
+        if scale % own:
+            raise UserError(
+                f"the degrader makes images {own} times smaller, but the restorer enlarges them {scale} times; "
+                "set --scale to a multiple of the degrader's"
+            )
         self.degrader = degrader
-        self.scale = scale
+        self.factor = scale // own
         self.low, self.high = temperature
         self.seed = seed
 
@@ -43,5 +55,5 @@ class OnTheFly:
         temperature = self.low + (self.high - self.low) * torch.rand((), generator=generator).item()
         # The degradation is data: it is as precise where the network is trained in half precision.
         with torch.autocast(clean.device.type, enabled=False):
-            small = bicubic_downsample(clean, self.scale).clamp(0, 1)
+            small = bicubic_downsample(clean, self.factor).clamp(0, 1)
             return (self.degrader.degrade(small, temperature, generator=generator) * LEVELS).round() / LEVELS

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from flowkit_deflow.degraders.handwritten.pipeline import HandWritten
 from flowkit_deflow.degraders.white_noise import WhiteNoise
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.evaluation.metrics.feature_networks import vgg16
@@ -105,6 +106,13 @@ def test_degraded_crops_are_drawn_anew_in_each_step_and_have_8_bits() -> None:
     assert torch.equal(first, make(clean, step=1))
     assert not torch.equal(first, make(clean, step=2))
     torch.testing.assert_close(255 * first, (255 * first).round())
+
+
+def test_a_pipeline_that_makes_images_smaller_does_so_itself() -> None:
+    clean = torch.rand(1, 3, 32, 32)
+    assert OnTheFly(HandWritten("bsrgan", scale=4), 4, (1.0, 1.0), 0)(clean, 0).shape == (1, 3, 8, 8)
+    with pytest.raises(UserError, match="makes images 4 times smaller, but the restorer enlarges them 2 times"):
+        OnTheFly(HandWritten("bsrgan", scale=4), 2, (1.0, 1.0), 0)
 
 
 class TestTraining:
