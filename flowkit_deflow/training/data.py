@@ -1,7 +1,6 @@
 """Training batches of unpaired crops, each a function of the seed and the step alone."""
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from pathlib import Path
 from typing import NamedTuple, Self, TypedDict
@@ -12,7 +11,8 @@ from torch.utils.data import Dataset, Sampler
 
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.images.blur_kernels import apply_kernel, read_kernels
-from flowkit_deflow.images.image_files import ImageError, image_size, list_images, read_image, to_uint8
+from flowkit_deflow.images.image_cache import ImageCache
+from flowkit_deflow.images.image_files import ImageError, image_size, list_images, read_image
 from flowkit_deflow.images.noise import seeded_generator
 from flowkit_deflow.images.resize import Window, bicubic_downsample
 from flowkit_deflow.method.latents import Domain
@@ -47,26 +47,6 @@ class _Item(NamedTuple):
     h: Tensor | None
     h_noise: Tensor | None
     dequantization: Tensor
-
-
-class _Cache:
-    """The images that were used last, as bytes, up to some size in all."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.used = 0
-        self.images: OrderedDict[tuple[object, ...], Tensor] = OrderedDict()
-
-    def get(self, key: tuple[object, ...], make: Callable[[], Tensor]) -> Tensor:
-        if key in self.images:
-            self.images.move_to_end(key)
-        else:
-            image = to_uint8(make())
-            self.images[key] = image
-            self.used += image.nbytes
-            while self.used > self.limit and len(self.images) > 1:
-                self.used -= self.images.popitem(last=False)[1].nbytes
-        return self.images[key].float() / 255
 
 
 class UnpairedCrops(Dataset[Batch]):
@@ -129,7 +109,7 @@ class UnpairedCrops(Dataset[Batch]):
         }
         unseen = {file for files in self.held_out.values() for file in files}
         self.files = {domain: [file for file in files if file not in unseen] for domain, files in usable.items()}
-        self._cache = _Cache(CACHE_BYTES)
+        self._cache = ImageCache(CACHE_BYTES)
 
     def from_held_out(self) -> Self | None:
         """Whole batches of crops from the held-out images; ``None`` unless some of both domains can be read."""
@@ -138,7 +118,7 @@ class UnpairedCrops(Dataset[Batch]):
         crops = copy(self)
         crops.files, crops.held_out = self.held_out, {domain: [] for domain in Domain}
         crops.rank, crops.world_size = 0, 1
-        crops._cache = _Cache(CACHE_BYTES)
+        crops._cache = ImageCache(CACHE_BYTES)
         try:
             self.problems.extend(crops[0]["problems"])
         except UserError as error:
