@@ -59,6 +59,11 @@ nitpick_ignore_regex = [
     ("py:(class|obj)", r"flowkit.*\.(_\w+|[A-Z])"),
     # What a shift is measured and blended by is no part of the reference.
     ("py:(class|func)", r"flowkit_deflow\.method\.shifts\..*"),
+    # Nor is what flows remember their arguments by, what makes images part by part, and what settings are marked with.
+    ("py:class", r"flowkit\.recorded\..*|flowkit\.models\.(recipe\.Model|architecture\.classes\.Class)|P"),
+    ("py:class", r"flowkit_deflow\.(images\.tiling\.Piece|method\.latent_edits\.LatentEdit)"),
+    ("py:class", r"(flowkit_deflow\.degraders\.handwritten\.operation\.)?Operation"),
+    ("py:class", r"(types\.|typing\.)?Annotated.*|(flowkit_deflow\.settings\.sorts\.)?Sort\.\w+|tuple\[int"),
     ("py:class", r"(bool|int|float|str|bytes|tuple|list|dict|set|object|type|None|abc\.ABC|enum\.IntEnum)"),
 ]
 

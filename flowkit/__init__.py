@@ -66,13 +66,6 @@ from flowkit.distributions import (
 )
 from flowkit.fitting import fit
 from flowkit.flow import Flow, bits_per_dim
-from flowkit.losses import (
-    alpha_divergence,
-    effective_sample_size,
-    forward_kl,
-    importance_weighted_bound,
-    reverse_kl,
-)
 from flowkit.models import (
     create_model,
     ffjord,
@@ -84,12 +77,10 @@ from flowkit.models import (
     nice,
     nsf,
     realnvp,
-    register_model,
     residual,
     save_model,
-    storable,
 )
-from flowkit.nn import MADE, MLP, ConvConditioner, LipschitzMLP, ResidualMLP, TimeMLP, ZeroConv2d
+from flowkit.nn import MADE, MLP, ConvConditioner, ResidualMLP, ZeroConv2d
 from flowkit.plugin import Plugin, plugins
 from flowkit.transforms import (
     Additive,
@@ -145,7 +136,6 @@ __all__ = [
     "LULinear",
     "LeakyReLU",
     "Linear",
-    "LipschitzMLP",
     "Log",
     "Logit",
     "LogitPreprocessing",
@@ -177,24 +167,19 @@ __all__ = [
     "Stored",
     "StudentT",
     "Tanh",
-    "TimeMLP",
     "TorchDistribution",
     "Uniform",
     "UniformDequantization",
     "VariationalDequantization",
     "Woodbury",
     "ZeroConv2d",
-    "alpha_divergence",
     "alternating_mask",
     "bits_per_dim",
     "create_model",
-    "effective_sample_size",
     "ffjord",
     "fit",
-    "forward_kl",
     "glow",
     "iaf",
-    "importance_weighted_bound",
     "initialize",
     "list_models",
     "load_model",
@@ -203,11 +188,8 @@ __all__ = [
     "nsf",
     "plugins",
     "realnvp",
-    "register_model",
     "residual",
-    "reverse_kl",
     "save_model",
-    "storable",
     "sum_event",
     "use_activations",
 ]

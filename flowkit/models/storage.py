@@ -48,8 +48,8 @@ def save_model(model: nn.Module, folder: str | Path) -> None:
     such a folder can be loaded from anyone.
 
     A flow made by hand is of flowkit's public classes, networks of :mod:`torch.nn`, and classes declared by
-    :func:`~flowkit.storable`. Functions and lambdas among what it is made of cannot be stored: register a function
-    that makes the whole, by :func:`~flowkit.register_model`.
+    :func:`~flowkit.models.storable`. Functions and lambdas among what it is made of cannot be stored: register a
+    function that makes the whole, by :func:`~flowkit.models.register_model`.
 
     Needs safetensors: ``pip install "flowkit-core[io]"``.
 

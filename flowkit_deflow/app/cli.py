@@ -87,8 +87,8 @@ def main() -> None:
         logging.getLogger(f"{package}.utilities.rank_zero").setLevel(logging.WARNING)
     log = logging.getLogger("flowkit_deflow")
     log.setLevel(logging.INFO)
-    if not log.handlers:
-        log.addHandler(_Echo())
+    echo = _Echo()
+    log.addHandler(echo)
     # Deprecations inside Lightning and advice about worker counts are not the user's concern.
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
@@ -101,8 +101,11 @@ def main() -> None:
         sys.exit(2)
     except SystemExit as end:
         if end.code in STOPPED:
-            sys.stderr.write("deflow: stopped; train, degrade, restore, sample and downsample go on when given again\n")
+            commands = "train, degrade, restore, sample, pairs and downsample"
+            sys.stderr.write(f"deflow: stopped; {commands} go on when given again\n")
         raise
+    finally:
+        log.removeHandler(echo)
 
 
 class _Echo(logging.Handler):

@@ -95,7 +95,7 @@ class SeededNoise:
         return self.window(use, shape, Window(0, 0, *shape[-2:]))
 
     def window(self, use: str, shape: Sequence[int], window: Window) -> Tensor:
-        """The numbers of that use within a window; see :meth:`WindowedNoise.window`."""
+        """The numbers of that use within a window; see ``WindowedNoise.window``."""
         top, left, height, width = window
         first_row, first_column = top // BLOCK, left // BLOCK
         rows = range(first_row, -(-(top + height) // BLOCK))

@@ -310,6 +310,7 @@ class DeFlow(nn.Module):
     ) -> Images:
         """The whole images, of their pieces."""
         require_images(images)
+        require_samples(samples)
         result = images.new_empty((samples or 1, *images.shape))
         for sample, window, pixels in self.pieces(images, edit, samples or 1, noise, tile):
             rows = slice(window.top, window.top + window.height)

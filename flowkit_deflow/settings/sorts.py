@@ -20,3 +20,7 @@ class Sort(Enum):
     RESULT = "changes what is learned: stays as it is once a run has begun"
     SPEED = "changes speed, memory, logging or when a run stops: may change whenever it goes on"
     PLACE = "says where something is: may change whenever a run goes on, if the content is the same"
+
+    def __repr__(self) -> str:
+        """As code has it: signatures in the reference show it."""
+        return f"{type(self).__name__}.{self.name}"

@@ -33,7 +33,7 @@ def test_the_best_weights_are_kept_and_it_stops_early() -> None:
     assert len(result.validation) == result.best + 6 < 200
     assert result.validation[result.best] == min(result.validation)
     held = data[torch.randperm(40, generator=seeded())[:20]]
-    assert flowkit.forward_kl(flow, held).item() == pytest.approx(result.validation[result.best], rel=1e-5)
+    assert flowkit.losses.forward_kl(flow, held).item() == pytest.approx(result.validation[result.best], rel=1e-5)
 
 
 def test_contexts_and_actnorms() -> None:

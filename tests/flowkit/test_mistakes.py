@@ -428,7 +428,7 @@ MISTAKES: dict[str, Mistake] = {
         "5 rows of data and 4 of context",
     ),
     "a density of each element": Mistake(
-        lambda: flowkit.reverse_kl(plain(), lambda x: -x.square(), 3), ValueError, "sum over the event"
+        lambda: flowkit.losses.reverse_kl(plain(), lambda x: -x.square(), 3), ValueError, "sum over the event"
     ),
 }
 

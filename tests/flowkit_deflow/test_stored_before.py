@@ -1,6 +1,7 @@
 """What version 0.1.0 wrote, and what it computed with it: kept in tests/data, written by that version's code."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from torch import Tensor
 
 import flowkit
 from flowkit_deflow.degraders.registry import load_degrader
-from flowkit_deflow.images.noise import SeededNoise
+from flowkit_deflow.images.noise import seeded_generator
 from flowkit_deflow.method.latents import Domain
 from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.state_files import read_state
@@ -33,8 +34,13 @@ def expected() -> dict[str, Tensor]:
     return load_file(DATA / "deflow_expected.safetensors")
 
 
+def noise_of_then(use: str, shape: Sequence[int]) -> Tensor:
+    """The numbers of version 0.1, which were drawn for the whole image at once."""
+    return torch.randn(tuple(shape), generator=seeded_generator(0, "image", use))
+
+
 def assert_same_results(model: DeFlow, expected: dict[str, Tensor]) -> None:
-    images, noise = expected["images"], SeededNoise(0, "image")
+    images, noise = expected["images"], noise_of_then
     got = {
         "degraded": model.degrade(images, 0.5, samples=2, noise=noise),
         "restored": model.restore(images, 0.5, noise=noise),

@@ -92,8 +92,8 @@ def class_named(name: str) -> type:
     if isinstance(found, type) and issubclass(found, FROM_TORCH[module]):
         return found
     raise ValueError(
-        f"no class {name!r} may be made from a file: import the module that declares it by flowkit.storable first, or "
-        "use the version of flowkit that wrote it"
+        f"no class {name!r} may be made from a file: import the module that declares it by flowkit.models.storable "
+        "first, or use the version of flowkit that wrote it"
     )
 
 

@@ -72,7 +72,7 @@ class _Describer:
         if isinstance(value, Unstorable):
             raise ValueError(
                 f"{where} was made with a {value.what}, which no file can hold: register a function that makes the "
-                "whole model, by flowkit.register_model"
+                "whole model, by flowkit.models.register_model"
             )
         name = _require_name(type(value), where)
         arguments = arguments_of(value) or _torch_arguments(value)
@@ -93,8 +93,8 @@ def _require_name(cls: type, where: str) -> str:
     name = name_of(cls)
     if name is None:
         raise ValueError(
-            f"{where} holds a {cls.__name__}, which no file may name: declare the class by @flowkit.storable, or "
-            "register a function that makes the whole model, by flowkit.register_model"
+            f"{where} holds a {cls.__name__}, which no file may name: declare the class by @flowkit.models.storable, "
+            "or register a function that makes the whole model, by flowkit.models.register_model"
         )
     return name
 
@@ -114,7 +114,7 @@ def _torch_arguments(module: Any) -> Arguments:
             if parameter.default is inspect.Parameter.empty:
                 raise ValueError(
                     f"a {type(module).__name__} does not tell the {name} that it was made with: register a function "
-                    "that makes the whole model, by flowkit.register_model"
+                    "that makes the whole model, by flowkit.models.register_model"
                 )
             continue
         value = getattr(module, name)

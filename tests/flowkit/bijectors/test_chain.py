@@ -47,7 +47,7 @@ def test_an_empty_chain_is_refused() -> None:
 
 
 def test_anything_but_a_bijector_is_refused() -> None:
-    with pytest.raises(TypeError, match="made of bijectors, got Linear"):
+    with pytest.raises(TypeError, match="a Chain takes a bijector, got the module Linear"):
         Chain([nn.Linear(2, 2)])  # type: ignore[list-item]
 
 

@@ -500,6 +500,18 @@ class ForgottenByPickle(Sound):
         return super().log_det(log_scale) + FEATURES * float(np.log(self.factor))
 
 
+class FarFromTheOrigin(Sound):
+    """Its latents are some thousand times as large as what tells them apart, which float32 cannot hold."""
+
+    offset = 3000.0
+
+    def scale(self, x: Tensor) -> Tensor:
+        return super().scale(x) + self.offset
+
+    def unscale(self, z: Tensor) -> Tensor:
+        return super().unscale(z - self.offset)
+
+
 # --- context --------------------------------------------------------------------------------------------------------
 
 
@@ -525,7 +537,17 @@ class BindsSomethingElse(Sound):
 
 class ContextOfFullBatch(Sound):
     def parameters_of(self, kept: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-        return super().parameters_of(kept, context.reshape(*kept.shape[:-1], CONTEXT))
+        each = context.expand(*kept.shape[:-2], *context.shape[-2:])
+        return super().parameters_of(kept, each.reshape(*kept.shape[:-1], CONTEXT))
+
+
+class FirstContextForAll(Sound):
+    """Takes contexts of fewer batch dimensions than the data for a single one."""
+
+    def parameters_of(self, kept: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        if context.ndim < kept.ndim:
+            context = context.flatten(0, -2)[0]
+        return super().parameters_of(kept, context)
 
 
 # --- torch's functions ----------------------------------------------------------------------------------------------
@@ -661,6 +683,8 @@ BROKEN: dict[type[Sound], str] = {
     InverseIgnoresItsContext: "context_used",
     BindsSomethingElse: "bind",
     ContextOfFullBatch: "context_of_one",
+    FirstContextForAll: "context_broadcast",
+    FarFromTheOrigin: "float32_round_trip",
     BranchOnData: "compile",
     WritesInPlace: "vmap",
     KeepsItsParameters: "functional_call",

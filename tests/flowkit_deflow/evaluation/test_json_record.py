@@ -87,6 +87,8 @@ FIDELITY_KEYS = {
     "clean_images": int,
     "real_psnr": float,
     "generated_psnr": float,
+    "real_identical_images": float,
+    "generated_identical_images": float,
     "real_ssim": float,
     "generated_ssim": float,
 }

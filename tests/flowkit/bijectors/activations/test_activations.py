@@ -35,13 +35,12 @@ from flowkit import (
     Reversible,
     Squeeze,
     Stored,
-    TimeMLP,
     ZeroConv2d,
     initialize,
     use_activations,
 )
 from flowkit.bijectors import Activations, HutchinsonTrace, RungeKutta4, RussianRouletteLogDet, Wrapper
-from flowkit.nn import MixedResolution
+from flowkit.nn import MixedResolution, TimeMLP
 from flowkit.nn.lipschitz import LipschitzMLP
 from flowkit.nn.mlp import MLP
 from flowkit.testing.subject import perturb

@@ -36,7 +36,6 @@ from flowkit import (
     Reversible,
     Squeeze,
     StandardNormal,
-    TimeMLP,
     TorchDistribution,
     ZeroConv2d,
     load_model,
@@ -45,7 +44,7 @@ from flowkit import (
 from flowkit.bijectors import ExactLogDet, RungeKutta4
 from flowkit.models import storable
 from flowkit.models.architecture import build, describe
-from flowkit.nn import LipschitzMLP
+from flowkit.nn import LipschitzMLP, TimeMLP
 from flowkit.testing.subject import perturb
 from flowkit.transforms import Affine, SigmoidScale
 
