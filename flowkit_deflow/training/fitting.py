@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Callback, Checkpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.training.checkpoint_io import AtomicCheckpointIO, last_checkpoint
+from flowkit_deflow.training.endings import require_accelerator, told_plainly
 from flowkit_deflow.training.interrupt import StopBetweenSteps
-from flowkit_deflow.training.loader import is_lost_worker
 from flowkit_deflow.training.progress import progress_for
 
 __all__ = ["Loop", "fit"]
@@ -60,22 +59,8 @@ def fit(
     stop = StopBetweenSteps()
     trainer = _trainer(loop, out, progress, stop, callbacks)
     last = last_checkpoint(out)
-    try:
-        with stop.listening():
-            trainer.fit(module, ckpt_path=str(last) if last.exists() else None)
-    except (OSError, RuntimeError) as error:
-        if is_lost_worker(error):
-            raise UserError(
-                "a data-loader process was killed, most often since memory ran out; try fewer training.workers"
-            ) from None
-        if isinstance(error, RuntimeError):
-            raise
-        raise UserError(
-            f"{out}: cannot be written ({error.strerror or error}); free some space or choose another --out"
-        ) from None
-    except (SystemExit, KeyboardInterrupt):
-        # Lightning answers Ctrl-C with an exit status: the caller is to know what happened.
-        raise stop.reason() from None
+    with told_plainly(out, stop, "try fewer training.workers"):
+        trainer.fit(module, ckpt_path=str(last) if last.exists() else None)
     if trainer.global_step % loop.checkpoint_every:
         trainer.save_checkpoint(last)
 
@@ -102,11 +87,7 @@ class _Checkpoints(Checkpoint):
 def _trainer(
     loop: Loop, out: Path, progress: bool, stop: StopBetweenSteps, callbacks: Iterable[Callback]
 ) -> pl.Trainer:
-    if loop.accelerator in ("gpu", "cuda") and not torch.accelerator.is_available():
-        raise UserError(
-            f"setting 'training.accelerator' is {loop.accelerator!r}, but PyTorch sees no GPU here; set it to 'cpu' or "
-            "'auto'"
-        )
+    require_accelerator(loop.accelerator)
     last = last_checkpoint(out)
     try:
         return pl.Trainer(

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytorch_lightning as pl
-import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import TensorBoardLogger
@@ -14,6 +13,7 @@ from flowkit_deflow.errors import UserError
 from flowkit_deflow.settings.schema import Training
 from flowkit_deflow.training.checkpoint_io import AtomicCheckpointIO
 from flowkit_deflow.training.checkpoints import Checkpoints
+from flowkit_deflow.training.endings import require_accelerator
 from flowkit_deflow.training.interrupt import StopBetweenSteps
 from flowkit_deflow.training.progress import progress_for
 from flowkit_deflow.training.sample_images import SampleImages
@@ -44,11 +44,7 @@ def lightning_trainer(
     Raises:
         UserError: the settings cannot be used on this machine.
     """
-    if training.accelerator in ("gpu", "cuda") and not torch.accelerator.is_available():
-        raise UserError(
-            f"setting 'training.accelerator' is {training.accelerator!r}, but PyTorch sees no GPU here; "
-            "set it to 'cpu' or 'auto'"
-        )
+    require_accelerator(training.accelerator)
     try:
         return pl.Trainer(
             max_steps=training.steps,

@@ -21,12 +21,12 @@ from flowkit_deflow.training.changes import CHANGED, note_change
 from flowkit_deflow.training.checkpoint_io import best_checkpoint, last_checkpoint, model_of_run, steps_of
 from flowkit_deflow.training.conditioning.settings import resolve_conditioning
 from flowkit_deflow.training.data import UnpairedCrops, measure_normalization
+from flowkit_deflow.training.endings import told_plainly
 from flowkit_deflow.training.fingerprints import fingerprints_of_data, fingerprints_of_weights
 from flowkit_deflow.training.initial_model import start_from
 from flowkit_deflow.training.interrupt import StopBetweenSteps
 from flowkit_deflow.training.lightning_module import DeFlowTraining
 from flowkit_deflow.training.lightning_trainer import lightning_trainer
-from flowkit_deflow.training.loader import is_lost_worker
 from flowkit_deflow.training.monitoring import Monitoring
 from flowkit_deflow.training.paired_crops import crops_of
 from flowkit_deflow.training.resuming import begun, going_on, require_same_data, resumed, settings_file
@@ -118,26 +118,16 @@ def train(
 def _fit(trainer: pl.Trainer, module: DeFlowTraining, out: Path, stop: StopBetweenSteps) -> None:
     """Make the steps that are left; what ends them early is told plainly."""
     last = last_checkpoint(out)
+    workers = max(module.run.training.workers - 1, 0)
+    goes_on = f"deflow train --out {out}"
+    fewer = f"go on from the last checkpoint with fewer of them: {goes_on} --set training.workers={workers}"
     try:
-        with stop.listening():
+        with told_plainly(out, stop, fewer):
             trainer.fit(module, ckpt_path=str(last) if last.exists() else None)
-    except (OSError, RuntimeError) as error:
-        if is_lost_worker(error):
-            workers = max(module.run.training.workers - 1, 0)
-            raise UserError(
-                "a data-loader process was killed, most often since memory ran out; go on from the last checkpoint "
-                f"with fewer of them: deflow train --out {out} --set training.workers={workers}"
-            ) from None
-        if isinstance(error, RuntimeError):
-            raise
-        raise UserError(
-            f"{out}: cannot be written ({error.strerror or error}); free some space or choose another --out"
-        ) from None
     except (SystemExit, KeyboardInterrupt):
-        # Lightning answers Ctrl-C with an exit status: the caller is to know what happened.
         if stop.stopping:
-            tell(f"Stopped after step {trainer.global_step}, which is saved: deflow train --out {out} goes on.")
-        raise stop.reason() from None
+            tell(f"Stopped after step {trainer.global_step}, which is saved: {goes_on} goes on.")
+        raise
 
 
 def _to_be_written(module: DeFlowTraining, out: Path) -> DeFlow:
