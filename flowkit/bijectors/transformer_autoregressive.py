@@ -87,8 +87,12 @@ class TransformerAutoregressive(ChannelBijector):
     def prepare(self, context: Any) -> Any:
         """What the conditioner computes from the context alone."""
         parameter = first_parameter(self)
+        context = map_floating(self._turned, context)
+        if not self.training:
+            # Under autocast, what an encoder before gave is in half precision.
+            context = map_floating(at_least_float32, context)
         with self._precision(torch.device("cpu") if parameter is None else parameter.device):
-            return prepare_conditioner(self.conditioner, map_floating(self._turned, context))
+            return prepare_conditioner(self.conditioner, context)
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         x = at_least_float32(x)

@@ -33,8 +33,8 @@ def _layer(
     wrap: Callable[[CausalTransformer], nn.Module] = _plain,
 ) -> Callable[[Draw], Case]:
     def build(draw: Draw) -> Case:
-        # Two positions at least: the attention of one has nothing to weigh.
-        channels, height, width = draw(1, 3), draw(1, 3), draw(2, 3)
+        # Two positions at least, since the attention of one has nothing to weigh; each costs a step of decoding.
+        channels, height, width = draw(1, 3), draw(1, 2), 2
         context = CONTEXT if conditional else 0
 
         def make() -> TransformerAutoregressive:
@@ -52,19 +52,14 @@ TARFLOW = "Zhai et al. 2024, sec. 2.2"
 
 ENTRIES: dict[str, Entry] = {
     "TransformerAutoregressive": Entry("autoregressive transformer over patches", TARFLOW, _layer()),
-    "TransformerAutoregressive, reversed, conditional": Entry(
-        "conditional autoregressive transformer over patches in reverse",
-        TARFLOW,
-        _layer(affine_sigmoid, conditional=True, reverse=True),
-    ),
     "TransformerAutoregressive, Jacobi decoding": Entry(
         "autoregressive transformer over patches, inverted by Jacobi iterations",
         "Song et al. 2021, algorithm 1",
         _layer(affine_bounded, decoding=JacobiDecoding),
     ),
-    "TransformerAutoregressive, guided": Entry(
-        "autoregressive transformer over patches, guided",
+    "TransformerAutoregressive, guided, in reverse": Entry(
+        "conditional autoregressive transformer over patches in reverse, guided",
         "Zhai et al. 2024, sec. 2.6",
-        _layer(conditional=True, wrap=_guided),
+        _layer(affine_sigmoid, conditional=True, reverse=True, wrap=_guided),
     ),
 }

@@ -41,7 +41,6 @@ MODELS: dict[str, Settings] = {
     "ffjord_conditional": ("ffjord", {**SMALL, "steps": 8, "context_features": 2}),
     "ffjord_estimated": ("ffjord", {**SMALL, "exact": False, "steps": 4}),
     "flow_matching": ("flow_matching", {**SMALL, "steps": 8}),
-    "flow_matching_conditional": ("flow_matching", {**SMALL, "steps": 8, "context_features": 2}),
     "glow": ("glow", {"shape": [2, 4, 8], "levels": 2, "steps": 1, "hidden": 6}),
     "glow_conditional": ("glow", {"shape": [1, 4, 4], "levels": 2, "steps": 1, "hidden": 6, "context_channels": 2}),
     "glow_of_one_level": ("glow", {"shape": [3, 2, 4], "levels": 1, "steps": 2, "hidden": 6}),
