@@ -50,6 +50,9 @@ class SelfAttention(Recorded, nn.Module):
     for each of the heads, of size :math:`d = \text{width} / \text{heads}`. The first projection has no bias: that of
     the keys would change nothing.
 
+    The fused kernels that torch chooses have no second derivatives: run what takes them under
+    ``torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH)``.
+
     Args:
         width: entries of a token, a multiple of ``heads``.
         heads: how many, >= 1.

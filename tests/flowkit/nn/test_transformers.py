@@ -142,6 +142,14 @@ def test_what_does_not_fit_is_named() -> None:
         VisionTransformer(1, 1, GRID, 4, heads=2)(torch.zeros(1, 3, 2))
 
 
+def test_second_derivatives_are_taken_by_the_plain_kernel() -> None:
+    torch.manual_seed(0)
+    layer = SelfAttention(4, heads=2).double()
+    h = torch.randn(1, 3, 4, dtype=torch.float64, requires_grad=True)
+    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+        assert torch.autograd.gradgradcheck(lambda h: layer(h, causal=True), h)
+
+
 def test_a_full_cache_takes_no_more() -> None:
     network, x = causal(), sequence(1)
     cache, known = network.new_cache(), x[..., :0, :]
