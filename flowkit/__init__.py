@@ -69,8 +69,10 @@ from flowkit.flow import Flow, bits_per_dim
 from flowkit.models import (
     create_model,
     ffjord,
+    flow_matching,
     glow,
     iaf,
+    jet,
     list_models,
     load_model,
     maf,
@@ -79,6 +81,7 @@ from flowkit.models import (
     realnvp,
     residual,
     save_model,
+    tarflow,
 )
 from flowkit.nn import MADE, MLP, ConvConditioner, ResidualMLP, ZeroConv2d
 from flowkit.plugin import Plugin, plugins
@@ -178,9 +181,11 @@ __all__ = [
     "create_model",
     "ffjord",
     "fit",
+    "flow_matching",
     "glow",
     "iaf",
     "initialize",
+    "jet",
     "list_models",
     "load_model",
     "maf",
@@ -191,6 +196,7 @@ __all__ = [
     "residual",
     "save_model",
     "sum_event",
+    "tarflow",
     "use_activations",
 ]
 

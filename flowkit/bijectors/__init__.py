@@ -12,6 +12,7 @@ from flowkit.bijectors.channel_mixing import ChannelMixing
 from flowkit.bijectors.channels import ChannelBijector
 from flowkit.bijectors.context_map import ContextMap
 from flowkit.bijectors.coupling import Coupling
+from flowkit.bijectors.decoding import Decoding, JacobiDecoding, SequentialDecoding, use_decoding
 from flowkit.bijectors.elementwise import Elementwise
 from flowkit.bijectors.factor_out import FactorOut
 from flowkit.bijectors.fixed_affine import FixedAffine
@@ -45,6 +46,7 @@ from flowkit.bijectors.residual_log_det import (
 from flowkit.bijectors.rotation import Rotation
 from flowkit.bijectors.squeeze import Squeeze
 from flowkit.bijectors.traces import ExactTrace, HutchinsonTrace, Trace
+from flowkit.bijectors.transformer_autoregressive import TransformerAutoregressive
 from flowkit.bijectors.woodbury import Woodbury
 
 __all__ = [
@@ -62,6 +64,7 @@ __all__ = [
     "ContextMap",
     "Conv1x1",
     "Coupling",
+    "Decoding",
     "DormandPrince",
     "Elementwise",
     "ExactLogDet",
@@ -76,6 +79,7 @@ __all__ = [
     "Interval",
     "Inverse",
     "InverseAutoregressive",
+    "JacobiDecoding",
     "LUConv1x1",
     "LULinear",
     "Linear",
@@ -99,15 +103,18 @@ __all__ = [
     "Rotation",
     "RungeKutta4",
     "RussianRouletteLogDet",
+    "SequentialDecoding",
     "Shape",
     "Squeeze",
     "Stored",
     "Trace",
+    "TransformerAutoregressive",
     "Woodbury",
     "Wrapper",
     "alternating_mask",
     "initialize",
     "sum_event",
     "use_activations",
+    "use_decoding",
     "value_and_pullback",
 ]

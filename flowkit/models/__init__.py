@@ -2,24 +2,33 @@
 
 from flowkit.models.architecture import storable
 from flowkit.models.folders import whole_folder
+from flowkit.models.guidance import guided
 from flowkit.models.named.ffjord import ffjord
+from flowkit.models.named.flow_matching import flow_matching
 from flowkit.models.named.glow import glow
 from flowkit.models.named.iaf import iaf
+from flowkit.models.named.jet import jet
 from flowkit.models.named.maf import maf
 from flowkit.models.named.nice import nice
 from flowkit.models.named.nsf import nsf
 from flowkit.models.named.realnvp import realnvp
 from flowkit.models.named.residual import residual
+from flowkit.models.named.tarflow import tarflow
+from flowkit.models.noise_augmentation import NoiseAugmentation
 from flowkit.models.recipe import Recipe
 from flowkit.models.registry import create_model, list_models, register_model
 from flowkit.models.storage import load_model, save_model
 
 __all__ = [
+    "NoiseAugmentation",
     "Recipe",
     "create_model",
     "ffjord",
+    "flow_matching",
     "glow",
+    "guided",
     "iaf",
+    "jet",
     "list_models",
     "load_model",
     "maf",
@@ -30,5 +39,6 @@ __all__ = [
     "residual",
     "save_model",
     "storable",
+    "tarflow",
     "whole_folder",
 ]

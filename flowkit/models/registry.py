@@ -8,13 +8,16 @@ from typing import Any
 from torch import nn
 
 from flowkit.models.named.ffjord import ffjord
+from flowkit.models.named.flow_matching import flow_matching
 from flowkit.models.named.glow import glow
 from flowkit.models.named.iaf import iaf
+from flowkit.models.named.jet import jet
 from flowkit.models.named.maf import maf
 from flowkit.models.named.nice import nice
 from flowkit.models.named.nsf import nsf
 from flowkit.models.named.realnvp import realnvp
 from flowkit.models.named.residual import residual
+from flowkit.models.named.tarflow import tarflow
 from flowkit.models.recipe import Model, P, Recipe, copied, remembered
 from flowkit.plugin import plugins
 
@@ -24,13 +27,16 @@ Builder = Callable[..., nn.Module]
 
 BUILT_IN: Mapping[str, Builder] = {
     "ffjord": ffjord,
+    "flow_matching": flow_matching,
     "glow": glow,
     "iaf": iaf,
+    "jet": jet,
     "maf": maf,
     "nice": nice,
     "nsf": nsf,
     "realnvp": realnvp,
     "residual": residual,
+    "tarflow": tarflow,
 }
 
 _registered: dict[str, Callable[..., Any]] = {}

@@ -12,6 +12,7 @@ from flowkit.testing.catalogue import (
     models,
     planar,
     residual,
+    transformer,
     wavelet,
 )
 
@@ -23,6 +24,7 @@ CATALOGUE: dict[str, Entry] = {
     **linear.ENTRIES,
     **coupling.ENTRIES,
     **autoregressive.ENTRIES,
+    **transformer.ENTRIES,
     **planar.ENTRIES,
     **residual.ENTRIES,
     **continuous.ENTRIES,

@@ -7,11 +7,13 @@ from flowkit.flow import Flow
 from flowkit.models.named.ffjord import ffjord
 from flowkit.models.named.glow import glow
 from flowkit.models.named.iaf import iaf
+from flowkit.models.named.jet import jet
 from flowkit.models.named.maf import maf
 from flowkit.models.named.nice import nice
 from flowkit.models.named.nsf import nsf
 from flowkit.models.named.realnvp import realnvp
 from flowkit.models.named.residual import residual
+from flowkit.models.named.tarflow import tarflow
 from flowkit.testing.case import Case, Draw, Entry
 from flowkit.testing.catalogue.networks import CONTEXT, HIDDEN
 
@@ -49,6 +51,24 @@ def _glow(conditional: bool) -> Callable[[Draw], Case]:
     return build
 
 
+def _patches(model: Callable[..., Flow], conditional: bool = False, **settings: Any) -> Callable[[Draw], Case]:
+    def build(draw: Draw) -> Case:
+        # Two positions, since the attention of one has nothing to weigh; each costs a step of decoding.
+        channels, height, width = draw(1, 2), 2, 4
+        context = CONTEXT if conditional else 0
+        return Case(
+            lambda: (
+                model(
+                    (channels, height, width), layers=1, width=HIDDEN, heads=2, context_channels=context, **settings
+                ).bijector
+            ),
+            (channels, height, width),
+            (CONTEXT, height, width) if conditional else None,
+        )
+
+    return build
+
+
 REALNVP = "Dinh, Sohl-Dickstein and Bengio 2017"
 NICE = "Dinh, Krueger and Bengio 2015"
 MAF = "Papamakarios, Pavlakou and Murray 2017"
@@ -57,6 +77,8 @@ NSF = "Durkan et al. 2019"
 RESIDUAL = "Chen et al. 2019"
 FFJORD = "Grathwohl et al. 2019"
 GLOW = "Kingma and Dhariwal 2018"
+JET = "Kolesnikov, Pinto and Tschannen 2024"
+TARFLOW = "Zhai et al. 2024"
 
 ENTRIES: dict[str, Entry] = {
     "realnvp": Entry("RealNVP", REALNVP, _vector(realnvp, layers=2)),
@@ -79,6 +101,8 @@ ENTRIES: dict[str, Entry] = {
     # By equal steps; the adaptive solver, much the slower, is checked as a layer.
     "ffjord": Entry("continuous flow", FFJORD, _vector(ffjord, fewest=1, steps=8)),
     "ffjord, conditional": Entry("continuous flow", FFJORD, _vector(ffjord, True, fewest=1, steps=8)),
+    "jet": Entry("Jet", JET, _patches(jet, couplings=2, spatial=2)),
+    "tarflow, conditional": Entry("conditional TarFlow", TARFLOW, _patches(tarflow, True, blocks=2)),
     "glow": Entry("Glow", GLOW, _glow(conditional=False)),
     "glow, conditional": Entry("conditional Glow", f"{GLOW}; Lugmayr et al. 2020", _glow(conditional=True)),
 }
