@@ -15,6 +15,7 @@ from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.distributions.student_t import StudentT
 from flowkit.distributions.torch_distribution import TorchDistribution
 from flowkit.distributions.uniform import Uniform
+from flowkit.distributions.uniform_sphere import UniformSphere
 
 __all__ = [
     "ChannelDistribution",
@@ -32,6 +33,7 @@ __all__ = [
     "StudentT",
     "TorchDistribution",
     "Uniform",
+    "UniformSphere",
     "gaussian_log_prob",
     "normal_like",
     "pick",

@@ -6,10 +6,12 @@ from flowkit.models.named.ffjord import ffjord
 from flowkit.models.named.glow import glow
 from flowkit.models.named.iaf import iaf
 from flowkit.models.named.maf import maf
+from flowkit.models.named.ncsf import ncsf
 from flowkit.models.named.nice import nice
 from flowkit.models.named.nsf import nsf
 from flowkit.models.named.realnvp import realnvp
 from flowkit.models.named.residual import residual
+from flowkit.models.named.spherical_nsf import spherical_nsf
 from flowkit.models.recipe import Recipe
 from flowkit.models.registry import create_model, list_models, register_model
 from flowkit.models.storage import load_model, save_model
@@ -23,12 +25,14 @@ __all__ = [
     "list_models",
     "load_model",
     "maf",
+    "ncsf",
     "nice",
     "nsf",
     "realnvp",
     "register_model",
     "residual",
     "save_model",
+    "spherical_nsf",
     "storable",
     "whole_folder",
 ]

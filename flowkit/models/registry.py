@@ -11,10 +11,12 @@ from flowkit.models.named.ffjord import ffjord
 from flowkit.models.named.glow import glow
 from flowkit.models.named.iaf import iaf
 from flowkit.models.named.maf import maf
+from flowkit.models.named.ncsf import ncsf
 from flowkit.models.named.nice import nice
 from flowkit.models.named.nsf import nsf
 from flowkit.models.named.realnvp import realnvp
 from flowkit.models.named.residual import residual
+from flowkit.models.named.spherical_nsf import spherical_nsf
 from flowkit.models.recipe import Model, P, Recipe, copied, remembered
 from flowkit.plugin import plugins
 
@@ -27,10 +29,12 @@ BUILT_IN: Mapping[str, Builder] = {
     "glow": glow,
     "iaf": iaf,
     "maf": maf,
+    "ncsf": ncsf,
     "nice": nice,
     "nsf": nsf,
     "realnvp": realnvp,
     "residual": residual,
+    "spherical_nsf": spherical_nsf,
 }
 
 _registered: dict[str, Callable[..., Any]] = {}

@@ -1,6 +1,7 @@
 """Networks that set the parameters of layers: plain modules, to be replaced at will."""
 
 from flowkit.constants import WithConstants, place_constants_after_loading
+from flowkit.nn.angle_mlp import AngleMLP
 from flowkit.nn.class_embedding import ClassEmbedding
 from flowkit.nn.context_conv import ContextConv2d
 from flowkit.nn.context_linear import ContextLinear
@@ -10,6 +11,8 @@ from flowkit.nn.conv_conditioner import ConvConditioner
 from flowkit.nn.lipschitz import LipschitzLinear, LipschitzMLP
 from flowkit.nn.lipswish import LipSwish
 from flowkit.nn.made import MADE
+from flowkit.nn.masked_linear import MaskedLinear
+from flowkit.nn.masked_mlp import MaskedMLP, adjacency_in_passes
 from flowkit.nn.mixed_resolution import MixedResolution
 from flowkit.nn.mlp import MLP
 from flowkit.nn.residual_mlp import ResidualMLP
@@ -19,6 +22,7 @@ from flowkit.nn.zero_conv import ZeroConv2d
 __all__ = [
     "MADE",
     "MLP",
+    "AngleMLP",
     "ClassEmbedding",
     "ContextConv2d",
     "ContextLinear",
@@ -28,10 +32,13 @@ __all__ = [
     "LipSwish",
     "LipschitzLinear",
     "LipschitzMLP",
+    "MaskedLinear",
+    "MaskedMLP",
     "MixedResolution",
     "ResidualMLP",
     "TimeMLP",
     "WithConstants",
     "ZeroConv2d",
+    "adjacency_in_passes",
     "place_constants_after_loading",
 ]
