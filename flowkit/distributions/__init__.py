@@ -16,6 +16,7 @@ from flowkit.distributions.student_t import StudentT
 from flowkit.distributions.torch_distribution import TorchDistribution
 from flowkit.distributions.uniform import Uniform
 from flowkit.distributions.uniform_sphere import UniformSphere
+from flowkit.distributions.uniform_torus import UniformTorus
 
 __all__ = [
     "ChannelDistribution",
@@ -34,6 +35,7 @@ __all__ = [
     "TorchDistribution",
     "Uniform",
     "UniformSphere",
+    "UniformTorus",
     "gaussian_log_prob",
     "normal_like",
     "pick",

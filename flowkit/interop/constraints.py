@@ -10,6 +10,8 @@ from flowkit.bijector import Interval
 
 __all__ = ["constraint_of", "exact_interval", "interval_of"]
 
+FLOAT32, FLOAT64 = torch.finfo(torch.float32).eps, torch.finfo(torch.float64).eps
+
 
 def interval_of(constraint: constraints.Constraint) -> Interval:
     """The interval that a constraint of ``torch.distributions`` keeps every element in.
@@ -75,7 +77,8 @@ def exact_interval(interval: Callable[[torch.dtype], Interval]) -> Interval:
         interval: a bijector's ``domain`` or ``codomain``.
 
     Returns:
-        The ends: 0 where they shrink from float32 to float64, infinity where they grow, else those of float64.
+        The ends: 0 where they shrink from float32 to float64, infinity where they grow; else those of float64, less
+        what the precision adds to them, as to a circle's, so that a sampler may come to the very end.
 
     Examples:
         >>> from flowkit.transforms import Log
@@ -83,11 +86,12 @@ def exact_interval(interval: Callable[[torch.dtype], Interval]) -> Interval:
         (0.0, inf)
     """
     coarse, fine = interval(torch.float32), interval(torch.float64)
-    return _exact_end(coarse[0], fine[0]), _exact_end(coarse[1], fine[1])
+    lower, upper = _exact_end(coarse[0], fine[0]), _exact_end(coarse[1], fine[1])
+    return max(lower, fine[0]) if lower else lower, min(upper, fine[1]) if math.isfinite(upper) else upper
 
 
 def _exact_end(coarse: float, fine: float) -> float:
     # An end that is merely rounded differs by a few epsilons of float32, some 1e-6 of itself.
     if math.isclose(coarse, fine, rel_tol=1e-5):
-        return fine
+        return fine - (coarse - fine) * FLOAT64 / (FLOAT32 - FLOAT64)
     return 0.0 if abs(fine) < abs(coarse) else math.copysign(math.inf, fine)

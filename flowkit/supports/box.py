@@ -39,7 +39,10 @@ class BoxSupport(Support):
     @property
     def constraint(self) -> constraints.Constraint:
         """Torch's ``interval`` over all of an event."""
-        return constraints.independent(constraints.interval(self.lower, self.upper), self.event_dims)
+        # The numbers within the open box are those from the next one after its lower corner on: where a sampler's map
+        # onto the box saturates, it gives those, which can be scored.
+        lower, upper = torch.nextafter(self.lower, self.upper), torch.nextafter(self.upper, self.lower)
+        return constraints.independent(constraints.interval(lower, upper), self.event_dims)
 
     def contains(self, value: Tensor) -> Tensor:
         """Whether each event lies in the box."""

@@ -1,6 +1,5 @@
 """Neural circular spline flows: flows on circles and tori."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from flowkit.bijectors.coupling import Coupling
 from flowkit.bijectors.elementwise import Elementwise
 from flowkit.bijectors.injector import Injector
 from flowkit.bijectors.masks import alternating_mask
-from flowkit.distributions.uniform import Uniform
+from flowkit.distributions.uniform_torus import UniformTorus
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
@@ -57,7 +56,7 @@ def ncsf(
         D. J. Rezende et al., "Normalizing Flows on Tori and Spheres", ICML 2020, sec. 2.1 and 2.2.
 
     Examples:
-        >>> import torch
+        >>> import math, torch
         >>> flow = ncsf(2, layers=2)
         >>> abs(flow.log_prob(torch.tensor([[0.0, 3.0]])).item() + 2 * math.log(2 * math.pi)) < 1e-5
         True
@@ -69,7 +68,7 @@ def ncsf(
         _layer(features, CircularSpline(bins, max_ratio=max_ratio), layer % 2, hidden, context_features)
         for layer in range(layers)
     ]
-    return Flow(Chain(parts), Uniform(-math.pi, math.pi), (features,), context_dims=1)
+    return Flow(Chain(parts), UniformTorus(), (features,), context_dims=1)
 
 
 def _layer(
