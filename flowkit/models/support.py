@@ -5,10 +5,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from flowkit.bijector import REAL_LINE, Bijector, Shape
+from flowkit.bijector import Bijector, Shape
 from flowkit.bijectors.chain import Chain
 from flowkit.bijectors.parts import require_bijector
 from flowkit.models.standardize import Standardize, standardized
+from flowkit.supports.interval import IntervalSupport
 
 __all__ = ["Support", "data_shape", "on_support", "real_features"]
 
@@ -26,12 +27,18 @@ def data_shape(features: int, support: Support) -> Shape:
     Returns:
         The event shape.
 
+    Raises:
+        TypeError: the support is no bijector.
+
     Examples:
         >>> from flowkit.bijectors import CorrelationCholesky
         >>> data_shape(3, None), data_shape(3, CorrelationCholesky())
         ((3,), (3, 3))
     """
-    return (features,) * (1 if support is None else support.event_dims)
+    if support is None:
+        return (features,)
+    require_bijector(support, "support")
+    return (features,) * support.event_dims
 
 
 def real_features(features: int, support: Support, least: int = 1) -> int:
@@ -57,14 +64,14 @@ def real_features(features: int, support: Support, least: int = 1) -> int:
     """
     if support is None:
         return features
-    require_bijector(support, "support")
-    real = support.latent_event_dims == 1 and support.codomain(torch.float64) == REAL_LINE
-    if not real or support.latent_support() is not None:
+    shape = data_shape(features, support)
+    latents = support.latent_support() or IntervalSupport(support.codomain)
+    if support.latent_event_dims != 1 or not latents.is_everything:
         raise ValueError(
             f"support is a {type(support).__name__}, which does not give vectors of real numbers: take a bijector that "
             "does, as Positive(), Box(lower, upper) or StickBreaking() of flowkit.bijectors"
         )
-    (entries,) = support.output_shape(data_shape(features, support))
+    (entries,) = support.output_shape(shape)
     if entries < least:
         raise ValueError(
             f"a {type(support).__name__} of {features} features leaves {entries} real numbers, and the layers of this "

@@ -3,7 +3,7 @@
 from flowkit.supports.box import BoxSupport
 from flowkit.supports.correlation import CorrelationCholeskySupport
 from flowkit.supports.cylinder import CylinderSupport
-from flowkit.supports.interval import IntervalSupport, within
+from flowkit.supports.interval import IntervalSupport, exact_interval, within
 from flowkit.supports.ordered import OrderedSupport
 from flowkit.supports.product import ProductSupport
 from flowkit.supports.simplex import SimplexSupport
@@ -21,6 +21,7 @@ __all__ = [
     "SphereSupport",
     "Support",
     "SupportConstraint",
+    "exact_interval",
     "tolerance",
     "within",
 ]

@@ -1,14 +1,17 @@
 """Intervals: the same one for every entry."""
 
+import math
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from flowkit.supports.support import Support
 
-__all__ = ["EndsOf", "IntervalSupport", "within"]
+__all__ = ["EndsOf", "IntervalSupport", "exact_interval", "within"]
 
-from collections.abc import Callable
+FLOAT32, FLOAT64 = torch.finfo(torch.float32).eps, torch.finfo(torch.float64).eps
 
 # From a data type to the ends of an open interval.
 EndsOf = Callable[[torch.dtype], tuple[float, float]]
@@ -35,6 +38,11 @@ class IntervalSupport(Support):
     def __init__(self, ends: EndsOf, event_dims: int = 1) -> None:
         self.ends = ends
         self.event_dims = event_dims
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether the interval is the real line, but for what a data type cannot hold."""
+        return exact_interval(self.ends) == (-math.inf, math.inf)
 
     def contains(self, value: Tensor) -> Tensor:
         """Whether all entries of each event lie in the interval."""
@@ -73,3 +81,35 @@ def within(normal: Tensor, interval: tuple[float, float]) -> Tensor:
     if upper < far:
         return upper - margin - F.softplus(normal)
     return normal
+
+
+def exact_interval(ends: EndsOf) -> tuple[float, float]:
+    """The interval in exact arithmetic: a data type's own limits are replaced by what they stand for.
+
+    A logarithm takes the positive numbers, of which a data type holds those between its smallest and its largest
+    one. Such limits are recognised by their growth with the precision; a sampler that took them for the ends of the
+    support would map the real line onto ``(2e-308, 1.8e308)`` by a sigmoid and overflow.
+
+    Args:
+        ends: a bijector's ``domain`` or ``codomain``.
+
+    Returns:
+        The ends: 0 where they shrink from float32 to float64, infinity where they grow; else those of float64, less
+        what the precision adds to them, as to a circle's, so that a sampler may come to the very end.
+
+    Examples:
+        >>> from flowkit.transforms import Log
+        >>> exact_interval(Log().domain)
+        (0.0, inf)
+    """
+    coarse, fine = ends(torch.float32), ends(torch.float64)
+    return _exact_end(coarse[0], fine[0], max), _exact_end(coarse[1], fine[1], min)
+
+
+def _exact_end(coarse: float, fine: float, narrower: Callable[[float, float], float]) -> float:
+    if coarse == fine:
+        return fine
+    # An end that is merely rounded differs by a few epsilons of float32, some 1e-6 of itself.
+    if math.isclose(coarse, fine, rel_tol=1e-5):
+        return narrower(fine, fine - (coarse - fine) * FLOAT64 / (FLOAT32 - FLOAT64))
+    return 0.0 if abs(fine) < abs(coarse) else math.copysign(math.inf, fine)

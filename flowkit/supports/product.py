@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.distributions import constraints
 
 from flowkit.supports.support import Support
 
@@ -38,6 +39,16 @@ class ProductSupport(Support):
         """What the blocks are."""
         parts = [f"{size} of {s.description}" for size, s in zip(self.sizes, self.supports, strict=True)]
         return f"blocks ({'; '.join(parts)})"
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether all of its parts are."""
+        return all(support.is_everything for support in self.supports)
+
+    @property
+    def constraint(self) -> constraints.Constraint:
+        """``real`` where the parts are everything, else one of our own."""
+        return constraints.independent(constraints.real, self.event_dims) if self.is_everything else super().constraint
 
     def contains(self, value: Tensor) -> Tensor:
         """Whether each block of each event lies on its support."""

@@ -41,6 +41,11 @@ class Support(ABC):
         """The set as a constraint of ``torch.distributions``: torch's own, where it has one."""
         return SupportConstraint(self)
 
+    @property
+    def is_everything(self) -> bool:
+        """Whether all vectors of real numbers lie in the set, but for what a data type cannot hold."""
+        return False
+
     @abstractmethod
     def contains(self, value: Tensor) -> Tensor:
         """Whether each event of ``batch x event`` lies in the set, up to rounding: booleans of the batch shape."""

@@ -35,8 +35,8 @@ class SimplexBijector(Bijector[Tensor, Tensor]):
         return (shape[0] + 1,)
 
     def domain(self, dtype: torch.dtype) -> Interval:
-        """``(0, 1)``, for each probability."""
-        return 0.0, 1.0
+        """From 0 to 1, which a probability is rounded to where the others are tiny."""
+        return 0.0, 1 + 4 * torch.finfo(dtype).eps
 
     def data_support(self) -> SimplexSupport:
         """The simplex."""
