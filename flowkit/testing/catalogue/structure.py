@@ -23,12 +23,6 @@ def _split(draw: Draw) -> Case:
     return Case(lambda: Split(sizes), (sum(sizes),))
 
 
-def _split_images(draw: Draw) -> Case:
-    sizes = [draw(1, 2), draw(1, 2)]
-    _, height, width = image_shape(draw)
-    return Case(lambda: Split(sizes, event_dims=3), (sum(sizes), height, width))
-
-
 def _reshape(draw: Draw) -> Case:
     shape = image_shape(draw, (1, 3))
     latent = (shape[0] * shape[1] * shape[2],)
@@ -41,11 +35,6 @@ def _transpose(draw: Draw) -> Case:
 
 
 def _batch_norm(draw: Draw) -> Case:
-    features = draw(1, 5)
-    return Case(lambda: BatchNorm(features), (features,))
-
-
-def _batch_norm_images(draw: Draw) -> Case:
     shape = image_shape(draw)
     return Case(lambda: BatchNorm(shape[0], event_dims=3), shape)
 
@@ -96,11 +85,9 @@ REALNVP = "Dinh, Sohl-Dickstein and Bengio 2017"
 ENTRIES: dict[str, Entry] = {
     "Identity": Entry("identity", "Rozet et al. 2022", lambda draw: Case(Identity, (draw(1, 5),))),
     "Split": Entry("a vector in blocks", f"{REALNVP}, sec. 3.6", _split),
-    "Split, images": Entry("an image's channels in blocks", f"{REALNVP}, sec. 3.6", _split_images),
     "Reshape": Entry("events of another shape", "Ardizzone et al. 2018", _reshape),
     "Transpose": Entry("dimensions in another order", "Dillon et al. 2017", _transpose),
     "BatchNorm": Entry("batch normalisation, by running moments", f"{REALNVP}, sec. 3.7", _batch_norm),
-    "BatchNorm, images": Entry("batch normalisation of channels", f"{REALNVP}, sec. 3.7", _batch_norm_images),
     "FactorOut, vectors": Entry("factoring out of vectors", f"{REALNVP}, sec. 3.6", _factor_out),
     "MultiScale, vectors": Entry("multi-scale flow of vectors", f"{REALNVP}, sec. 3.6", _multi_scale),
     "MaskedAutoregressive, graph": Entry(

@@ -7,7 +7,6 @@ import torch
 
 from flowkit.bijector import Bijector
 from flowkit.bijectors.concatenate import Concatenate
-from flowkit.bijectors.coupling import Coupling
 from flowkit.bijectors.elementwise import Elementwise
 from flowkit.bijectors.identity import Identity
 from flowkit.bijectors.supports.box import Box
@@ -19,7 +18,6 @@ from flowkit.bijectors.supports.softmax_centred import SoftmaxCentred
 from flowkit.bijectors.supports.sphere_to_cylinder import SphereToCylinder
 from flowkit.bijectors.supports.stereographic import Stereographic
 from flowkit.bijectors.supports.stick_breaking import StickBreaking
-from flowkit.nn.angle_mlp import AngleMLP
 from flowkit.nn.mlp import MLP
 from flowkit.testing.case import Case, Draw, Entry
 from flowkit.testing.catalogue.networks import CONTEXT, HIDDEN
@@ -48,16 +46,9 @@ def _correlation(draw: Draw) -> Case:
     return Case(CorrelationCholesky, (size, size))
 
 
-def _moebius(conditional: bool) -> Callable[[Draw], Case]:
-    def build(draw: Draw) -> Case:
-        features = draw(2, 5)
-
-        def make() -> Moebius:
-            return Moebius(features, MLP(CONTEXT, features, (HIDDEN,)) if conditional else None)
-
-        return Case(make, (features,), (CONTEXT,) if conditional else None)
-
-    return build
+def _moebius(draw: Draw) -> Case:
+    features = draw(2, 5)
+    return Case(lambda: Moebius(features, MLP(CONTEXT, features, (HIDDEN,))), (features,), (CONTEXT,))
 
 
 def _elementwise(transform: Callable[[], Transform]) -> Callable[[Draw], Case]:
@@ -66,17 +57,6 @@ def _elementwise(transform: Callable[[], Transform]) -> Callable[[Draw], Case]:
         return Case(lambda: Elementwise(transform(), (features,)), (features,))
 
     return build
-
-
-def _on_torus(draw: Draw) -> Case:
-    kept, changed = draw(1, 2), draw(1, 2)
-
-    def make() -> Coupling:
-        spline = CircularSpline(bins=3)
-        network = AngleMLP(kept, 0, changed * spline.parameters_per_element, (HIDDEN,), CONTEXT)
-        return Coupling(kept + changed, network, spline, event_dims=1, mask=[i < kept for i in range(kept + changed)])
-
-    return Case(make, (kept + changed,), (CONTEXT,))
 
 
 def _mixed(draw: Draw) -> Case:
@@ -103,16 +83,10 @@ ENTRIES: dict[str, Entry] = {
     "SphereToCylinder": Entry(
         "sphere to circle and heights", f"{TORI_AND_SPHERES}, sec. 2.3.1", _vectors(SphereToCylinder)
     ),
-    "Moebius": Entry("Moebius transformation of a sphere", f"{TORI_AND_SPHERES}, sec. 2.1.1", _moebius(False)),
-    "Moebius, conditional": Entry(
-        "conditional Moebius transformation of a sphere", f"{TORI_AND_SPHERES}, sec. 2.1.1", _moebius(True)
-    ),
+    "Moebius": Entry("conditional Moebius transformation of a sphere", f"{TORI_AND_SPHERES}, sec. 2.1.1", _moebius),
     "PhaseShift": Entry("turn of a circle", f"{TORI_AND_SPHERES}, sec. 2.1", _elementwise(PhaseShift)),
     "CircularSpline": Entry(
         "circular rational-quadratic spline", f"{TORI_AND_SPHERES}, sec. 2.1.2", _elementwise(lambda: CircularSpline(4))
-    ),
-    "CircularSpline, coupling": Entry(
-        "coupling of circular rational-quadratic splines", f"{TORI_AND_SPHERES}, sec. 2.2", _on_torus
     ),
     "BoundedSpline": Entry(
         "rational-quadratic spline of an interval",
