@@ -62,7 +62,10 @@ class FromTorchTransform(Bijector[Tensor, Tensor]):
             raise ValueError(f"{name} is not bijective: it cannot be a bijector")
         own, other = transform.domain.event_dim, transform.codomain.event_dim
         if own != other:
-            raise ValueError(f"{name} takes events of {own} dimensions to events of {other}; a bijector keeps them")
+            raise ValueError(
+                f"{name} takes events of {own} dimensions to events of {other}; only one that keeps "
+                "their number is taken; of flowkit's own, Reshape and CorrelationCholesky change it"
+            )
         if event_dims is not None and event_dims < own:
             raise ValueError(f"event_dims is {event_dims}; {name} takes events of {own} dimensions")
         # torch copies and pickles an inverse without what it is the inverse of: only that is kept.

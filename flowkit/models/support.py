@@ -11,13 +11,13 @@ from flowkit.bijectors.parts import require_bijector
 from flowkit.models.standardize import Standardize, standardized
 from flowkit.supports.interval import IntervalSupport
 
-__all__ = ["Support", "data_shape", "on_support", "real_features"]
+__all__ = ["SupportBijector", "data_shape", "on_support", "real_features"]
 
 # A model's setting: the bijector that takes the data from their support onto vectors of real numbers, or nothing.
-Support = Bijector[Tensor, Tensor] | None
+SupportBijector = Bijector[Tensor, Tensor] | None
 
 
-def data_shape(features: int, support: Support) -> Shape:
+def data_shape(features: int, support: SupportBijector) -> Shape:
     """The event shape of a model's data: vectors, or square matrices where the support's events have two dimensions.
 
     Args:
@@ -41,7 +41,7 @@ def data_shape(features: int, support: Support) -> Shape:
     return (features,) * support.event_dims
 
 
-def real_features(features: int, support: Support, least: int = 1) -> int:
+def real_features(features: int, support: SupportBijector, least: int = 1) -> int:
     """How many real numbers describe one event: the entries of the vectors that the model's layers see.
 
     Args:
@@ -81,7 +81,7 @@ def real_features(features: int, support: Support, least: int = 1) -> int:
 
 
 def on_support(
-    bijector: Bijector[Any, Any], entries: int, standardize: Standardize, support: Support
+    bijector: Bijector[Any, Any], entries: int, standardize: Standardize, support: SupportBijector
 ) -> Bijector[Any, Any]:
     """A bijector of standardised vectors, after what takes the data to them.
 

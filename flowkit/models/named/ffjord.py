@@ -12,7 +12,7 @@ from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
-from flowkit.models.support import Support, data_shape, on_support, real_features
+from flowkit.models.support import SupportBijector, data_shape, on_support, real_features
 from flowkit.nn.time_mlp import TimeMLP
 from flowkit.transforms.affine import Affine
 
@@ -27,7 +27,7 @@ def ffjord(
     exact: bool = True,
     steps: int | None = None,
     standardize: Standardize = None,
-    support: Support = None,
+    support: SupportBijector = None,
 ) -> Flow:
     r"""FFJORD: the flow of a learned vector field over a unit of time, after a shift and a scale per feature.
 

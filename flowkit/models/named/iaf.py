@@ -12,7 +12,7 @@ from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
-from flowkit.models.support import Support, data_shape, on_support, real_features
+from flowkit.models.support import SupportBijector, data_shape, on_support, real_features
 from flowkit.nn.made import MADE
 from flowkit.transforms.scale_shift import ScaleShift
 
@@ -26,7 +26,7 @@ def iaf(
     hidden: Sequence[int] = (64, 64),
     context_features: int = 0,
     standardize: Standardize = None,
-    support: Support = None,
+    support: SupportBijector = None,
 ) -> Flow:
     r"""The inverse autoregressive flow: :func:`~flowkit.maf` with its two directions exchanged, layer by layer.
 

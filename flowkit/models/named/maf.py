@@ -12,7 +12,7 @@ from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
-from flowkit.models.support import Support, data_shape, on_support, real_features
+from flowkit.models.support import SupportBijector, data_shape, on_support, real_features
 from flowkit.nn.made import MADE
 from flowkit.nn.masked_mlp import MaskedMLP, Rows, adjacency_in_passes
 from flowkit.transforms.scale_shift import ScaleShift
@@ -27,7 +27,7 @@ def maf(
     hidden: Sequence[int] = (64, 64),
     context_features: int = 0,
     standardize: Standardize = None,
-    support: Support = None,
+    support: SupportBijector = None,
     passes: int | None = None,
     adjacency: Rows | None = None,
 ) -> Flow:

@@ -13,7 +13,7 @@ from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
-from flowkit.models.support import Support, data_shape, on_support, real_features
+from flowkit.models.support import SupportBijector, data_shape, on_support, real_features
 from flowkit.models.vector_coupling import vector_coupling
 from flowkit.transforms.additive import Additive
 from flowkit.transforms.affine import Affine
@@ -28,7 +28,7 @@ def nice(
     hidden: Sequence[int] = (128, 128),
     context_features: int = 0,
     standardize: Standardize = None,
-    support: Support = None,
+    support: SupportBijector = None,
 ) -> Flow:
     r"""NICE: additive couplings, which keep the volume, and one scale per feature at the end.
 

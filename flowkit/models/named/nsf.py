@@ -14,7 +14,7 @@ from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
-from flowkit.models.support import Support, data_shape, on_support, real_features
+from flowkit.models.support import SupportBijector, data_shape, on_support, real_features
 from flowkit.models.vector_coupling import vector_coupling
 from flowkit.nn.made import MADE
 from flowkit.transforms.rational_quadratic import RationalQuadraticSpline
@@ -33,7 +33,7 @@ def nsf(
     context_features: int = 0,
     max_ratio: float | None = 1000.0,
     standardize: Standardize = None,
-    support: Support = None,
+    support: SupportBijector = None,
 ) -> Flow:
     r"""A neural spline flow: rational-quadratic splines whose knots come from networks, in couplings or autoregressive.
 

@@ -13,7 +13,7 @@ from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
-from flowkit.models.support import Support, data_shape, on_support, real_features
+from flowkit.models.support import SupportBijector, data_shape, on_support, real_features
 from flowkit.models.vector_coupling import vector_coupling
 from flowkit.transforms.scale_shift import ScaleShift
 
@@ -27,7 +27,7 @@ def realnvp(
     hidden: Sequence[int] = (128, 128),
     context_features: int = 0,
     standardize: Standardize = None,
-    support: Support = None,
+    support: SupportBijector = None,
 ) -> Flow:
     r"""RealNVP: affine couplings, which keep the even and the odd features in turn.
 

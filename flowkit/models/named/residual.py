@@ -13,7 +13,7 @@ from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
-from flowkit.models.support import Support, data_shape, on_support, real_features
+from flowkit.models.support import SupportBijector, data_shape, on_support, real_features
 from flowkit.nn.lipschitz import LipschitzMLP
 from flowkit.transforms.affine import Affine
 
@@ -33,7 +33,7 @@ def residual(
     context_features: int = 0,
     exact: bool = True,
     standardize: Standardize = None,
-    support: Support = None,
+    support: SupportBijector = None,
 ) -> Flow:
     r"""A residual flow: invertible residual blocks, and a shift and a scale per feature before each.
 

@@ -77,10 +77,10 @@ ENTRIES: dict[str, Entry] = {
         "neural spline flow", NSF, _vector(nsf, True, fewest=1, layers=2, bins=4, autoregressive=True)
     ),
     "ncsf, conditional": Entry(
-        "neural circular spline flow", TORI_AND_SPHERES, _vector(ncsf, True, fewest=1, layers=2, bins=4)
+        "neural circular spline flow", TORI_AND_SPHERES, _vector(ncsf, True, fewest=1, layers=2, bins=3)
     ),
     "spherical_nsf, conditional": Entry(
-        "neural spline flow on a sphere", TORI_AND_SPHERES, _vector(spherical_nsf, True, fewest=3, layers=2, bins=4)
+        "neural spline flow on a sphere", TORI_AND_SPHERES, _vector(spherical_nsf, True, fewest=3, layers=1, bins=3)
     ),
     "residual": Entry("residual flow", RESIDUAL, _vector(residual, fewest=1, blocks=2)),
     "residual, conditional": Entry("residual flow", RESIDUAL, _vector(residual, True, fewest=1, blocks=1)),

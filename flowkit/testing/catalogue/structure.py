@@ -9,7 +9,7 @@ from flowkit.bijectors.multiscale import MultiScale
 from flowkit.bijectors.reshape import Reshape
 from flowkit.bijectors.split import Split
 from flowkit.bijectors.transpose import Transpose
-from flowkit.nn.masked_mlp import MaskedMLP, adjacency_in_passes
+from flowkit.nn.masked_mlp import MaskedMLP
 from flowkit.nn.mlp import MLP
 from flowkit.testing.case import Case, Draw, Entry
 from flowkit.testing.catalogue.networks import CONTEXT, HIDDEN
@@ -39,12 +39,6 @@ def _batch_norm(draw: Draw) -> Case:
     return Case(lambda: BatchNorm(shape[0], event_dims=3), shape)
 
 
-def _factor_out(draw: Draw) -> Case:
-    features = draw(2, 5)
-    kept = features // 2
-    return Case(lambda: FactorOut(features, MLP(kept, 2 * (features - kept), (HIDDEN,)), event_dims=1), (features,))
-
-
 def _multi_scale(draw: Draw) -> Case:
     features = draw(4, 7)
     kept = features // 2
@@ -70,16 +64,6 @@ def _graph(draw: Draw) -> Case:
     )
 
 
-def _passes(draw: Draw) -> Case:
-    features = draw(2, 6)
-    passes = draw(2, features)
-
-    return Case(
-        lambda: MaskedAutoregressive(features, MaskedMLP(adjacency_in_passes(features, passes), 2, (HIDDEN,))),
-        (features,),
-    )
-
-
 REALNVP = "Dinh, Sohl-Dickstein and Bengio 2017"
 
 ENTRIES: dict[str, Entry] = {
@@ -88,10 +72,8 @@ ENTRIES: dict[str, Entry] = {
     "Reshape": Entry("events of another shape", "Ardizzone et al. 2018", _reshape),
     "Transpose": Entry("dimensions in another order", "Dillon et al. 2017", _transpose),
     "BatchNorm": Entry("batch normalisation, by running moments", f"{REALNVP}, sec. 3.7", _batch_norm),
-    "FactorOut, vectors": Entry("factoring out of vectors", f"{REALNVP}, sec. 3.6", _factor_out),
     "MultiScale, vectors": Entry("multi-scale flow of vectors", f"{REALNVP}, sec. 3.6", _multi_scale),
     "MaskedAutoregressive, graph": Entry(
         "autoregressive flow over a graph", "Wehenkel and Louppe 2021, sec. 3", _graph
     ),
-    "MaskedAutoregressive, passes": Entry("autoregressive flow in a few passes", "Rozet et al. 2022", _passes),
 }

@@ -22,7 +22,6 @@ from flowkit.nn.mlp import MLP
 from flowkit.testing.case import Case, Draw, Entry
 from flowkit.testing.catalogue.networks import CONTEXT, HIDDEN
 from flowkit.testing.catalogue.sizes import choice
-from flowkit.transforms.bounded_spline import BoundedSpline
 from flowkit.transforms.circular_spline import CircularSpline
 from flowkit.transforms.phase_shift import PhaseShift
 from flowkit.transforms.transform import Transform
@@ -87,11 +86,6 @@ ENTRIES: dict[str, Entry] = {
     "PhaseShift": Entry("turn of a circle", f"{TORI_AND_SPHERES}, sec. 2.1", _elementwise(PhaseShift)),
     "CircularSpline": Entry(
         "circular rational-quadratic spline", f"{TORI_AND_SPHERES}, sec. 2.1.2", _elementwise(lambda: CircularSpline(4))
-    ),
-    "BoundedSpline": Entry(
-        "rational-quadratic spline of an interval",
-        f"{TORI_AND_SPHERES}, sec. 2.2",
-        _elementwise(lambda: BoundedSpline(4, 2.0)),
     ),
     "Concatenate": Entry("blocks, each with its bijector", "Dillon et al. 2017", _mixed),
 }
