@@ -7,12 +7,14 @@ rooms: :mod:`flowkit.bijectors`, :mod:`flowkit.transforms`, :mod:`flowkit.distri
 
 from typing import TYPE_CHECKING
 
+from flowkit.argmax_dequantization import ArgmaxDequantization
 from flowkit.bijector import Bijector, sum_event
 from flowkit.bijectors import (
     ActNorm,
     Chain,
     Checkerboard,
     Checkpointed,
+    Concatenate,
     ContextMap,
     Conv1x1,
     Coupling,
@@ -76,11 +78,13 @@ from flowkit.models import (
     list_models,
     load_model,
     maf,
+    ncsf,
     nice,
     nsf,
     realnvp,
     residual,
     save_model,
+    spherical_nsf,
     tarflow,
 )
 from flowkit.nn import MADE, MLP, ConvConditioner, ResidualMLP, ZeroConv2d
@@ -111,11 +115,13 @@ __all__ = [
     "Additive",
     "Affine",
     "Arctanh",
+    "ArgmaxDequantization",
     "Bijector",
     "Chain",
     "Checkerboard",
     "Checkpointed",
     "ClassConditional",
+    "Concatenate",
     "ConditionalNormal",
     "ContextMap",
     "Conv1x1",
@@ -189,12 +195,14 @@ __all__ = [
     "list_models",
     "load_model",
     "maf",
+    "ncsf",
     "nice",
     "nsf",
     "plugins",
     "realnvp",
     "residual",
     "save_model",
+    "spherical_nsf",
     "sum_event",
     "tarflow",
     "use_activations",

@@ -39,6 +39,7 @@ PACKAGES = (
     "flowkit.nn",
     "flowkit.models",
     "flowkit.losses",
+    "flowkit.supports",
     "flowkit.ops",
     "flowkit.testing",
     "flowkit.testing.strategies",
@@ -63,6 +64,7 @@ _MATHEMATICS = (Bijector, Transform, Distribution, td.Distribution, td.Transform
 
 # The modules whose other modules and functions compute densities and losses.
 _MATHEMATICAL_MODULES = (
+    "flowkit.argmax_dequantization",
     "flowkit.dequantization",
     "flowkit.distributions.gaussian",
     "flowkit.fitting",

@@ -9,10 +9,12 @@ from flowkit.models.named.glow import glow
 from flowkit.models.named.iaf import iaf
 from flowkit.models.named.jet import jet
 from flowkit.models.named.maf import maf
+from flowkit.models.named.ncsf import ncsf
 from flowkit.models.named.nice import nice
 from flowkit.models.named.nsf import nsf
 from flowkit.models.named.realnvp import realnvp
 from flowkit.models.named.residual import residual
+from flowkit.models.named.spherical_nsf import spherical_nsf
 from flowkit.models.named.tarflow import tarflow
 from flowkit.models.noise_augmentation import NoiseAugmentation
 from flowkit.models.recipe import Recipe
@@ -32,12 +34,14 @@ __all__ = [
     "list_models",
     "load_model",
     "maf",
+    "ncsf",
     "nice",
     "nsf",
     "realnvp",
     "register_model",
     "residual",
     "save_model",
+    "spherical_nsf",
     "storable",
     "tarflow",
     "whole_folder",

@@ -1,6 +1,7 @@
 """Networks that set the parameters of layers: plain modules, to be replaced at will."""
 
 from flowkit.constants import WithConstants, place_constants_after_loading
+from flowkit.nn.angle_mlp import AngleMLP
 from flowkit.nn.attention import KeyValueCache, SelfAttention
 from flowkit.nn.causal_transformer import CausalTransformer
 from flowkit.nn.class_embedding import ClassEmbedding
@@ -13,6 +14,8 @@ from flowkit.nn.guided import Guided
 from flowkit.nn.lipschitz import LipschitzLinear, LipschitzMLP
 from flowkit.nn.lipswish import LipSwish
 from flowkit.nn.made import MADE
+from flowkit.nn.masked_linear import MaskedLinear
+from flowkit.nn.masked_mlp import MaskedMLP, adjacency_in_passes
 from flowkit.nn.mixed_resolution import MixedResolution
 from flowkit.nn.mlp import MLP
 from flowkit.nn.optional_class_embedding import OptionalClassEmbedding
@@ -25,6 +28,7 @@ from flowkit.nn.zero_conv import ZeroConv2d
 __all__ = [
     "MADE",
     "MLP",
+    "AngleMLP",
     "CausalTransformer",
     "ClassEmbedding",
     "ContextConv2d",
@@ -37,6 +41,8 @@ __all__ = [
     "LipSwish",
     "LipschitzLinear",
     "LipschitzMLP",
+    "MaskedLinear",
+    "MaskedMLP",
     "MixedResolution",
     "OptionalClassEmbedding",
     "ResidualMLP",
@@ -46,5 +52,6 @@ __all__ = [
     "VisionTransformer",
     "WithConstants",
     "ZeroConv2d",
+    "adjacency_in_passes",
     "place_constants_after_loading",
 ]

@@ -2,10 +2,13 @@
 
 from flowkit.transforms.additive import Additive
 from flowkit.transforms.affine import Affine
+from flowkit.transforms.bounded_spline import BoundedSpline
+from flowkit.transforms.circular_spline import CircularSpline
 from flowkit.transforms.exp import Exp, Log
 from flowkit.transforms.fixed import FixedTransform
 from flowkit.transforms.inverse import InverseTransform
 from flowkit.transforms.leaky_relu import LeakyReLU
+from flowkit.transforms.phase_shift import PhaseShift, wrap_angle
 from flowkit.transforms.power import Power
 from flowkit.transforms.rational_quadratic import RationalQuadraticSpline
 from flowkit.transforms.scale import BoundedLogScale, SigmoidScale
@@ -20,12 +23,15 @@ __all__ = [
     "Affine",
     "Arctanh",
     "BoundedLogScale",
+    "BoundedSpline",
+    "CircularSpline",
     "Exp",
     "FixedTransform",
     "InverseTransform",
     "LeakyReLU",
     "Log",
     "Logit",
+    "PhaseShift",
     "Power",
     "RationalQuadraticSpline",
     "ScaleShift",
@@ -35,4 +41,5 @@ __all__ = [
     "Tanh",
     "Transform",
     "split_parameters",
+    "wrap_angle",
 ]

@@ -12,6 +12,8 @@ from flowkit.testing.catalogue import (
     models,
     planar,
     residual,
+    structure,
+    supports,
     transformer,
     wavelet,
 )
@@ -30,6 +32,8 @@ CATALOGUE: dict[str, Entry] = {
     **continuous.ENTRIES,
     **wavelet.ENTRIES,
     **image.ENTRIES,
+    **structure.ENTRIES,
+    **supports.ENTRIES,
     **compositions.ENTRIES,
     **models.ENTRIES,
 }

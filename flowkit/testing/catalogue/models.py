@@ -9,10 +9,12 @@ from flowkit.models.named.glow import glow
 from flowkit.models.named.iaf import iaf
 from flowkit.models.named.jet import jet
 from flowkit.models.named.maf import maf
+from flowkit.models.named.ncsf import ncsf
 from flowkit.models.named.nice import nice
 from flowkit.models.named.nsf import nsf
 from flowkit.models.named.realnvp import realnvp
 from flowkit.models.named.residual import residual
+from flowkit.models.named.spherical_nsf import spherical_nsf
 from flowkit.models.named.tarflow import tarflow
 from flowkit.testing.case import Case, Draw, Entry
 from flowkit.testing.catalogue.networks import CONTEXT, HIDDEN
@@ -79,6 +81,7 @@ FFJORD = "Grathwohl et al. 2019"
 GLOW = "Kingma and Dhariwal 2018"
 JET = "Kolesnikov, Pinto and Tschannen 2024"
 TARFLOW = "Zhai et al. 2024"
+TORI_AND_SPHERES = "Rezende et al. 2020"
 
 ENTRIES: dict[str, Entry] = {
     "realnvp": Entry("RealNVP", REALNVP, _vector(realnvp, layers=2)),
@@ -94,6 +97,12 @@ ENTRIES: dict[str, Entry] = {
     "nsf, autoregressive": Entry("neural spline flow", NSF, _vector(nsf, layers=2, bins=4, autoregressive=True)),
     "nsf, autoregressive, conditional": Entry(
         "neural spline flow", NSF, _vector(nsf, True, fewest=1, layers=2, bins=4, autoregressive=True)
+    ),
+    "ncsf, conditional": Entry(
+        "neural circular spline flow", TORI_AND_SPHERES, _vector(ncsf, True, fewest=1, layers=2, bins=3)
+    ),
+    "spherical_nsf, conditional": Entry(
+        "neural spline flow on a sphere", TORI_AND_SPHERES, _vector(spherical_nsf, True, fewest=3, layers=1, bins=3)
     ),
     "residual": Entry("residual flow", RESIDUAL, _vector(residual, fewest=1, blocks=2)),
     "residual, conditional": Entry("residual flow", RESIDUAL, _vector(residual, True, fewest=1, blocks=1)),
