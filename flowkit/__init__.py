@@ -67,18 +67,24 @@ from flowkit.distributions import (
 from flowkit.fitting import fit
 from flowkit.flow import Flow, bits_per_dim
 from flowkit.models import (
+    bnaf,
+    bpf,
     create_model,
     ffjord,
+    gaussianization,
     glow,
     iaf,
     list_models,
     load_model,
     maf,
+    naf,
     nice,
     nsf,
     realnvp,
     residual,
     save_model,
+    sospf,
+    unaf,
 )
 from flowkit.nn import MADE, MLP, ConvConditioner, ResidualMLP, ZeroConv2d
 from flowkit.plugin import Plugin, plugins
@@ -175,22 +181,28 @@ __all__ = [
     "ZeroConv2d",
     "alternating_mask",
     "bits_per_dim",
+    "bnaf",
+    "bpf",
     "create_model",
     "ffjord",
     "fit",
+    "gaussianization",
     "glow",
     "iaf",
     "initialize",
     "list_models",
     "load_model",
     "maf",
+    "naf",
     "nice",
     "nsf",
     "plugins",
     "realnvp",
     "residual",
     "save_model",
+    "sospf",
     "sum_event",
+    "unaf",
     "use_activations",
 ]
 

@@ -7,12 +7,14 @@ from flowkit.bijectors.activations.reversible import Reversible
 from flowkit.bijectors.activations.stored import Stored
 from flowkit.bijectors.actnorm import ActNorm, initialize
 from flowkit.bijectors.autoregressive import InverseAutoregressive, MaskedAutoregressive
+from flowkit.bijectors.block_autoregressive import BlockNeuralAutoregressive
 from flowkit.bijectors.chain import Chain, use_activations
 from flowkit.bijectors.channel_mixing import ChannelMixing
 from flowkit.bijectors.channels import ChannelBijector
 from flowkit.bijectors.context_map import ContextMap
 from flowkit.bijectors.coupling import Coupling
 from flowkit.bijectors.elementwise import Elementwise
+from flowkit.bijectors.emerging_conv import AutoregressiveConv2d, EmergingConv2d
 from flowkit.bijectors.factor_out import FactorOut
 from flowkit.bijectors.fixed_affine import FixedAffine
 from flowkit.bijectors.haar import HaarWavelet
@@ -30,6 +32,7 @@ from flowkit.bijectors.multiscale import MultiScale
 from flowkit.bijectors.neural_ode import NeuralODE
 from flowkit.bijectors.ode_solvers import AdjointDormandPrince, DormandPrince, ODESolver, RungeKutta4
 from flowkit.bijectors.orthogonal import Orthogonal
+from flowkit.bijectors.periodic_conv import PeriodicConv2d
 from flowkit.bijectors.permutation import Permutation, Reversal
 from flowkit.bijectors.planar import Planar
 from flowkit.bijectors.qr import QRLinear
@@ -44,7 +47,9 @@ from flowkit.bijectors.residual_log_det import (
 )
 from flowkit.bijectors.rotation import Rotation
 from flowkit.bijectors.squeeze import Squeeze
+from flowkit.bijectors.sylvester import Sylvester
 from flowkit.bijectors.traces import ExactTrace, HutchinsonTrace, Trace
+from flowkit.bijectors.volume_preserving import VolumePreservingCoupling
 from flowkit.bijectors.woodbury import Woodbury
 
 __all__ = [
@@ -52,7 +57,9 @@ __all__ = [
     "ActNorm",
     "Activations",
     "AdjointDormandPrince",
+    "AutoregressiveConv2d",
     "Bijector",
+    "BlockNeuralAutoregressive",
     "BoundBijector",
     "Chain",
     "ChannelBijector",
@@ -64,6 +71,7 @@ __all__ = [
     "Coupling",
     "DormandPrince",
     "Elementwise",
+    "EmergingConv2d",
     "ExactLogDet",
     "ExactTrace",
     "FactorOut",
@@ -87,6 +95,7 @@ __all__ = [
     "NeuralODE",
     "ODESolver",
     "Orthogonal",
+    "PeriodicConv2d",
     "Permutation",
     "Planar",
     "PowerSeriesLogDet",
@@ -102,7 +111,9 @@ __all__ = [
     "Shape",
     "Squeeze",
     "Stored",
+    "Sylvester",
     "Trace",
+    "VolumePreservingCoupling",
     "Woodbury",
     "Wrapper",
     "alternating_mask",

@@ -7,14 +7,20 @@ from typing import Any
 
 from torch import nn
 
+from flowkit.models.named.bnaf import bnaf
+from flowkit.models.named.bpf import bpf
 from flowkit.models.named.ffjord import ffjord
+from flowkit.models.named.gaussianization import gaussianization
 from flowkit.models.named.glow import glow
 from flowkit.models.named.iaf import iaf
 from flowkit.models.named.maf import maf
+from flowkit.models.named.naf import naf
 from flowkit.models.named.nice import nice
 from flowkit.models.named.nsf import nsf
 from flowkit.models.named.realnvp import realnvp
 from flowkit.models.named.residual import residual
+from flowkit.models.named.sospf import sospf
+from flowkit.models.named.unaf import unaf
 from flowkit.models.recipe import Model, P, Recipe, copied, remembered
 from flowkit.plugin import plugins
 
@@ -31,6 +37,12 @@ BUILT_IN: Mapping[str, Builder] = {
     "nsf": nsf,
     "realnvp": realnvp,
     "residual": residual,
+    "bnaf": bnaf,
+    "bpf": bpf,
+    "gaussianization": gaussianization,
+    "naf": naf,
+    "sospf": sospf,
+    "unaf": unaf,
 }
 
 _registered: dict[str, Callable[..., Any]] = {}

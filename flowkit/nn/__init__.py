@@ -1,6 +1,7 @@
 """Networks that set the parameters of layers: plain modules, to be replaced at will."""
 
 from flowkit.constants import WithConstants, place_constants_after_loading
+from flowkit.nn.block_autoregressive import BlockAutoregressive
 from flowkit.nn.class_embedding import ClassEmbedding
 from flowkit.nn.context_conv import ContextConv2d
 from flowkit.nn.context_linear import ContextLinear
@@ -8,6 +9,7 @@ from flowkit.nn.context_parameters import ContextParameters
 from flowkit.nn.conv2d import Conv2d
 from flowkit.nn.conv_conditioner import ConvConditioner
 from flowkit.nn.lipschitz import LipschitzLinear, LipschitzMLP
+from flowkit.nn.lipschitz_conv import LipschitzConv2d, LipschitzConvNet
 from flowkit.nn.lipswish import LipSwish
 from flowkit.nn.made import MADE
 from flowkit.nn.mixed_resolution import MixedResolution
@@ -19,6 +21,7 @@ from flowkit.nn.zero_conv import ZeroConv2d
 __all__ = [
     "MADE",
     "MLP",
+    "BlockAutoregressive",
     "ClassEmbedding",
     "ContextConv2d",
     "ContextLinear",
@@ -26,6 +29,8 @@ __all__ = [
     "Conv2d",
     "ConvConditioner",
     "LipSwish",
+    "LipschitzConv2d",
+    "LipschitzConvNet",
     "LipschitzLinear",
     "LipschitzMLP",
     "MixedResolution",
