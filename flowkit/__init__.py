@@ -2,7 +2,7 @@
 
 Here is what flows are made of. What layers are made of (base classes, parts of layers, helpers) is public in the
 rooms: :mod:`flowkit.bijectors`, :mod:`flowkit.transforms`, :mod:`flowkit.distributions`, :mod:`flowkit.nn`,
-:mod:`flowkit.models`, :mod:`flowkit.losses` and :mod:`flowkit.ops`.
+:mod:`flowkit.models`, :mod:`flowkit.losses`, :mod:`flowkit.surjections` and :mod:`flowkit.ops`.
 """
 
 from typing import TYPE_CHECKING

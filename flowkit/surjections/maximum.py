@@ -20,8 +20,8 @@ class Maximum(StochasticMap):
     .. math:: z = \max_k x_k, \qquad
               V = -\log K + \sum_{j \ne k} \log \frac{2}{\sigma} \varphi\left(\frac{z - x_j}{\sigma}\right)
 
-    for each group of ``K`` neighbours: which of them is the maximum is uniform, and the differences are half-normal with
-    a learned scale :math:`\sigma`, one for all. Its likelihoods are exact. The gradient goes to the maximum.
+    for each group of ``K`` neighbours: which one is the maximum is uniform, and the differences are half-normal with a
+    learned scale :math:`\sigma`, one for all. Its likelihoods are exact. The gradient goes to the maximum.
 
     Args:
         size: ``K``, entries of a group, at least 2.

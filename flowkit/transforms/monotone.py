@@ -23,6 +23,10 @@ class MonotoneTransform(Transform):
     A subclass writes ``constrain``, ``forward`` and :meth:`bracket`; ``inverse`` is
     :func:`~flowkit.ops.monotone_root`'s, to rounding error, with the gradients of the inverse.
 
+    References:
+        Papamakarios et al., Normalizing flows for probabilistic modeling and inference, JMLR 2021, sec. 3.1.1
+        (transformers inverted numerically).
+
     Examples:
         >>> class Cubic(MonotoneTransform):
         ...     parameters_per_element = 1
@@ -62,6 +66,9 @@ class StraightTails(MonotoneTransform):
 
     Raises:
         ValueError: the bound is not positive.
+
+    References:
+        Sick, Hothorn and Dürr, Deep transformation models, 2020, sec. III (a polynomial that goes on straight).
 
     Examples:
         >>> class Sine(StraightTails):

@@ -11,7 +11,7 @@ __all__ = ["QuadraticSpline"]
 
 
 class QuadraticSpline(Transform):
-    r"""Quadratic pieces on ``[-bound, bound]``, whose derivative is continuous and piecewise linear; the identity outside.
+    r"""Quadratic pieces on ``[-bound, bound]``, of piecewise linear derivative; the identity outside.
 
     In the bin of width :math:`w` that starts at the knot :math:`(x_0, y_0)`, with the derivatives :math:`v_0` and
     :math:`v_1` at its ends,

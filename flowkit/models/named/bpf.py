@@ -23,7 +23,7 @@ def bpf(
     context_features: int = 0,
     standardize: Standardize = None,
 ) -> Flow:
-    r"""The Bernstein polynomial flow: increasing polynomials in Bernstein's form, their coefficients from masked networks.
+    r"""The Bernstein polynomial flow: increasing polynomials whose coefficients masked networks give.
 
     .. math:: z_i = \sum_j \alpha_j(x_{<i}, c)\, b_{j,n}\!\left(\frac{x_i + B}{2 B}\right), \qquad
               \alpha_0 < \alpha_1 < \dots < \alpha_n

@@ -25,7 +25,7 @@ def unaf(
     context_features: int = 0,
     standardize: Standardize = None,
 ) -> Flow:
-    r"""The unconstrained neural autoregressive flow: integrals of positive networks whose signals come from masked networks.
+    r"""The unconstrained neural autoregressive flow: integrals of positive networks, told by masked ones.
 
     .. math:: z_i = b_i(x_{<i}, c) + \int_0^{x_i} g(t, h_i(x_{<i}, c))\, dt
 
