@@ -1,0 +1,100 @@
+"""Metropolis and Langevin layers: right weights, whatever the steps; samples that come nearer to the target."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from flowkit import Elementwise, ScaleShift, StandardNormal
+from flowkit.surjections import Langevin, Metropolis, StochasticFlow, StochasticMap
+
+DTYPE = torch.float64
+MEAN = 1.5
+
+
+def log_target(x: Tensor) -> Tensor:
+    """A normal of deviation 1/2 about 1.5 in each entry, times 3: its integral is 3."""
+    white = 2 * (x - MEAN)
+    return (-white.square() / 2 - math.log(2 * math.pi) / 2 + math.log(2)).sum(-1) + math.log(3)
+
+
+LAYERS = {
+    "Metropolis": lambda: Metropolis(log_target, steps=5, scale=0.5),
+    "Langevin": lambda: Langevin(log_target, steps=5, step_size=0.05).double(),
+    "Langevin, far too large steps": lambda: Langevin(log_target, steps=2, step_size=0.3).double(),
+}
+every = pytest.mark.parametrize("name", LAYERS)
+
+
+def flow_of(layer: StochasticMap) -> StochasticFlow:
+    """A normal about 0.5, then the layer."""
+    affine = Elementwise(ScaleShift(nn.Identity()), (2,)).double()
+    affine.raw.data[:] = torch.tensor([-0.5, 0.0])  # type: ignore[union-attr]
+    return StochasticFlow([layer, affine], StandardNormal(), (2,))
+
+
+@every
+def test_weights_add_up_to_the_integral(name: str) -> None:
+    torch.manual_seed(0)
+    flow = flow_of(LAYERS[name]()).double()
+    with torch.no_grad():
+        x, log_path = flow.sample_and_log_path(20_000)
+    weights = (log_target(x.to(DTYPE)) - log_path).exp()
+    error = float(weights.std()) / math.sqrt(len(weights))
+    assert float(weights.mean()) == pytest.approx(3, abs=5 * error)
+    assert error < 0.15
+    mean = (weights.unsqueeze(-1) * x).sum(0) / weights.sum()
+    torch.testing.assert_close(mean, torch.full((2,), MEAN, dtype=mean.dtype), rtol=0, atol=0.1)
+
+
+@pytest.mark.parametrize("name", ["Metropolis", "Langevin"])
+def test_samples_come_nearer_to_the_target(name: str) -> None:
+    torch.manual_seed(0)
+    with_it = flow_of(LAYERS[name]()).double().sample(4000).mean(0)
+    assert ((with_it - MEAN).abs() < 0.5).all()
+
+
+@every
+def test_densities_are_bounded_below_and_the_bound_rises_with_draws(name: str) -> None:
+    torch.manual_seed(0)
+    flow = flow_of(LAYERS[name]()).double()
+    # Without a layer the density of its output is not known: it is estimated from many samples, in a box.
+    x = torch.tensor([[1.0, 1.0]], dtype=DTYPE)
+    samples = flow.sample(100_000).to(DTYPE)
+    inside = ((samples - x).abs() < 0.15).all(-1).double().mean()
+    expected = float(inside.log()) - 2 * math.log(0.3)
+    with torch.no_grad():
+        one = float(flow.log_prob(x.expand(2000, 2)).mean())
+        many = float(flow.log_prob(x.expand(2000, 2), draws=40).mean())
+    assert one < many
+    # A box of this width averages over a density that bends; some 2000 samples are inside.
+    assert many == pytest.approx(expected, abs=0.2)
+
+
+def test_the_step_size_is_learned_and_the_score_is_differentiated() -> None:
+    layer = Langevin(log_target, steps=2, step_size=0.1).double()
+    z = torch.zeros(50, 2, dtype=DTYPE, requires_grad=True)
+    x, contribution = layer.inverse(z)
+    (log_target(x) + contribution).sum().backward()
+    assert layer.log_step_size.grad is not None and layer.log_step_size.grad != 0
+    assert z.grad is not None and z.grad.isfinite().all()
+
+
+def test_images_are_walked_as_wholes() -> None:
+    layer = Metropolis(lambda x: -x.flatten(-3).square().sum(-1) / 2, steps=20, scale=0.3, event_dims=3)
+    start = torch.zeros(30, 1, 2, 3)
+    end, contribution = layer(start)
+    assert end.shape == start.shape
+    assert contribution.shape == (30,)
+    moved = (end != 0).flatten(1)
+    assert torch.equal(moved.all(1), moved.any(1))
+
+
+def test_what_they_are_made_with_is_checked() -> None:
+    with pytest.raises(ValueError, match="steps is 0"):
+        Metropolis(log_target, steps=0)
+    with pytest.raises(ValueError, match=r"scale is -1\.0"):
+        Metropolis(log_target, scale=-1.0)
+    with pytest.raises(ValueError, match="step_size is 0"):
+        Langevin(log_target, step_size=0)
