@@ -27,7 +27,7 @@ def test_the_bound_holds_and_is_near(kernel_size: int, smooth: bool) -> None:
     # What blurs has its norm at one frequency, which is a point of the grid.
     weight = weight.abs() if smooth else weight
     bound = float(conv_norm_bound(weight))
-    assert max(norm(weight, size) for size in (1, 4)) <= bound
+    assert max(norm(weight, size) for size in (1, 4)) <= bound * (1 + 1e-12)
     # Of images that are large against the kernel the norm comes near that over all frequencies.
     assert bound < 1.35 * norm(weight, 12)
 
