@@ -37,7 +37,7 @@ class Maximum(StochasticMap):
         >>> z, _ = layer(torch.tensor([[1.0, 3.0, -2.0, -5.0]]))
         >>> z
         tensor([[ 3., -2.]])
-        >>> layer(layer.inverse(z)[0])[0]
+        >>> layer(layer.inverse(z)[0].detach())[0]
         tensor([[ 3., -2.]])
     """
 

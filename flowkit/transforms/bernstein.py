@@ -39,10 +39,12 @@ class BernsteinPolynomial(StraightTails):
         Sick, Hothorn and Dürr, Deep transformation models, 2020, sec. III (straight outside).
 
     Examples:
+        >>> import torch
         >>> transform = BernsteinPolynomial(degree=6)
-        >>> y, log_dydx = transform(torch.tensor([-1.0, 8.0]), transform.constrain(torch.zeros(2, 7)))
-        >>> y.round(decimals=3), bool(log_dydx.abs().max() < 1e-5)
-        (tensor([-1.,  8.]), True)
+        >>> x = torch.tensor([-1.0, 8.0])
+        >>> y, log_dydx = transform(x, transform.constrain(torch.zeros(2, 7)))
+        >>> torch.allclose(y, x, atol=1e-5), bool(log_dydx.abs().max() < 1e-5)
+        (True, True)
     """
 
     def __init__(self, degree: int = 16, bound: float = 5.0) -> None:
