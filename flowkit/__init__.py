@@ -2,7 +2,7 @@
 
 Here is what flows are made of. What layers are made of (base classes, parts of layers, helpers) is public in the
 rooms: :mod:`flowkit.bijectors`, :mod:`flowkit.transforms`, :mod:`flowkit.distributions`, :mod:`flowkit.nn`,
-:mod:`flowkit.models`, :mod:`flowkit.losses` and :mod:`flowkit.ops`.
+:mod:`flowkit.models`, :mod:`flowkit.losses`, :mod:`flowkit.surjections` and :mod:`flowkit.ops`.
 """
 
 from typing import TYPE_CHECKING
@@ -69,9 +69,12 @@ from flowkit.distributions import (
 from flowkit.fitting import fit
 from flowkit.flow import Flow, bits_per_dim
 from flowkit.models import (
+    bnaf,
+    bpf,
     create_model,
     ffjord,
     flow_matching,
+    gaussianization,
     glow,
     iaf,
     jet,
@@ -79,6 +82,7 @@ from flowkit.models import (
     load_model,
     maf,
     ncsf,
+    naf,
     nice,
     nsf,
     realnvp,
@@ -86,6 +90,8 @@ from flowkit.models import (
     save_model,
     spherical_nsf,
     tarflow,
+    sospf,
+    unaf,
 )
 from flowkit.nn import MADE, MLP, ConvConditioner, ResidualMLP, ZeroConv2d
 from flowkit.plugin import Plugin, plugins
@@ -184,10 +190,13 @@ __all__ = [
     "ZeroConv2d",
     "alternating_mask",
     "bits_per_dim",
+    "bnaf",
+    "bpf",
     "create_model",
     "ffjord",
     "fit",
     "flow_matching",
+    "gaussianization",
     "glow",
     "iaf",
     "initialize",
@@ -196,6 +205,7 @@ __all__ = [
     "load_model",
     "maf",
     "ncsf",
+    "naf",
     "nice",
     "nsf",
     "plugins",
@@ -205,6 +215,9 @@ __all__ = [
     "spherical_nsf",
     "sum_event",
     "tarflow",
+    "sospf",
+    "sum_event",
+    "unaf",
     "use_activations",
 ]
 

@@ -8,6 +8,7 @@ from flowkit.bijectors.activations.stored import Stored
 from flowkit.bijectors.actnorm import ActNorm, initialize
 from flowkit.bijectors.autoregressive import InverseAutoregressive, MaskedAutoregressive
 from flowkit.bijectors.batch_norm import BatchNorm
+from flowkit.bijectors.block_autoregressive import BlockNeuralAutoregressive
 from flowkit.bijectors.chain import Chain, use_activations
 from flowkit.bijectors.channel_mixing import ChannelMixing
 from flowkit.bijectors.channels import ChannelBijector
@@ -16,6 +17,7 @@ from flowkit.bijectors.context_map import ContextMap
 from flowkit.bijectors.coupling import Coupling
 from flowkit.bijectors.decoding import Decoding, JacobiDecoding, SequentialDecoding, use_decoding
 from flowkit.bijectors.elementwise import Elementwise
+from flowkit.bijectors.emerging_conv import AutoregressiveConv2d, EmergingConv2d
 from flowkit.bijectors.factor_out import FactorOut
 from flowkit.bijectors.fixed_affine import FixedAffine
 from flowkit.bijectors.haar import HaarWavelet
@@ -34,6 +36,7 @@ from flowkit.bijectors.multiscale import MultiScale
 from flowkit.bijectors.neural_ode import NeuralODE
 from flowkit.bijectors.ode_solvers import AdjointDormandPrince, DormandPrince, ODESolver, RungeKutta4
 from flowkit.bijectors.orthogonal import Orthogonal
+from flowkit.bijectors.periodic_conv import PeriodicConv2d
 from flowkit.bijectors.permutation import Permutation, Reversal
 from flowkit.bijectors.planar import Planar
 from flowkit.bijectors.qr import QRLinear
@@ -63,6 +66,9 @@ from flowkit.bijectors.supports.stick_breaking import StickBreaking
 from flowkit.bijectors.traces import ExactTrace, HutchinsonTrace, Trace
 from flowkit.bijectors.transformer_autoregressive import TransformerAutoregressive
 from flowkit.bijectors.transpose import Transpose
+from flowkit.bijectors.sylvester import Sylvester
+from flowkit.bijectors.traces import ExactTrace, HutchinsonTrace, Trace
+from flowkit.bijectors.volume_preserving import VolumePreservingCoupling
 from flowkit.bijectors.woodbury import Woodbury
 
 __all__ = [
@@ -71,7 +77,9 @@ __all__ = [
     "Activations",
     "AdjointDormandPrince",
     "BatchNorm",
+    "AutoregressiveConv2d",
     "Bijector",
+    "BlockNeuralAutoregressive",
     "BoundBijector",
     "Box",
     "Chain",
@@ -87,6 +95,7 @@ __all__ = [
     "Decoding",
     "DormandPrince",
     "Elementwise",
+    "EmergingConv2d",
     "ExactLogDet",
     "ExactTrace",
     "FactorOut",
@@ -114,6 +123,7 @@ __all__ = [
     "ODESolver",
     "Ordered",
     "Orthogonal",
+    "PeriodicConv2d",
     "Permutation",
     "Planar",
     "Positive",
@@ -138,9 +148,11 @@ __all__ = [
     "Stereographic",
     "StickBreaking",
     "Stored",
+    "Sylvester",
     "Trace",
     "TransformerAutoregressive",
     "Transpose",
+    "VolumePreservingCoupling",
     "Woodbury",
     "Wrapper",
     "alternating_mask",

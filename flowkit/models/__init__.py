@@ -5,11 +5,16 @@ from flowkit.models.folders import whole_folder
 from flowkit.models.guidance import guided
 from flowkit.models.named.ffjord import ffjord
 from flowkit.models.named.flow_matching import flow_matching
+from flowkit.models.named.bnaf import bnaf
+from flowkit.models.named.bpf import bpf
+from flowkit.models.named.ffjord import ffjord
+from flowkit.models.named.gaussianization import gaussianization
 from flowkit.models.named.glow import glow
 from flowkit.models.named.iaf import iaf
 from flowkit.models.named.jet import jet
 from flowkit.models.named.maf import maf
 from flowkit.models.named.ncsf import ncsf
+from flowkit.models.named.naf import naf
 from flowkit.models.named.nice import nice
 from flowkit.models.named.nsf import nsf
 from flowkit.models.named.realnvp import realnvp
@@ -17,6 +22,8 @@ from flowkit.models.named.residual import residual
 from flowkit.models.named.spherical_nsf import spherical_nsf
 from flowkit.models.named.tarflow import tarflow
 from flowkit.models.noise_augmentation import NoiseAugmentation
+from flowkit.models.named.sospf import sospf
+from flowkit.models.named.unaf import unaf
 from flowkit.models.recipe import Recipe
 from flowkit.models.registry import create_model, list_models, register_model
 from flowkit.models.storage import load_model, save_model
@@ -24,9 +31,12 @@ from flowkit.models.storage import load_model, save_model
 __all__ = [
     "NoiseAugmentation",
     "Recipe",
+    "bnaf",
+    "bpf",
     "create_model",
     "ffjord",
     "flow_matching",
+    "gaussianization",
     "glow",
     "guided",
     "iaf",
@@ -35,6 +45,7 @@ __all__ = [
     "load_model",
     "maf",
     "ncsf",
+    "naf",
     "nice",
     "nsf",
     "realnvp",
@@ -44,5 +55,8 @@ __all__ = [
     "spherical_nsf",
     "storable",
     "tarflow",
+    "sospf",
+    "storable",
+    "unaf",
     "whole_folder",
 ]

@@ -4,6 +4,7 @@ from flowkit.constants import WithConstants, place_constants_after_loading
 from flowkit.nn.angle_mlp import AngleMLP
 from flowkit.nn.attention import KeyValueCache, SelfAttention
 from flowkit.nn.causal_transformer import CausalTransformer
+from flowkit.nn.block_autoregressive import BlockAutoregressive
 from flowkit.nn.class_embedding import ClassEmbedding
 from flowkit.nn.context_conv import ContextConv2d
 from flowkit.nn.context_linear import ContextLinear
@@ -12,6 +13,7 @@ from flowkit.nn.conv2d import Conv2d
 from flowkit.nn.conv_conditioner import ConvConditioner
 from flowkit.nn.guided import Guided
 from flowkit.nn.lipschitz import LipschitzLinear, LipschitzMLP
+from flowkit.nn.lipschitz_conv import LipschitzConv2d, LipschitzConvNet
 from flowkit.nn.lipswish import LipSwish
 from flowkit.nn.made import MADE
 from flowkit.nn.masked_linear import MaskedLinear
@@ -30,6 +32,7 @@ __all__ = [
     "MLP",
     "AngleMLP",
     "CausalTransformer",
+    "BlockAutoregressive",
     "ClassEmbedding",
     "ContextConv2d",
     "ContextLinear",
@@ -39,6 +42,8 @@ __all__ = [
     "Guided",
     "KeyValueCache",
     "LipSwish",
+    "LipschitzConv2d",
+    "LipschitzConvNet",
     "LipschitzLinear",
     "LipschitzMLP",
     "MaskedLinear",

@@ -7,9 +7,11 @@ from flowkit.testing.catalogue import (
     continuous,
     coupling,
     elementwise,
+    families,
     image,
     linear,
     models,
+    monotone,
     planar,
     residual,
     structure,
@@ -23,6 +25,7 @@ __all__ = ["CATALOGUE"]
 # Every bijector of the package, by name.
 CATALOGUE: dict[str, Entry] = {
     **elementwise.ENTRIES,
+    **monotone.ENTRIES,
     **linear.ENTRIES,
     **coupling.ENTRIES,
     **autoregressive.ENTRIES,
@@ -31,6 +34,7 @@ CATALOGUE: dict[str, Entry] = {
     **residual.ENTRIES,
     **continuous.ENTRIES,
     **wavelet.ENTRIES,
+    **families.ENTRIES,
     **image.ENTRIES,
     **structure.ENTRIES,
     **supports.ENTRIES,

@@ -10,6 +10,7 @@ from flowkit.models.named.iaf import iaf
 from flowkit.models.named.jet import jet
 from flowkit.models.named.maf import maf
 from flowkit.models.named.ncsf import ncsf
+from flowkit.models.named.naf import naf
 from flowkit.models.named.nice import nice
 from flowkit.models.named.nsf import nsf
 from flowkit.models.named.realnvp import realnvp
@@ -78,6 +79,7 @@ IAF = "Kingma et al. 2016"
 NSF = "Durkan et al. 2019"
 RESIDUAL = "Chen et al. 2019"
 FFJORD = "Grathwohl et al. 2019"
+NAF = "Huang et al. 2018"
 GLOW = "Kingma and Dhariwal 2018"
 JET = "Kolesnikov, Pinto and Tschannen 2024"
 TARFLOW = "Zhai et al. 2024"
@@ -112,6 +114,11 @@ ENTRIES: dict[str, Entry] = {
     "ffjord, conditional": Entry("continuous flow", FFJORD, _vector(ffjord, True, fewest=1, steps=8)),
     "jet": Entry("Jet", JET, _patches(jet, couplings=2, spatial=2)),
     "tarflow, conditional": Entry("conditional TarFlow", TARFLOW, _patches(tarflow, True, blocks=2)),
+    # Of one layer, as inverses call a transform many times. What the other autoregressive models and Gaussianization
+    # consist of is checked as layers.
+    "naf, conditional": Entry(
+        "neural autoregressive flow", NAF, _vector(naf, True, fewest=1, layers=1, units=2, depth=1)
+    ),
     "glow": Entry("Glow", GLOW, _glow(conditional=False)),
     "glow, conditional": Entry("conditional Glow", f"{GLOW}; Lugmayr et al. 2020", _glow(conditional=True)),
 }
