@@ -63,11 +63,10 @@ from flowkit.bijectors.supports.softmax_centred import SoftmaxCentred
 from flowkit.bijectors.supports.sphere_to_cylinder import SphereToCylinder
 from flowkit.bijectors.supports.stereographic import Stereographic
 from flowkit.bijectors.supports.stick_breaking import StickBreaking
+from flowkit.bijectors.sylvester import Sylvester
 from flowkit.bijectors.traces import ExactTrace, HutchinsonTrace, Trace
 from flowkit.bijectors.transformer_autoregressive import TransformerAutoregressive
 from flowkit.bijectors.transpose import Transpose
-from flowkit.bijectors.sylvester import Sylvester
-from flowkit.bijectors.traces import ExactTrace, HutchinsonTrace, Trace
 from flowkit.bijectors.volume_preserving import VolumePreservingCoupling
 from flowkit.bijectors.woodbury import Woodbury
 
@@ -76,8 +75,8 @@ __all__ = [
     "ActNorm",
     "Activations",
     "AdjointDormandPrince",
-    "BatchNorm",
     "AutoregressiveConv2d",
+    "BatchNorm",
     "Bijector",
     "BlockNeuralAutoregressive",
     "BoundBijector",

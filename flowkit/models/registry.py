@@ -16,15 +16,15 @@ from flowkit.models.named.glow import glow
 from flowkit.models.named.iaf import iaf
 from flowkit.models.named.jet import jet
 from flowkit.models.named.maf import maf
-from flowkit.models.named.ncsf import ncsf
 from flowkit.models.named.naf import naf
+from flowkit.models.named.ncsf import ncsf
 from flowkit.models.named.nice import nice
 from flowkit.models.named.nsf import nsf
 from flowkit.models.named.realnvp import realnvp
 from flowkit.models.named.residual import residual
+from flowkit.models.named.sospf import sospf
 from flowkit.models.named.spherical_nsf import spherical_nsf
 from flowkit.models.named.tarflow import tarflow
-from flowkit.models.named.sospf import sospf
 from flowkit.models.named.unaf import unaf
 from flowkit.models.recipe import Model, P, Recipe, copied, remembered
 from flowkit.plugin import plugins

@@ -3,8 +3,8 @@
 from flowkit.constants import WithConstants, place_constants_after_loading
 from flowkit.nn.angle_mlp import AngleMLP
 from flowkit.nn.attention import KeyValueCache, SelfAttention
-from flowkit.nn.causal_transformer import CausalTransformer
 from flowkit.nn.block_autoregressive import BlockAutoregressive
+from flowkit.nn.causal_transformer import CausalTransformer
 from flowkit.nn.class_embedding import ClassEmbedding
 from flowkit.nn.context_conv import ContextConv2d
 from flowkit.nn.context_linear import ContextLinear
@@ -31,8 +31,8 @@ __all__ = [
     "MADE",
     "MLP",
     "AngleMLP",
-    "CausalTransformer",
     "BlockAutoregressive",
+    "CausalTransformer",
     "ClassEmbedding",
     "ContextConv2d",
     "ContextLinear",

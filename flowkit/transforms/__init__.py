@@ -2,20 +2,20 @@
 
 from flowkit.transforms.additive import Additive
 from flowkit.transforms.affine import Affine
+from flowkit.transforms.bernstein import BernsteinPolynomial
 from flowkit.transforms.bounded_spline import BoundedSpline
 from flowkit.transforms.circular_spline import CircularSpline
-from flowkit.transforms.bernstein import BernsteinPolynomial
 from flowkit.transforms.cubic_spline import CubicSpline
 from flowkit.transforms.deep_sigmoidal import DeepSigmoidal
 from flowkit.transforms.exp import Exp, Log
 from flowkit.transforms.fixed import FixedTransform
 from flowkit.transforms.inverse import InverseTransform
 from flowkit.transforms.leaky_relu import LeakyReLU
-from flowkit.transforms.phase_shift import PhaseShift, wrap_angle
 from flowkit.transforms.linear_spline import LinearSpline
 from flowkit.transforms.logistic_mixture import LogisticMixture
 from flowkit.transforms.monotone import MonotoneTransform, StraightTails
 from flowkit.transforms.normal_mixture import NormalMixture
+from flowkit.transforms.phase_shift import PhaseShift, wrap_angle
 from flowkit.transforms.power import Power
 from flowkit.transforms.quadratic_spline import QuadraticSpline
 from flowkit.transforms.rational_quadratic import RationalQuadraticSpline
@@ -46,9 +46,9 @@ __all__ = [
     "Log",
     "LogisticMixture",
     "Logit",
-    "PhaseShift",
     "MonotoneTransform",
     "NormalMixture",
+    "PhaseShift",
     "Power",
     "QuadraticSpline",
     "RationalQuadraticSpline",
