@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from flowkit_deflow.app.apply import Rendering, Work
+from flowkit_deflow.app.rendering import Rendering, Work
 from flowkit_deflow.degraders.degrader import Degrader, TiledDegrader
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.images.noise import SeededNoise

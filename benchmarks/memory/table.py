@@ -1,0 +1,24 @@
+"""The table, made of a record."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.page import conditions, markdown
+
+__all__ = ["sections"]
+
+
+def sections(record: Mapping[str, Any]) -> dict[str, str]:
+    """The generated parts of the page, by name."""
+    rows = [
+        [
+            f"{case['width']} x {case['height']} ({case['width'] * case['height'] / 1e6:.3g} MP)",
+            str(case["samples"]),
+            f"{case['peak']:.2f} GB",
+            "all of it" if case["share"] == 1 else f"{case['share']:.0%}",
+            f"{case['minutes']:.1f}",
+        ]
+        for case in record["cases"]
+    ]
+    header = ["photograph", "versions", "peak of the process", "of the work", "minutes"]
+    return {"memory": markdown(header, rows), "conditions": conditions(record)}
