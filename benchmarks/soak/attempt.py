@@ -127,7 +127,7 @@ def _wait(process: "subprocess.Popen[bytes]", seconds: float) -> int:
 def _wait_for_a_file(process: "subprocess.Popen[bytes]", out: Path) -> None:
     before, deadline = _files(out), time.monotonic() + LONGEST
     while process.poll() is None and _files(out) == before and time.monotonic() < deadline:
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 def _files(out: Path) -> set[tuple[str, int]]:

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from benchmarks import record as records
 
 __all__ = ["add"]
 
-PHOTOGRAPHS, HEIGHT, WIDTH = 24, 96, 128
+PHOTOGRAPHS, HEIGHT, WIDTH = 16, 96, 128
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -30,6 +31,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     command.add_argument("--runs", type=int, default=30, help="how many; default %(default)s")
     command.add_argument("--seed", type=int, default=0, help="of what happens when; default %(default)s")
     command.add_argument("--out", type=Path, default=records.RESULTS, help="folder of the record; default %(default)s")
+    command.add_argument("--jobs", type=int, default=1, help="runs at a time; default %(default)s")
     command.add_argument("--keep", type=Path, help="folder for what the runs write, which is kept")
 
 
@@ -37,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do what was asked; the exit status is 1 if a run did not come to the unbroken one's result."""
     path = arguments.out / "soak.json"
     with tempfile.TemporaryDirectory() as temporary:
-        record = _soak(arguments.runs, arguments.seed, arguments.keep or Path(temporary))
+        record = _soak(arguments.runs, arguments.seed, arguments.jobs, arguments.keep or Path(temporary))
     records.write(path, record)
     print("\n".join(_told(record)))
     print(path)
@@ -45,12 +47,12 @@ def run(arguments: argparse.Namespace) -> int:
     return int(counts["identical"] < counts["runs"] or counts["tracebacks"] > 0 or counts["lost"] > 0)
 
 
-def _soak(count: int, seed: int, folder: Path) -> dict[str, Any]:
+def _soak(count: int, seed: int, jobs: int, folder: Path) -> dict[str, Any]:
     from benchmarks.made_up import make_photographs
     from benchmarks.soak.attempt import finish
-    from benchmarks.soak.interruptions import INTERRUPTIONS
+    from benchmarks.soak.interruptions import INTERRUPTIONS, Interruption
     from benchmarks.soak.run import soak_run
-    from benchmarks.soak.works import works
+    from benchmarks.soak.works import Work, works
 
     start = time.monotonic()
     make_photographs(folder / "data", PHOTOGRAPHS, HEIGHT, WIDTH)
@@ -65,16 +67,20 @@ def _soak(count: int, seed: int, folder: Path) -> dict[str, Any]:
         print(f"{work.name}, unbroken: {clock.starting:.1f} s to start, {clock.working:.1f} s of work", flush=True)
     # Every kind of interruption is the first of a run equally often, for each work.
     pairs = [(work, kind) for kind in INTERRUPTIONS for work in references if kind.suits(work)]
-    draw = random.Random(seed)
-    draw.shuffle(pairs)
-    runs = []
-    for number, (work, kind) in enumerate(itertools.islice(itertools.cycle(pairs), count)):
+    random.Random(seed).shuffle(pairs)
+
+    def one(number: int, work: Work, kind: Interruption) -> dict[str, Any]:
         kinds = [kind, *(other for other in INTERRUPTIONS if other is not kind and other.suits(work))]
         out = folder / f"run-{number}"
-        runs.append(soak_run(work, references[work], kinds, out, draw))
-        print(f"run {number}: {_summary(runs[-1])}", flush=True)
-        if runs[-1]["identical"]:
+        result = soak_run(work, references[work], kinds, out, random.Random(f"{seed} {number}"))
+        print(f"run {number}: {_summary(result)}", flush=True)
+        if result["identical"]:
             shutil.rmtree(out)
+        return result
+
+    with ThreadPoolExecutor(jobs) as pool:
+        chosen = itertools.islice(itertools.cycle(pairs), count)
+        runs = list(pool.map(lambda entry: one(entry[0], *entry[1]), enumerate(chosen)))
     return {
         "command": f"python -m benchmarks soak --runs {count} --seed {seed}",
         "minutes": round((time.monotonic() - start) / 60, 1),

@@ -56,7 +56,7 @@ def works(data: Path, model: Path) -> list[Work]:
         Work(
             "train",
             (
-                *("train", "--clean", clean, "--degraded", degraded, "--preset", "tiny", "--steps", "60"),
+                *("train", "--clean", clean, "--degraded", degraded, "--preset", "tiny", "--steps", "30"),
                 *(part for setting in settings for part in ("--set", setting)),
                 "--out",
             ),
@@ -64,7 +64,7 @@ def works(data: Path, model: Path) -> list[Work]:
             trains=True,
         ),
         Work("degrade", ("degrade", str(model), clean, "--samples", "3", "--tile", "64", "--device", "cpu"), images),
-        Work("pairs", ("pairs", str(model), clean, "--scale", "2", "--device", "cpu"), (*images, "options/*")),
+        Work("pairs", ("pairs", str(model), clean, "--scale", "2", "--device", "cpu"), images),
     ]
 
 

@@ -95,9 +95,8 @@ def apply_by_ray(
             manifest.begin(job, store.origin)
         # What is known of other results is of no use to the processes.
         sent = replace(store, manifest=replace(manifest, origins={}, made={}))
-        rows = ray.data.from_items([_row(number, job) for number, job in enumerate(todo)])
-        blocks = rows.repartition(min(len(todo), MOST_BLOCKS))
-        made = blocks.map(
+        rows = [_row(number, job) for number, job in enumerate(todo)]
+        made = ray.data.from_items(rows, override_num_blocks=min(len(rows), MOST_BLOCKS)).map(
             _Process,
             fn_constructor_args=(work, sent, seed),
             concurrency=min(most, len(todo)),
