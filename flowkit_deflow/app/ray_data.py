@@ -1,5 +1,6 @@
 """Images worked through by the machines of a Ray cluster, as a pipeline of Ray Data."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -95,6 +96,8 @@ def apply_by_ray(
             manifest.begin(job, store.origin)
         # What is known of other results is of no use to the processes.
         sent = replace(store, manifest=replace(manifest, origins={}, made={}))
+        # The command has a bar of its own.
+        ray.data.DataContext.get_current().enable_progress_bars = False
         rows = [_row(number, job) for number, job in enumerate(todo)]
         made = ray.data.from_items(rows, override_num_blocks=min(len(rows), MOST_BLOCKS)).map(
             _Process,
@@ -158,7 +161,12 @@ def _connected(address: str) -> Iterator[Mapping[str, float]]:
         yield ray.cluster_resources()
         return
     try:
-        ray.init(address, log_to_driver=False, include_dashboard=False if address == LOCAL else None)
+        ray.init(
+            address,
+            log_to_driver=False,
+            logging_level=logging.WARNING,
+            include_dashboard=False if address == LOCAL else None,
+        )
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise UserError(f"--ray {address}: no Ray cluster answers there ({error}); check the address") from None
     try:
