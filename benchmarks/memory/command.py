@@ -53,6 +53,7 @@ def _measure(folder: Path, model: Path | None, minutes: float) -> dict[str, Any]
 
     from benchmarks.made_up import NOISE, picture
     from benchmarks.memory.measured import Case, degrade
+    from benchmarks.peak_memory import peak_memory
     from flowkit_deflow.images.image_files import write_image
     from flowkit_deflow.images.noise import seeded_generator
 
@@ -67,6 +68,8 @@ def _measure(folder: Path, model: Path | None, minutes: float) -> dict[str, Any]
         measured = degrade(model, photograph, case, folder / f"{photograph.stem}-{samples}", minutes)
         cases.append({"height": height, "width": width, "samples": samples, **measured})
         print(cases[-1], flush=True)
+    height, width, samples = CASES[-1]
+    whole = peak_memory("benchmarks.memory.writing:writing", str(folder / f"{width}x{height}.png"), str(samples))
     return {
         "command": f"python -m benchmarks memory --minutes {minutes:g}",
         "minutes": round((time.monotonic() - start) / 60, 1),
@@ -74,6 +77,7 @@ def _measure(folder: Path, model: Path | None, minutes: float) -> dict[str, Any]
         "threads": torch.get_num_threads(),
         "versions": records.versions(("torch", "numpy", "pillow")),
         "cases": cases,
+        "without_network": {"height": height, "width": width, "samples": samples, **whole},
     }
 
 

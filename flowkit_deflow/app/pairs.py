@@ -11,13 +11,13 @@ from torch import Tensor
 
 from flowkit_deflow.app.jobs import Job
 from flowkit_deflow.app.rendering import Rendering, Shown, UnsuitableError, Work
-from flowkit_deflow.app.renderings import degraded_pieces, in_unit_range, whole
+from flowkit_deflow.app.renderings import degraded_pieces, downsampled, in_strips, whole
 from flowkit_deflow.app.sub_images import SubImages
 from flowkit_deflow.degraders.degrader import Degrader
 from flowkit_deflow.files import write_text
 from flowkit_deflow.images.image_files import ImageError, image_size
 from flowkit_deflow.images.noise import SeededNoise
-from flowkit_deflow.images.resize import Window, bicubic_downsample, cropped_to_multiple
+from flowkit_deflow.images.resize import Window, cropped_to_multiple
 from flowkit_deflow.images.tiling import Piece
 
 __all__ = ["DEGRADED", "HIGH", "LMDB", "LOW", "arranged", "paired", "temperature_of", "write_options"]
@@ -96,17 +96,17 @@ def paired(
             height, width = images.shape[-2:]
             raise UnsuitableError(f"its {width} x {height} pixels are fewer than the scale {scale}; leave it out")
         strength = temperature(noise)
-        high = in_unit_range(cropped_to_multiple(images, scale))
+        high = cropped_to_multiple(images, scale)
         if sub_images is not None and sub_images.size > min(high.shape[-2:]):
             height, width = high.shape[-2:]
             raise UnsuitableError(
                 f"its {width} x {height} pixels are fewer than a sub-image's {sub_images.size} x {sub_images.size}; "
                 "leave it out"
             )
-        low = bicubic_downsample(high, scale).clamp(0, 1)
+        low = downsampled(high, scale)
 
         def pieces() -> Iterator[Piece]:
-            yield whole(0, high)
+            yield from in_strips(0, high)
             yield whole(1, low)
             for piece in degraded_pieces(degrader, low, strength, samples, noise, tile, device):
                 yield piece._replace(sample=piece.sample + 2)

@@ -9,6 +9,7 @@ import torch
 import yaml
 
 from flowkit_deflow.app.lmdb_folder import write_lmdb
+from flowkit_deflow.app.renderings import STRIP, downsampled, in_strips
 from flowkit_deflow.degraders.handwritten.pipeline import HandWritten
 from flowkit_deflow.degraders.white_noise import WhiteNoise
 from flowkit_deflow.errors import UserError
@@ -51,6 +52,18 @@ def test_the_files_of_a_pair_have_one_name_and_sizes_that_fit(
         assert not torch.equal(degraded, low)
     first, second = (tmp_path / "out" / "HR" / f"coffee_0_s{i}.png" for i in range(2))
     assert first.samefile(second)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_strips_of_an_image_are_the_image(dtype: torch.dtype) -> None:
+    levels = torch.randint(256, (1, 3, 2 * STRIP + 42, 9), generator=torch.Generator().manual_seed(0))
+    image = levels.to(torch.uint8) if dtype is torch.uint8 else levels / 255
+    pieces = list(in_strips(3, image))
+    assert torch.equal(torch.cat([piece.pixels for piece in pieces], -2), levels / 255)
+    assert [(piece.sample, piece.window.top) for piece in pieces] == [(3, 0), (3, STRIP), (3, 2 * STRIP)]
+    # Single precision: the rows of a strip are added up in another order than those of the whole.
+    whole = bicubic_downsample((levels / 255)[..., :552, :], 3).clamp(0, 1)
+    torch.testing.assert_close(downsampled(image[..., :552, :], 3), whole, atol=1e-6, rtol=0)
 
 
 def test_temperatures_are_drawn_for_each_image_and_recorded(
