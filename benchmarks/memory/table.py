@@ -22,9 +22,9 @@ def sections(record: Mapping[str, Any]) -> dict[str, str]:
     ]
     beside = record["without_network"]
     told = (
-        f"Reading {beside['width']} x {beside['height']} pixels, holding {beside['samples']} versions of them in files and "
-        f"writing each, with a network that costs nothing, had a peak of {beside['peak']:.2f} GB, {beside['ready']:.2f} of "
-        "which PyTorch had at the start."
+        f"Reading {beside['width']} x {beside['height']} pixels, holding {beside['samples']} versions of them in files "
+        f"and writing each, with a network that costs nothing, had a peak of {beside['peak']:.2f} GB, "
+        f"{beside['ready']:.2f} of which PyTorch had at the start."
     )
     header = ["photograph", "versions", "peak of the process", "of the work", "minutes"]
     return {"memory": markdown(header, rows), "without_network": told, "conditions": conditions(record)}
