@@ -10,7 +10,7 @@ from torch import Tensor
 from flowkit_deflow.images.noise import NoiseSource
 from flowkit_deflow.images.tiling import Piece
 
-__all__ = ["Degrader", "SupportsDegrade", "TiledDegrader"]
+__all__ = ["Degrader", "SupportsDegrade", "SupportsDomainMap", "TiledDegrader"]
 
 
 @runtime_checkable
@@ -71,6 +71,21 @@ class Degrader(SupportsDegrade, Protocol):
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:
         """Read what :meth:`save_pretrained` wrote, in evaluation mode, on the CPU."""
+
+
+@runtime_checkable
+class SupportsDomainMap(SupportsDegrade, Protocol):
+    """A degrader that says where an image looks really degraded, as DASR's does."""
+
+    def domain_map(self, images: Tensor) -> Tensor:
+        """How much like real degraded images each place looks.
+
+        Args:
+            images: ``B x 3 x H x W`` in [0, 1].
+
+        Returns:
+            ``B x 1 x H x W``, from 0 (unlike) to 1.
+        """
 
 
 @runtime_checkable

@@ -118,7 +118,8 @@ class DomainAwareTranslation(Translation):
             images: ``B x 3 x H x W`` in [0, 1].
 
         Returns:
-            ``B x 1 x H x W``, from 0 (unlike) to 1: the domain-distance map, which weights losses of restoration.
+            ``B x 1 x H x W``, from 0 (unlike) to 1: the domain-distance map, which ``losses.domain_weighted`` weights
+            the losses of restoration by.
 
         Raises:
             ValueError: not a batch of RGB images.
