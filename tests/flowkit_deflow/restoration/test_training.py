@@ -241,7 +241,7 @@ class TestDomainWeights:
 
         def l1(clean: Tensor) -> float:
             made = task.generate({"clean": clean, "degraded": degraded, "problems": []}, 0)
-            return float(task.generator_losses(made)["l1"])
+            return task.generator_losses(made)["l1"].item()
 
         left, right = clean.clone(), clean.clone()
         # The map is interpolated to the clean image's size: around the middle it is neither 0 nor 1.
@@ -258,7 +258,10 @@ class TestDomainWeights:
 
     def test_a_network_is_trained_with_them(self, settings: Settings, tmp_path: Path) -> None:
         torch.manual_seed(0)
-        DomainAwareTranslation(TranslationNetwork(4, 1, 4)).save_pretrained(tmp_path / "dasr")
+        dasr = DomainAwareTranslation(TranslationNetwork(4, 1, 4))
+        for parameter in dasr.network.parameters():
+            torch.nn.init.normal_(parameter, std=0.1)  # An untrained one degrades nothing.
+        dasr.save_pretrained(tmp_path / "dasr")
         run = settings(f"degrader={tmp_path / 'dasr'}", "training.steps=2")
         weighted, _ = train_restorer(override(run, ["domain_weighted=true"]), tmp_path / "weighted", progress=False)
         alike, _ = train_restorer(run, tmp_path / "alike", progress=False)
