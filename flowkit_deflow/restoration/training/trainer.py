@@ -22,7 +22,8 @@ from flowkit_deflow.settings.restoration import RestorerLosses, RestorerRun, Res
 from flowkit_deflow.settings.text import to_yaml
 from flowkit_deflow.training.adversarial.alternating import Alternating, Optimisation
 from flowkit_deflow.training.adversarial.discriminators import PatchDiscriminator, Vgg128Discriminator
-from flowkit_deflow.training.fitting import Loop, fit
+from flowkit_deflow.training.fitting import fit
+from flowkit_deflow.training.lightning_trainer import Loop
 from flowkit_deflow.training.run_settings import require_same_settings
 
 __all__ = ["SETTINGS", "train_restorer"]
