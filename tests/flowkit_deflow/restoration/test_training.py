@@ -214,6 +214,18 @@ class TestMistakes:
             train_restorer(settings(*changes), tmp_path / "run", progress=False)
         assert not (tmp_path / "run").exists()
 
+    def test_validation_images_that_do_not_fit_are_told(
+        self, settings: Settings, photos: Photos, small_photos: Path, tmp_path: Path
+    ) -> None:
+        small = (f"valid_degraded={small_photos}",)
+        with pytest.raises(
+            UserError, match=r"has 56 x 40 pixels, and .* will have 28 x 20 when it is restored at scale 1"
+        ):
+            train_restorer(settings(*small, f"valid_clean={photos.clean}"), tmp_path / "run", progress=False)
+        with pytest.raises(UserError, match=r"28 x 20 pixels are fewer than the \d+ that NIQE"):
+            train_restorer(settings(*small, "training.judge=niqe"), tmp_path / "run", progress=False)
+        assert not (tmp_path / "run").exists()
+
     def test_a_run_keeps_its_settings(self, settings: Settings, tmp_path: Path) -> None:
         train_restorer(settings("training.steps=1"), tmp_path / "run", progress=False)
         with pytest.raises(UserError, match=r"other settings \(data\.crop was 16, now 32\)"):
