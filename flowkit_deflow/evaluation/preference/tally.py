@@ -84,7 +84,7 @@ class Tally:
         return {
             "methods": list(self.methods),
             "total": self.total.record,
-            "left": self.on_the_left.record["share"],
+            "left": self.on_the_left.share,
             "participants": {str(number): votes.record for number, votes in self.by_participant.items()},
             "images": {image: votes.record for image, votes in self.by_image.items()},
         }
