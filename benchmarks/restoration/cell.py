@@ -47,7 +47,7 @@ class Cell:
         if self.method == ORACLE:
             source = ["--degraded", str(track.pairs_degraded), "--pairs"]
         elif self.method != WRITTEN:
-            data = ["--clean", str(track.clean), "--degraded", str(track.degraded), "--out", str(learned)]
+            data = ["--clean", str(track.learned_clean), "--degraded", str(track.degraded), "--out", str(learned)]
             commands.append(["train", *data, *self._downsampled(), *learning(self.method, self.seed)])
         clean = track.pairs_clean if self.method == ORACLE else track.clean
         network = ["--set", f"architecture.network={'denoiser' if track.scale == 1 else 'residual'}"]

@@ -27,6 +27,8 @@ _LEARNED: Mapping[str, Sequence[str]] = {
     "none": ("--degrader", "none"),
     "white": ("--degrader", "white"),
     "white_uniform": ("--degrader", "white", "--preset", "uniform"),
+    # As strong as nobody can know without pairs: half of, and about, what PolyU's noise has, and twice that.
+    **{f"white {levels}": ("--degrader", "white", *_set(noise__sigma=round(levels / 255, 4))) for levels in (2, 4, 8)},
     "camera": ("--degrader", "camera"),
     "impressionism": ("--degrader", "impressionism"),
     "frequency_separation": ("--degrader", "frequency_separation"),
@@ -56,7 +58,7 @@ ABLATION: Mapping[str, Sequence[str]] = {
 """Table 4 of the paper, at the size of ``small``."""
 
 # The kinds whose result depends on no seed.
-_UNSEEDED = ("none", "white", "white_uniform", "camera", "impressionism")
+_UNSEEDED = ("none", "white", "white_uniform", "white 2", "white 4", "white 8", "camera", "impressionism")
 
 
 def learning(method: str, seed: int) -> list[str]:

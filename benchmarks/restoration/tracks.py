@@ -26,7 +26,8 @@ class Track:
     Attributes:
         name: the track.
         scale: size of the restored over the degraded images.
-        clean: clean images, at the size of the restored ones.
+        clean: clean images to restore to, at the size of the restored ones.
+        learned_clean: those of them that degradations are learned from, beside the degraded ones.
         degraded: degraded images of other scenes.
         pairs_clean: clean images whose degraded partners only the oracle sees.
         pairs_degraded: those partners.
@@ -37,6 +38,7 @@ class Track:
     name: str
     scale: int
     clean: Path
+    learned_clean: Path
     degraded: Path
     pairs_clean: Path
     pairs_degraded: Path
@@ -45,7 +47,7 @@ class Track:
 
 
 def _folders(name: str, scale: int, root: Path) -> Track:
-    parts = ("clean", "degraded", "pairs_clean", "pairs_degraded", "judged_degraded", "judged_clean")
+    parts = ("clean", "learned_clean", "degraded", "pairs_clean", "pairs_degraded", "judged_degraded", "judged_clean")
     return Track(name, scale, *(root / name / "data" / part for part in parts))
 
 
@@ -88,7 +90,11 @@ def make_tracks(names: Iterable[str], photographs: Path, polyu: Path, root: Path
 
 
 def _real(track: Track, photographs: Path, polyu: Path) -> None:
-    """Camera noise: PolyU's unpaired split, and BSDS500 among the clean images."""
+    """Camera noise: PolyU's unpaired split, and BSDS500 among the clean images that are restored to.
+
+    Degradations are learned from photographs of the same cameras: BSDS500's are sharper, and grainier in flat places,
+    than PolyU's noisy ones, so that noise that is learned as the difference of the two all but vanishes.
+    """
     split = json.loads((polyu / "unpaired_split.json").read_text(encoding="utf-8"))
     validation = sorted(path.stem for path in (polyu / "val" / "noisy").iterdir())
 
@@ -96,7 +102,8 @@ def _real(track: Track, photographs: Path, polyu: Path) -> None:
         for scene in scenes:
             (folder / f"{scene}.jpg").symlink_to(polyu / part / kind / f"{scene}.jpg")
 
-    link(track.clean, "dev", "clean", split["clean"])
+    for folder in (track.clean, track.learned_clean):
+        link(folder, "dev", "clean", split["clean"])
     link(track.degraded, "dev", "noisy", split["noisy"])
     link(track.pairs_clean, "dev", "clean", split["clean"])
     link(track.pairs_degraded, "dev", "noisy", split["clean"])
@@ -125,6 +132,8 @@ def _made(track: Track, photographs: Path) -> None:
                 write_image(low / name, degraded.clamp(0, 1))
 
     write(clean, track.clean, None)
+    for file in list_images(track.clean):
+        (track.learned_clean / file.name).symlink_to(file)
     write(clean, track.pairs_clean, track.pairs_degraded)
     write(other, None, track.degraded)
     write(judged, track.judged_clean, track.judged_degraded)

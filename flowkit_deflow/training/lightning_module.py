@@ -1,6 +1,7 @@
 """What DeFlow adds to Lightning's loop: the objective, the schedule, and what becomes of a step that went wrong."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from flowkit_deflow.errors import UserError
 from flowkit_deflow.method.latents import Domain
 from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.method.rrdb import RRDBEncoder
-from flowkit_deflow.settings.schema import Run
+from flowkit_deflow.settings.schema import Data, Run
 from flowkit_deflow.training.activations import ACTIVATIONS
 from flowkit_deflow.training.checkpoint_io import last_checkpoint
 from flowkit_deflow.training.data import Batch, UnpairedCrops
@@ -217,13 +218,18 @@ class DeFlowTraining(pl.LightningModule):
             group["initial_lr"], group["lr"] = rate, rate * factor_at(scheduler.last_epoch)
 
     def infer_shifts(self) -> None:
-        """Measure the shifts that are measured after training, on crops of both domains."""
-        infer_shifts(self.model, lambda: self._whole_batches(BATCHES), self.run.data.pairs)
+        """Measure the shifts that are measured after training, on crops of both domains.
 
-    def _whole_batches(self, number: int) -> Iterator[Batch]:
-        """The first batches, of all processes together."""
+        Of all images, those included that are held out: the weights stay as they are, and with few images each one
+        that is missing moves the level of what is generated.
+        """
+        everything = replace(self.run.data, held_out=0.0)
+        infer_shifts(self.model, lambda: self._whole_batches(BATCHES, everything), self.run.data.pairs)
+
+    def _whole_batches(self, number: int, data: Data | None = None) -> Iterator[Batch]:
+        """The first batches, of all processes together; by the run's own data settings, or by others."""
         training = self.run.training
-        crops = crops_of(self.run.data, self.model.config, training.batch, training.seed)
+        crops = crops_of(data or self.run.data, self.model.config, training.batch, training.seed)
         for step in range(number):
             batch = crops[step]
             for problem in batch["problems"]:

@@ -14,9 +14,10 @@ from flowkit_deflow.training.inputs import network_inputs
 
 __all__ = ["BATCHES", "infer_shifts"]
 
-# Of 16 crops of 32 x 32 pixels, these hold 98,000 places at a fourth of the resolution: 2,700 of either domain in each
-# of 18 classes, for covariances of 48 channels.
-BATCHES = 96
+# Of 16 crops of 32 x 32 pixels, these hold 246,000 places at a fourth of the resolution: 6,800 of either domain in each
+# of 18 classes, for covariances of 48 channels. With 96 batches the level of what one model of PolyU's noise generated
+# was 0.88 to 0.97 of the real one in three draws of them, with 384 it was 0.91 to 0.95.
+BATCHES = 240
 
 
 @torch.no_grad()

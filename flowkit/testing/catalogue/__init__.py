@@ -7,11 +7,16 @@ from flowkit.testing.catalogue import (
     continuous,
     coupling,
     elementwise,
+    families,
     image,
     linear,
     models,
+    monotone,
     planar,
     residual,
+    structure,
+    supports,
+    transformer,
     wavelet,
 )
 
@@ -20,14 +25,19 @@ __all__ = ["CATALOGUE"]
 # Every bijector of the package, by name.
 CATALOGUE: dict[str, Entry] = {
     **elementwise.ENTRIES,
+    **monotone.ENTRIES,
     **linear.ENTRIES,
     **coupling.ENTRIES,
     **autoregressive.ENTRIES,
+    **transformer.ENTRIES,
     **planar.ENTRIES,
     **residual.ENTRIES,
     **continuous.ENTRIES,
     **wavelet.ENTRIES,
+    **families.ENTRIES,
     **image.ENTRIES,
+    **structure.ENTRIES,
+    **supports.ENTRIES,
     **compositions.ENTRIES,
     **models.ENTRIES,
 }

@@ -5,12 +5,16 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
 from flowkit_deflow.images.image_files import write_image
 from flowkit_deflow.method.latents import Domain
+from flowkit_deflow.method.model import DeFlow
+from flowkit_deflow.method.shifts.inferred import InferredShift
 from flowkit_deflow.settings.schema import Run
 from flowkit_deflow.training.data import UnpairedCrops
 from flowkit_deflow.training.held_out import SMALLEST_FOLDER, held_out
+from flowkit_deflow.training.lightning_module import DeFlowTraining
 
 Settings = Callable[..., Run]
 COUNT = 12
@@ -88,6 +92,23 @@ class TestCrops:
         for domain in Domain:
             whole = {round(float(255 * image.mean())) for _, image in unseen.whole_images(domain)}
             assert whole == values(unseen)[domain]
+
+    def test_the_shift_is_measured_on_them_too(self, tiny: Settings, grey: Path) -> None:
+        folders = (f"data.clean={grey / 'clean'}", f"data.degraded={grey / 'degraded'}")
+        run = tiny(*folders, "training.batch=8", "data.held_out=0.25", "architecture.shift=none")
+
+        def measured() -> Tensor:
+            torch.manual_seed(0)
+            module = DeFlowTraining(DeFlow(run.architecture), run)
+            module.setup("fit")
+            module.infer_shifts()
+            return torch.cat([shift.mean for shift in module.model.latents.shifts if isinstance(shift, InferredShift)])
+
+        before = measured()
+        assert torch.equal(measured(), before)
+        unseen = self.crops(tiny, grey).held_out[Domain.DEGRADED]
+        write_image(unseen[0], torch.ones(3, 24, 24))
+        assert not torch.equal(measured(), before)
 
     def test_every_process_holds_out_the_same(self, tiny: Settings, grey: Path) -> None:
         crops = self.crops(tiny, grey)

@@ -69,3 +69,9 @@ def test_one_line_says_what_was_measured_and_chosen() -> None:
 def test_the_choice_is_a_function_of_images_and_seed() -> None:
     first, second = (choose_conditioning(clean(10), degraded(white, 0.04, 10), (4, 8), (0.03,)) for _ in range(2))
     assert first == second
+
+
+@pytest.mark.parametrize(("auc", "cautions"), [(0.72, True), (0.61, False), (0.53, False)])
+def test_folders_of_different_scenes_are_cautioned_against(auc: float, cautions: bool) -> None:
+    line = str(Conditioning(4, 0.03, 0.0, 0.0, {}, (), DomainAUC(auc, 0.03)))
+    assert ("take photographs of the same cameras and kinds of scenes for both" in line) == cautions
