@@ -2,17 +2,19 @@
 
 Here is what flows are made of. What layers are made of (base classes, parts of layers, helpers) is public in the
 rooms: :mod:`flowkit.bijectors`, :mod:`flowkit.transforms`, :mod:`flowkit.distributions`, :mod:`flowkit.nn`,
-:mod:`flowkit.models`, :mod:`flowkit.losses` and :mod:`flowkit.ops`.
+:mod:`flowkit.models`, :mod:`flowkit.losses`, :mod:`flowkit.surjections` and :mod:`flowkit.ops`.
 """
 
 from typing import TYPE_CHECKING
 
+from flowkit.argmax_dequantization import ArgmaxDequantization
 from flowkit.bijector import Bijector, sum_event
 from flowkit.bijectors import (
     ActNorm,
     Chain,
     Checkerboard,
     Checkpointed,
+    Concatenate,
     ContextMap,
     Conv1x1,
     Coupling,
@@ -67,21 +69,29 @@ from flowkit.distributions import (
 from flowkit.fitting import fit
 from flowkit.flow import Flow, bits_per_dim
 from flowkit.models import (
+    bnaf,
+    bpf,
     create_model,
     ffjord,
     flow_matching,
+    gaussianization,
     glow,
     iaf,
     jet,
     list_models,
     load_model,
     maf,
+    naf,
+    ncsf,
     nice,
     nsf,
     realnvp,
     residual,
     save_model,
+    sospf,
+    spherical_nsf,
     tarflow,
+    unaf,
 )
 from flowkit.nn import MADE, MLP, ConvConditioner, ResidualMLP, ZeroConv2d
 from flowkit.plugin import Plugin, plugins
@@ -111,11 +121,13 @@ __all__ = [
     "Additive",
     "Affine",
     "Arctanh",
+    "ArgmaxDequantization",
     "Bijector",
     "Chain",
     "Checkerboard",
     "Checkpointed",
     "ClassConditional",
+    "Concatenate",
     "ConditionalNormal",
     "ContextMap",
     "Conv1x1",
@@ -178,10 +190,13 @@ __all__ = [
     "ZeroConv2d",
     "alternating_mask",
     "bits_per_dim",
+    "bnaf",
+    "bpf",
     "create_model",
     "ffjord",
     "fit",
     "flow_matching",
+    "gaussianization",
     "glow",
     "iaf",
     "initialize",
@@ -189,14 +204,19 @@ __all__ = [
     "list_models",
     "load_model",
     "maf",
+    "naf",
+    "ncsf",
     "nice",
     "nsf",
     "plugins",
     "realnvp",
     "residual",
     "save_model",
+    "sospf",
+    "spherical_nsf",
     "sum_event",
     "tarflow",
+    "unaf",
     "use_activations",
 ]
 

@@ -13,6 +13,7 @@ from flowkit.ops.precision import HALF
 from flowkit.ops.private import HOOKS_FOR_ALL_MODULES
 from flowkit.ops.values import readable
 from flowkit.recorded import Recorded
+from flowkit.supports.support import Support
 
 __all__ = ["REAL_LINE", "Bijector", "BoundBijector", "Interval", "Prepared", "Shape", "Step", "Wrapper", "sum_event"]
 
@@ -81,14 +82,14 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
                 eager mode; where the call is compiled or mapped by ``torch.func``, such a value gives what the
                 formula gives, often ``nan``).
         """
-        self.output_shape(self._event_shape(x))
-        _require_within(x, self.domain, self)
+        self.output_shape(self._event_shape(x, self.event_dims))
+        _require_within(x, self.domain, self.data_support, self)
         return self._in_result_type(self._forward, x, context)
 
     def inverse(self, z: Z, context: Any = None) -> tuple[X, Tensor]:
         """Generate: latent to data; log|det dx/dz| is returned beside it. Arguments and errors as in ``forward``."""
-        self.input_shape(self._event_shape(z))
-        _require_within(z, self.codomain, self)
+        self.input_shape(self._event_shape(z, self.latent_event_dims))
+        _require_within(z, self.codomain, self.latent_support, self)
         return self._in_result_type(self._inverse, z, context)
 
     def bind(self, context: Any) -> "BoundBijector[X, Z]":
@@ -125,6 +126,24 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
     def codomain(self, dtype: torch.dtype) -> Interval:
         """The open interval that every element of ``inverse``'s input lies in; as :meth:`domain`."""
         return REAL_LINE
+
+    def data_support(self) -> Support | None:
+        """What ``forward``'s input lies on, where :meth:`domain` does not say all: a simplex, a sphere.
+
+        Returns:
+            The support, with the measure that log-determinants refer to; ``None`` for all of the domain, and its
+            volume.
+        """
+        return None
+
+    def latent_support(self) -> Support | None:
+        """What ``inverse``'s input lies on, where :meth:`codomain` does not say all; as :meth:`data_support`."""
+        return None
+
+    @property
+    def latent_event_dims(self) -> int:
+        """How many trailing dimensions make one event of the latents: as of the data, unless a subclass says more."""
+        return self.event_dims
 
     def prepare(self, context: Any) -> Any:
         """Everything that depends on the context alone; handed to ``_forward`` and ``_inverse``."""
@@ -185,18 +204,18 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
     def _prepared(self, context: Any) -> Any:
         return context.value if isinstance(context, Prepared) else self.prepare(context)
 
-    def _event_shape(self, value: Any) -> Shape:
+    def _event_shape(self, value: Any, event_dims: int) -> Shape:
         if isinstance(value, tuple):
-            return tuple(self._event_shape(part) for part in value)
+            return tuple(self._event_shape(part, event_dims) for part in value)
         name = type(self).__name__
         if not isinstance(value, Tensor) or not value.is_floating_point():
             got = f"{value.dtype} tensor" if isinstance(value, Tensor) else type(value).__name__
             raise TypeError(f"{name} takes floating-point tensors, got a {got}; convert it first")
-        batch = value.ndim - self.event_dims
+        batch = value.ndim - event_dims
         if batch < 0 or (self.batch_dims is not None and batch != self.batch_dims):
             before = "any number of" if self.batch_dims is None else str(self.batch_dims)
             raise ValueError(
-                f"{name} takes {self.event_dims} event dimensions after {before} batch dimensions, "
+                f"{name} takes {event_dims} event dimensions after {before} batch dimensions, "
                 f"got a tensor of shape {tuple(value.shape)}"
             )
         return tuple(value.shape[batch:])
@@ -292,6 +311,19 @@ class Wrapper(Bijector[X, Z]):
         """As the bijector within."""
         return self.bijector.codomain(dtype)
 
+    def data_support(self) -> Support | None:
+        """As the bijector within."""
+        return self.bijector.data_support()
+
+    def latent_support(self) -> Support | None:
+        """As the bijector within."""
+        return self.bijector.latent_support()
+
+    @property
+    def latent_event_dims(self) -> int:
+        """As the bijector within."""
+        return self.bijector.latent_event_dims
+
     def _forward(self, x: X, prepared: Any) -> tuple[Z, Tensor]:
         return self.bijector.run(x, prepared)
 
@@ -364,12 +396,18 @@ def _cast(value: Any, dtype: torch.dtype) -> Any:
     return tuple(_cast(part, dtype) for part in value) if isinstance(value, tuple) else value.to(dtype)
 
 
-def _require_within(value: Any, interval: Callable[[torch.dtype], Interval], bijector: nn.Module) -> None:
-    """Refuse values outside the interval that a bijector takes.
+def _require_within(
+    value: Any,
+    interval: Callable[[torch.dtype], Interval],
+    support: Callable[[], Support | None],
+    bijector: nn.Module,
+) -> None:
+    """Refuse values outside the interval, or off the support, that a bijector takes.
 
     Args:
         value: a tensor, or a tuple of them.
         interval: the bijector's ``domain`` or ``codomain``.
+        support: the bijector's ``data_support`` or ``latent_support``.
         bijector: named in the message.
 
     Raises:
@@ -377,15 +415,19 @@ def _require_within(value: Any, interval: Callable[[torch.dtype], Interval], bij
     """
     if isinstance(value, tuple):
         for part in value:
-            _require_within(part, interval, bijector)
+            _require_within(part, interval, support, bijector)
         return
-    # A branch on values would break a compiled graph or a vmapped call; and nothing is to be seen on the real line.
-    if not readable(value) or (ends := interval(value.dtype)) == REAL_LINE:
+    # A branch on values would break a compiled graph or a vmapped call.
+    if not readable(value):
         return
-    lower, upper = ends
-    inside = (value > lower) & (value < upper)
-    if not inside.all():
-        first = value[~inside].flatten()[0].item()
-        raise ValueError(
-            f"{type(bijector).__name__} takes values in the open interval ({lower:g}, {upper:g}), got {first:g}"
-        )
+    name = type(bijector).__name__
+    ends = interval(value.dtype)
+    # Nothing is to be seen on the real line.
+    if ends != REAL_LINE:
+        lower, upper = ends
+        inside = (value > lower) & (value < upper)
+        if not inside.all():
+            first = value[~inside].flatten()[0].item()
+            raise ValueError(f"{name} takes values in the open interval ({lower:g}, {upper:g}), got {first:g}")
+    if (needed := support()) is not None:
+        needed.require(value, name)

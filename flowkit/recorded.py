@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Arguments", "Recorded", "Unstorable", "arguments_of", "make_recorded"]
+__all__ = ["Arguments", "Recorded", "Unstorable", "arguments_of", "make_recorded", "record_arguments"]
 
 
 class Arguments(NamedTuple):
@@ -77,6 +77,22 @@ def arguments_of(value: Any) -> Arguments | None:
         return Arguments((), {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.init})
     made_with = getattr(value, "__dict__", {}).get("_made_with")
     return made_with if isinstance(made_with, Arguments) else None
+
+
+def record_arguments(value: object, *positional: Any) -> None:
+    """Let an object that was changed remember what would make it as it is now.
+
+    Args:
+        value: the object.
+        positional: the arguments of its constructor.
+
+    Examples:
+        >>> pair = Recorded()
+        >>> record_arguments(pair, 1, 2)
+        >>> arguments_of(pair)
+        Arguments(positional=(1, 2), named={})
+    """
+    vars(value)["_made_with"] = Arguments(_kept(positional), {})
 
 
 def _new(cls: Any, *args: Any, **kwargs: Any) -> Any:

@@ -39,6 +39,8 @@ PACKAGES = (
     "flowkit.nn",
     "flowkit.models",
     "flowkit.losses",
+    "flowkit.supports",
+    "flowkit.surjections",
     "flowkit.ops",
     "flowkit.testing",
     "flowkit.testing.strategies",
@@ -63,12 +65,14 @@ _MATHEMATICS = (Bijector, Transform, Distribution, td.Distribution, td.Transform
 
 # The modules whose other modules and functions compute densities and losses.
 _MATHEMATICAL_MODULES = (
+    "flowkit.argmax_dequantization",
     "flowkit.dequantization",
     "flowkit.distributions.gaussian",
     "flowkit.fitting",
     "flowkit.flow",
     "flowkit.losses",
     "flowkit.models.named",
+    "flowkit.surjections",
     "flowkit.variational_dequantization",
     "flowkit_deflow.method.closed_form",
     "flowkit_deflow.method.latents",

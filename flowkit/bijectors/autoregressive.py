@@ -27,7 +27,8 @@ class MaskedAutoregressive(ChannelBijector):
 
     ``forward`` is one pass of the network, whatever the number of features. ``inverse`` finds one feature after
     another: with a conditioner that has ``unroll``, such as :class:`~flowkit.MADE`, at the cost of about one
-    pass in many small steps; with any other, by ``features`` passes, which are right for any order of dependence.
+    pass in many small steps; with one that has ``passes``, such as :class:`~flowkit.nn.MaskedMLP` over a graph, by so
+    many; with any other, by ``features`` passes, which are right for any order of dependence.
 
     It runs outside of autocast: a rounding to half precision would grow from feature to feature, and differ between
     the two directions.
@@ -100,7 +101,7 @@ class MaskedAutoregressive(ChannelBijector):
                 return unrolled
             # After n passes the first n features of the order are right, whatever the others were.
             x = torch.zeros_like(y)
-            for _ in range(self.channels):
+            for _ in range(getattr(self.conditioner, "passes", self.channels)):
                 x, log_derivative = direction(y, self._parameters_from(x, prepared))
             return x, sum_event(log_derivative, 1, like=y)
 

@@ -1,7 +1,7 @@
 """Composition of bijectors."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, Self, overload
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,8 @@ from flowkit.bijector import Bijector, Interval, Shape, Step
 from flowkit.bijectors.activations.activations import Activations, Plan
 from flowkit.bijectors.activations.stored import Stored
 from flowkit.bijectors.parts import require_bijector
+from flowkit.recorded import record_arguments
+from flowkit.supports.support import Support
 
 __all__ = ["Chain", "use_activations"]
 
@@ -17,7 +19,8 @@ __all__ = ["Chain", "use_activations"]
 class Chain(Bijector[Any, Any]):
     r"""Bijectors one after another: :math:`f = f_n \circ \dots \circ f_1`; the log-determinants add up.
 
-    Every part is given the same context.
+    Every part is given the same context. Like a list, a chain has a length, its parts by index, shorter chains of the
+    same parts by slicing, and grows in place by :meth:`append` and :meth:`insert`.
 
     Args:
         bijectors: the parts, in the order in which ``forward`` runs them; at least one.
@@ -41,6 +44,8 @@ class Chain(Bijector[Any, Any]):
         >>> z, log_det = chain(torch.rand(2, 3, 8, 6))
         >>> log_det.shape
         torch.Size([2])
+        >>> len(chain[1:].append(LUConv1x1(12)))
+        2
     """
 
     def __init__(self, bijectors: Iterable[Bijector[Any, Any]], activations: Activations | None = None) -> None:
@@ -54,9 +59,67 @@ class Chain(Bijector[Any, Any]):
         for part in parts:
             require_bijector(part, "a Chain")
         self.bijectors = nn.ModuleList(parts)
+        self._take_dims()
+
+    def _take_dims(self) -> None:
         batch_dims = [b.batch_dims for b in self.parts if b.batch_dims is not None]
         self.event_dims = self.parts[0].event_dims
         self.batch_dims = min(batch_dims, default=None)
+
+    def __len__(self) -> int:
+        """How many parts there are."""
+        return len(self.bijectors)
+
+    def __iter__(self) -> Iterator[Bijector[Any, Any]]:
+        """The parts, in forward order."""
+        return iter(self.parts)
+
+    @overload
+    def __getitem__(self, index: int) -> Bijector[Any, Any]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Chain": ...
+
+    def __getitem__(self, index: int | slice) -> "Bijector[Any, Any] | Chain":
+        """A part, or a chain of some of them, which shares their parameters; ValueError for none of them."""
+        return Chain(self.parts[index], self.activations) if isinstance(index, slice) else self.parts[index]
+
+    def append(self, bijector: Bijector[Any, Any]) -> Self:
+        """Add a bijector after the last part, in place.
+
+        Args:
+            bijector: the new last part of ``forward``.
+
+        Returns:
+            The chain itself.
+
+        Raises:
+            TypeError: it is no bijector.
+        """
+        return self.insert(len(self), bijector)
+
+    def insert(self, index: int, bijector: Bijector[Any, Any]) -> Self:
+        """Add a bijector before a part, in place: as ``list.insert``.
+
+        Args:
+            index: the place that it gets.
+            bijector: the new part.
+
+        Returns:
+            The chain itself.
+
+        Raises:
+            TypeError: it is no bijector.
+        """
+        require_bijector(bijector, "a Chain")
+        parts = self.parts
+        parts.insert(index, bijector)
+        self.bijectors = nn.ModuleList(parts)
+        self._take_dims()
+        # What is stored of a chain is what it was made with.
+        if type(self) is Chain:
+            record_arguments(self, parts, self.activations)
+        return self
 
     @property
     def parts(self) -> list[Bijector[Any, Any]]:
@@ -82,6 +145,19 @@ class Chain(Bijector[Any, Any]):
     def codomain(self, dtype: torch.dtype) -> Interval:
         """That of the last part."""
         return self.parts[-1].codomain(dtype)
+
+    def data_support(self) -> Support | None:
+        """That of the first part."""
+        return self.parts[0].data_support()
+
+    def latent_support(self) -> Support | None:
+        """That of the last part."""
+        return self.parts[-1].latent_support()
+
+    @property
+    def latent_event_dims(self) -> int:
+        """Those of the last part."""
+        return self.parts[-1].latent_event_dims
 
     def prepare(self, context: Any) -> Plan:
         """Decide what runs, and prepare what depends on the context alone; both directions follow this plan."""

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from flowkit.bijector import Bijector, Interval, Shape, Step
 from flowkit.bijectors.parts import require_bijector
+from flowkit.supports.support import Support
 
 __all__ = ["Inverse"]
 
@@ -27,7 +28,7 @@ class Inverse(Bijector[Any, Any]):
         super().__init__()
         require_bijector(bijector, "Inverse")
         self.bijector = bijector
-        self.event_dims = bijector.event_dims
+        self.event_dims = bijector.latent_event_dims
         self.batch_dims = bijector.batch_dims
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -45,6 +46,19 @@ class Inverse(Bijector[Any, Any]):
     def codomain(self, dtype: torch.dtype) -> Interval:
         """The domain of the bijector within."""
         return self.bijector.domain(dtype)
+
+    def data_support(self) -> Support | None:
+        """That of the latents of the bijector within."""
+        return self.bijector.latent_support()
+
+    def latent_support(self) -> Support | None:
+        """That of the data of the bijector within."""
+        return self.bijector.data_support()
+
+    @property
+    def latent_event_dims(self) -> int:
+        """Those of the data of the bijector within."""
+        return self.bijector.event_dims
 
     def prepare(self, context: Any) -> Any:
         """What the bijector within prepares."""

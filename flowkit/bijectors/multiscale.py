@@ -18,14 +18,16 @@ class MultiScale(Bijector[Tensor, tuple[Tensor, ...]]):
     .. math:: (x_l, z_l) = c_l(f_l(x_{l-1})), \quad l < L, \qquad z_L = f_L(x_{L-1}), \qquad x_0 = x
 
     with the levels :math:`f_l` and the cuts :math:`c_l`: an image maps to the tuple :math:`(z_1, \ldots, z_L)` of its
-    levels' latents, finest first, and back. Any number of levels, any image size that the levels divide.
+    levels' latents, finest first, and back. Any number of levels, any image size that the levels divide. Vectors, and
+    events of any number of dimensions, likewise: the channels are the first one.
 
     Args:
         levels: the bijectors of the levels (each with its squeeze), finest first; at least one.
         factor_outs: what cuts the latents off between them, one fewer than there are levels.
 
     Raises:
-        ValueError: the numbers of levels and cuts do not fit, or (when called) an image does not fit the levels.
+        ValueError: the numbers of levels and cuts, or their event dimensions, do not fit, or (when called) an event
+            does not fit the levels.
 
     References:
         L. Dinh, J. Sohl-Dickstein, S. Bengio, "Density estimation using Real NVP", ICLR 2017, sec. 3.6.
@@ -41,9 +43,11 @@ class MultiScale(Bijector[Tensor, tuple[Tensor, ...]]):
         >>> latents, log_det = flow(torch.rand(2, 3, 8, 12))
         >>> [tuple(z.shape) for z in latents]
         [(2, 6, 4, 6), (2, 24, 2, 3)]
+        >>> from flowkit import LULinear
+        >>> cut = FactorOut(6, nn.Linear(3, 6), event_dims=1)
+        >>> MultiScale([LULinear(6), LULinear(3)], [cut]).output_shape((6,))
+        ((3,), (3,))
     """
-
-    event_dims = 3
 
     def __init__(self, levels: Sequence[Bijector[Tensor, Tensor]], factor_outs: Sequence[FactorOut] = ()) -> None:
         super().__init__()
@@ -54,6 +58,13 @@ class MultiScale(Bijector[Tensor, tuple[Tensor, ...]]):
             )
         for level in levels:
             require_bijector(level, "MultiScale")
+        dims = [level.event_dims for level in levels] + [cut.event_dims for cut in factor_outs]
+        if len(set(dims)) != 1:
+            raise ValueError(
+                f"MultiScale joins levels and factor_outs of the same event_dims, got {dims}: make the FactorOut with "
+                f"event_dims={dims[0]}"
+            )
+        self.event_dims = dims[0]
         self._levels = nn.ModuleList(levels)
         self._factor_outs = nn.ModuleList(factor_outs)
         self.batch_dims = min((b.batch_dims for b in levels if b.batch_dims is not None), default=None)

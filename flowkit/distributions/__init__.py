@@ -15,6 +15,8 @@ from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.distributions.student_t import StudentT
 from flowkit.distributions.torch_distribution import TorchDistribution
 from flowkit.distributions.uniform import Uniform
+from flowkit.distributions.uniform_sphere import UniformSphere
+from flowkit.distributions.uniform_torus import UniformTorus
 
 __all__ = [
     "ChannelDistribution",
@@ -32,6 +34,8 @@ __all__ = [
     "StudentT",
     "TorchDistribution",
     "Uniform",
+    "UniformSphere",
+    "UniformTorus",
     "gaussian_log_prob",
     "normal_like",
     "pick",

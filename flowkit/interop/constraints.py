@@ -1,12 +1,12 @@
 """Open intervals and the constraints of torch.distributions: the one as the other."""
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch.distributions import constraints
 
 from flowkit.bijector import Interval
+from flowkit.supports.interval import exact_interval
 
 __all__ = ["constraint_of", "exact_interval", "interval_of"]
 
@@ -62,32 +62,3 @@ def constraint_of(interval: Interval, event_dims: int) -> constraints.Constraint
     else:
         element = constraints.interval(lower, upper)
     return constraints.independent(element, event_dims)
-
-
-def exact_interval(interval: Callable[[torch.dtype], Interval]) -> Interval:
-    """The interval in exact arithmetic: a data type's own limits are replaced by what they stand for.
-
-    A logarithm takes the positive numbers, of which a data type holds those between its smallest and its largest
-    one. Such limits are recognised by their growth with the precision; a sampler that took them for the ends of the
-    support would map the real line onto ``(2e-308, 1.8e308)`` by a sigmoid and overflow.
-
-    Args:
-        interval: a bijector's ``domain`` or ``codomain``.
-
-    Returns:
-        The ends: 0 where they shrink from float32 to float64, infinity where they grow, else those of float64.
-
-    Examples:
-        >>> from flowkit.transforms import Log
-        >>> exact_interval(Log().domain)
-        (0.0, inf)
-    """
-    coarse, fine = interval(torch.float32), interval(torch.float64)
-    return _exact_end(coarse[0], fine[0]), _exact_end(coarse[1], fine[1])
-
-
-def _exact_end(coarse: float, fine: float) -> float:
-    # An end that is merely rounded differs by a few epsilons of float32, some 1e-6 of itself.
-    if math.isclose(coarse, fine, rel_tol=1e-5):
-        return fine
-    return 0.0 if abs(fine) < abs(coarse) else math.copysign(math.inf, fine)

@@ -92,10 +92,10 @@ class FromNflows(Bijector[Any, Any]):
         return nflows_layout.codomain(self.transform)
 
     def _forward(self, x: Any, prepared: Any) -> tuple[Any, Tensor]:
-        return self._run(self.transform, x, prepared, self.output_shape(self._event_shape(x)))
+        return self._run(self.transform, x, prepared, self.output_shape(self._event_shape(x, self.event_dims)))
 
     def _inverse(self, z: Any, prepared: Any) -> tuple[Any, Tensor]:
-        return self._run(self.transform.inverse, z, prepared, self.input_shape(self._event_shape(z)))
+        return self._run(self.transform.inverse, z, prepared, self.input_shape(self._event_shape(z, self.event_dims)))
 
     def _run(self, direction: Callable[..., Any], value: Any, context: Any, result: Shape) -> tuple[Any, Tensor]:
         rows, batch, dtype = _rows_of(value, self.event_dims)
@@ -153,18 +153,19 @@ class ToNflows(nflows.transforms.Transform):  # type: ignore[misc]
 
     def forward(self, inputs: Tensor, context: Any = None) -> tuple[Tensor, Tensor]:
         """Outputs ``N x event`` and log|det|, ``N`` numbers, of inputs ``N x event``."""
-        return self._run(self.bijector, inputs, context, self.event_shape)
+        return self._run(self.bijector, inputs, context, self.event_shape, self.bijector.event_dims)
 
     def inverse(self, inputs: Tensor, context: Any = None) -> tuple[Tensor, Tensor]:
         """The other direction, with its own log|det|; shapes as in ``forward``."""
-        return self._run(self.bijector.inverse, inputs, context, self._latent_shape)
+        dims = self.bijector.latent_event_dims
+        return self._run(self.bijector.inverse, inputs, context, self._latent_shape, dims)
 
     def _run(
-        self, direction: Callable[..., Any], inputs: Tensor, context: Any, shape: Shape | None
+        self, direction: Callable[..., Any], inputs: Tensor, context: Any, shape: Shape | None, event_dims: int
     ) -> tuple[Tensor, Tensor]:
         name = type(self.bijector).__name__
         joined = shape is not None and is_several(shape)
-        expected = 2 if joined else self.bijector.event_dims + 1
+        expected = 2 if joined else event_dims + 1
         if inputs.ndim != expected:
             raise ValueError(
                 f"nflows' transforms take one batch dimension: {name} is given {expected} dimensions in all, "

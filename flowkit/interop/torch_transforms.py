@@ -62,7 +62,10 @@ class FromTorchTransform(Bijector[Tensor, Tensor]):
             raise ValueError(f"{name} is not bijective: it cannot be a bijector")
         own, other = transform.domain.event_dim, transform.codomain.event_dim
         if own != other:
-            raise ValueError(f"{name} takes events of {own} dimensions to events of {other}; a bijector keeps them")
+            raise ValueError(
+                f"{name} takes events of {own} dimensions to events of {other}; only one that keeps "
+                "their number is taken; of flowkit's own, Reshape and CorrelationCholesky change it"
+            )
         if event_dims is not None and event_dims < own:
             raise ValueError(f"event_dims is {event_dims}; {name} takes events of {own} dimensions")
         # torch copies and pickles an inverse without what it is the inverse of: only that is kept.
@@ -213,12 +216,12 @@ class BijectorTransform(Transform):
 
     def forward_shape(self, shape: torch.Size) -> torch.Size:
         """The shape of the latents of data of a shape, batch and all."""
-        batch, event = self._parts(shape)
+        batch, event = self._parts(shape, self.bijector.event_dims)
         return torch.Size((*batch, *self.bijector.output_shape(event)))
 
     def inverse_shape(self, shape: torch.Size) -> torch.Size:
         """The shape of the data of latents of a shape, batch and all."""
-        batch, event = self._parts(shape)
+        batch, event = self._parts(shape, self.bijector.latent_event_dims)
         return torch.Size((*batch, *self.bijector.input_shape(event)))
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
@@ -226,7 +229,7 @@ class BijectorTransform(Transform):
         last = self._usable_pair()
         if last is not None and x is last.x and y is last.y:
             return last.log_det
-        return self._run(self.bijector, x)[1]
+        return self._run(self.bijector, x, self.bijector.event_dims)[1]
 
     def __getstate__(self) -> dict[str, Any]:
         # What is kept belongs to a graph, which cannot be copied.
@@ -246,12 +249,12 @@ class BijectorTransform(Transform):
         return last.x if last is not None and y is last.y else self._inverse(y)
 
     def _call(self, x: Tensor) -> Tensor:
-        y, log_det = self._run(self.bijector, x)
+        y, log_det = self._run(self.bijector, x, self.bijector.event_dims)
         self._keep(x, y, log_det)
         return y
 
     def _inverse(self, y: Tensor) -> Tensor:
-        x, log_det = self._run(self.bijector.inverse, y)
+        x, log_det = self._run(self.bijector.inverse, y, self.bijector.latent_event_dims)
         self._keep(x, y, -log_det)
         return x
 
@@ -264,15 +267,15 @@ class BijectorTransform(Transform):
         last = self._last
         return last if last is not None and last.grad_enabled == torch.is_grad_enabled() else None
 
-    def _parts(self, shape: tuple[int, ...]) -> tuple[torch.Size, tuple[int, ...]]:
+    def _parts(self, shape: tuple[int, ...], event_dims: int) -> tuple[torch.Size, tuple[int, ...]]:
         """The batch shape of the result for a value of this shape, and the event shape of the value."""
-        cut = len(shape) - self.bijector.event_dims
+        cut = len(shape) - event_dims
         batch = torch.broadcast_shapes(tuple(shape[:cut]), batch_shape_of(self.context, self.context_dims))
         return batch, tuple(shape[cut:])
 
-    def _run(self, direction: Any, value: Tensor) -> tuple[Tensor, Tensor]:
-        batch, event = self._parts(value.shape)
-        rows, _ = to_rows(value.expand(*batch, *event), self.bijector.event_dims)
+    def _run(self, direction: Any, value: Tensor, event_dims: int) -> tuple[Tensor, Tensor]:
+        batch, event = self._parts(value.shape, event_dims)
+        rows, _ = to_rows(value.expand(*batch, *event), event_dims)
         result, log_det = direction(rows, context_rows(self.context, self.context_dims, batch))
         if not isinstance(result, Tensor):
             raise TypeError(
@@ -289,8 +292,9 @@ def domain_constraint(bijector: Bijector[Any, Any]) -> constraints.Constraint:
         bijector: the bijector.
 
     Returns:
-        The transform's own constraint (a simplex, say) where the data go into a :class:`FromTorchTransform`, else
-        the bijector's domain in exact arithmetic. Its ``event_dim`` is the bijector's ``event_dims``.
+        The transform's own constraint (a simplex, say) where the data go into a :class:`FromTorchTransform`, that of
+        the bijector's :meth:`~flowkit.Bijector.data_support` where it has one, else its domain in exact arithmetic. Its
+        ``event_dim`` is the bijector's ``event_dims``.
 
     Examples:
         >>> from torch.distributions.transforms import StickBreakingTransform
@@ -307,6 +311,9 @@ def domain_constraint(bijector: Bijector[Any, Any]) -> constraints.Constraint:
         case FromTorchTransform():
             constraint = bijector.transform.domain
         case _:
+            support = bijector.data_support()
+            if support is not None:
+                return support.constraint
             return constraint_of(exact_interval(bijector.domain), bijector.event_dims)
     return _over_events(constraint, bijector.event_dims)
 
@@ -323,8 +330,11 @@ def codomain_constraint(bijector: Bijector[Any, Any]) -> constraints.Constraint:
         case FromTorchTransform():
             constraint = bijector.transform.codomain
         case _:
-            return constraint_of(exact_interval(bijector.codomain), bijector.event_dims)
-    return _over_events(constraint, bijector.event_dims)
+            support = bijector.latent_support()
+            if support is not None:
+                return support.constraint
+            return constraint_of(exact_interval(bijector.codomain), bijector.latent_event_dims)
+    return _over_events(constraint, bijector.latent_event_dims)
 
 
 def _over_events(constraint: constraints.Constraint, event_dims: int) -> constraints.Constraint:

@@ -147,7 +147,8 @@ def _described(model: nn.Module) -> tuple[dict[str, Any], dict[str, Tensor]]:
     from flowkit import __version__
 
     recipe = recipe_of(model)
-    if recipe is not None:
+    # A recipe that holds tensors or parts is told by the parts of what was made.
+    if recipe is not None and not any(isinstance(v, Tensor | nn.Module) for v in recipe.settings.values()):
         settings = {key: _plain(value, recipe.name, key) for key, value in recipe.settings.items()}
         return {"flowkit": __version__, "model": recipe.name, "settings": settings}, {}
     if arguments_of(model) is None:

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from flowkit.constants import WithConstants
 from flowkit.hooks import why_called
-from flowkit.nn.context_linear import ContextLinear, require_features
+from flowkit.nn.context_linear import require_features
+from flowkit.nn.masked_linear import MaskedLinear
 from flowkit.nn.mlp import rectifier, zero_
 from flowkit.ops.precision import at_least_float32
 from flowkit.recorded import Recorded
@@ -94,7 +95,7 @@ class MADE(Recorded, WithConstants):
                 ranks.repeat_interleave(parameters_per_feature),
             ]
         self.layers = nn.ModuleList(
-            _MaskedLinear(after[:, None] >= before, 0 if i else context_features)
+            MaskedLinear(after[:, None] >= before, 0 if i else context_features)
             for i, (before, after) in enumerate(pairwise(degrees))
         )
         self.activations = nn.ModuleList(activation() for _ in hidden)
@@ -144,7 +145,7 @@ class MADE(Recorded, WithConstants):
             Whether it was done; false, before anything is solved, where a layer has hooks or is not the one that was
             made here, so that it has to be called.
         """
-        if why_called([(layer, _MaskedLinear) for layer in self._parts]) is not None:
+        if why_called([(layer, MaskedLinear) for layer in self._parts]) is not None:
             return False
         columns, sums = self._in_order(prepared)
         known = sums[0][..., :0]
@@ -181,26 +182,5 @@ class MADE(Recorded, WithConstants):
         return columns, biases
 
     @property
-    def _parts(self) -> "list[_MaskedLinear]":
+    def _parts(self) -> list[MaskedLinear]:
         return list(self.layers)  # type: ignore[arg-type]
-
-
-class _MaskedLinear(WithConstants, ContextLinear):
-    """A linear layer some of whose weights over the data count as 0; those over the context are all there.
-
-    Args:
-        mask: true for the weights that count, ``out_features x data_features``.
-        context_features: entries of the context; 0 for none.
-    """
-
-    mask: Tensor
-
-    def __init__(self, mask: Tensor, context_features: int) -> None:
-        super().__init__(mask.shape[1], mask.shape[0], context_features)
-        # Of the weights' type: multiplying by booleans converts them each time.
-        self.register_constant("mask", lambda: mask.to(self.weight.dtype))
-
-    @property
-    def data_weight(self) -> Tensor:
-        """``W_x`` under its mask."""
-        return self.weight[:, : self.data_features] * self.mask

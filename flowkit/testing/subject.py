@@ -10,7 +10,7 @@ from torch import nn
 from flowkit.bijector import REAL_LINE, Bijector
 from flowkit.bijectors.actnorm import ActNorm, initialize
 from flowkit.testing.case import Case
-from flowkit.testing.values import draw_within, tensors
+from flowkit.testing.values import draw_on, draw_within, tensors
 
 __all__ = ["STATES", "Sample", "State", "Subject", "perturb"]
 
@@ -193,7 +193,7 @@ def _draw(
 ) -> Sample:
     latent = bijector.output_shape(case.event)
     return Sample(
-        draw_within(bijector.domain(dtype), case.event, batch, dtype, generator),
-        draw_within(bijector.codomain(dtype), latent, batch, dtype, generator),
+        draw_on(bijector.data_support(), bijector.domain(dtype), case.event, batch, dtype, generator),
+        draw_on(bijector.latent_support(), bijector.codomain(dtype), latent, batch, dtype, generator),
         None if case.context is None else draw_within(REAL_LINE, case.context, batch, dtype, generator),
     )

@@ -5,13 +5,23 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from flowkit.bijector import REAL_LINE, Interval, Shape
+from flowkit.bijector import Interval, Shape
+from flowkit.supports import Support, within
 from flowkit.testing.violation import ContractViolation
 
-__all__ = ["apply_to", "difference", "draw_within", "equal", "is_nested", "shapes_of", "tensors", "unflatten_event"]
+__all__ = [
+    "apply_to",
+    "difference",
+    "draw_on",
+    "draw_within",
+    "equal",
+    "is_nested",
+    "shapes_of",
+    "tensors",
+    "unflatten_event",
+]
 
 
 def tensors(value: Any) -> list[Tensor]:
@@ -191,23 +201,39 @@ def draw_within(
     if is_nested(shape):
         return tuple(draw_within(interval, part, batch, dtype, generator) for part in shape)
     normal = torch.randn(*batch, *shape, dtype=torch.float64, generator=generator)
-    return _squash(normal, interval).to(dtype)
+    return within(normal, interval).to(dtype)
 
 
-def _squash(normal: Tensor, interval: Interval) -> Tensor:
-    lower, upper = interval
-    if interval == REAL_LINE:
-        return normal
-    margin, far = 0.05, 10.0
-    if upper - lower <= 2 * far:
-        width = upper - lower
-        return lower + width * (0.02 + 0.96 * torch.sigmoid(normal))
-    # An end beyond these marks an overflow: normal numbers do not come near it.
-    if lower > -far:
-        return lower + margin + F.softplus(normal)
-    if upper < far:
-        return upper - margin - F.softplus(normal)
-    return normal
+def draw_on(
+    support: Support | None,
+    interval: Interval,
+    shape: Shape,
+    batch: tuple[int, ...],
+    dtype: torch.dtype,
+    generator: torch.Generator,
+) -> Any:
+    """Random events on a support, or within an interval where there is none.
+
+    Args:
+        support: a bijector's ``data_support`` or ``latent_support``.
+        interval: its ``domain`` or ``codomain``.
+        shape: an event shape, or a tuple of them.
+        batch: the batch shape before it.
+        dtype: floating-point type.
+        generator: source of randomness.
+
+    Returns:
+        A tensor ``batch x shape``, or a tuple of them.
+
+    Examples:
+        >>> from flowkit.supports import SimplexSupport
+        >>> x = draw_on(SimplexSupport(), (0.0, 1.0), (3,), (), torch.float64, torch.Generator().manual_seed(0))
+        >>> x.sum()
+        tensor(1., dtype=torch.float64)
+    """
+    if support is None:
+        return draw_within(interval, shape, batch, dtype, generator)
+    return support.draw(tuple(shape), batch, dtype, generator)
 
 
 def _named(value: Any) -> str:

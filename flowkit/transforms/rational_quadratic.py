@@ -8,7 +8,7 @@ from torch import Tensor
 
 from flowkit.transforms.transform import Transform
 
-__all__ = ["RationalQuadraticSpline"]
+__all__ = ["RationalQuadraticSpline", "bent"]
 
 
 class RationalQuadraticSpline(Transform):
@@ -110,7 +110,7 @@ class RationalQuadraticSpline(Transform):
         shares, derivatives = raw.split([2 * self.bins, self.bins - 1])
         if self.max_ratio is not None:
             bound = math.log(self.max_ratio)
-            shares, derivatives = _bent(shares, bound / 2), _bent(derivatives, bound)
+            shares, derivatives = bent(shares, bound / 2), bent(derivatives, bound)
         widths, heights = shares.chunk(2)
         knots = self._knots(widths, self.min_width), self._knots(heights, self.min_height), derivatives
         return tuple(values.movedim(0, -1) for values in knots)
@@ -161,12 +161,13 @@ class RationalQuadraticSpline(Transform):
 
     def _bin(self, value: Tensor, parameters: tuple[Tensor, ...], axis: int) -> tuple[Tensor, ...]:
         """The two knots around each value, found along one axis: ``x0, x1, y0, y1, d0, d1``."""
-        knots = [p.expand(*value.shape, self.bins - 1).movedim(-1, 0) for p in parameters]
+        knots = [p.expand(*value.shape, self.bins - 1).movedim(-1, 0) for p in parameters[:3]]
+        first, last = self._end_derivatives(parameters)
         number = (value >= knots[axis]).sum(0)
         not_first, not_last = number > 0, number < self.bins - 1
         ends = torch.stack([(number - 1).clamp_min(0), number.clamp_max(self.bins - 2)])
         xs, ys, raw = (k.gather(0, ends) for k in knots)
-        derivatives = F.softplus(raw + self._offset) + self.min_derivative
+        derivatives = self._derivative(raw)
         x0, x1 = xs.unbind(0)
         y0, y1 = ys.unbind(0)
         d0, d1 = derivatives.unbind(0)
@@ -175,15 +176,34 @@ class RationalQuadraticSpline(Transform):
             torch.where(not_last, x1, self.bound),
             torch.where(not_first, y0, -self.bound),
             torch.where(not_last, y1, self.bound),
-            torch.where(not_first, d0, 1.0),
-            torch.where(not_last, d1, 1.0),
+            torch.where(not_first, d0, first),
+            torch.where(not_last, d1, last),
         )
+
+    def _derivative(self, raw: Tensor) -> Tensor:
+        return F.softplus(raw + self._offset) + self.min_derivative
+
+    def _end_derivatives(self, parameters: tuple[Tensor, ...]) -> tuple[Tensor | float, Tensor | float]:
+        """Those at the two outermost knots: 1, as of the identity beyond them."""
+        return 1.0, 1.0
 
     def _with_tails(self, value: Tensor, result: Tensor, log_derivative: Tensor) -> tuple[Tensor, Tensor]:
         inside = (value > -self.bound) & (value < self.bound)
         return torch.where(inside, result, value), torch.where(inside, log_derivative, 0.0)
 
 
-def _bent(raw: Tensor, bound: float) -> Tensor:
-    """Numbers within ``(-bound, bound)``, of slope 1 at 0."""
+def bent(raw: Tensor, bound: float) -> Tensor:
+    """Numbers within ``(-bound, bound)``, of slope 1 at 0.
+
+    Args:
+        raw: any numbers.
+        bound: over 0.
+
+    Returns:
+        Numbers of the same shape.
+
+    Examples:
+        >>> bent(torch.tensor([0.0, 6.0]), 3.0)
+        tensor([0., 2.])
+    """
     return raw / (1 + raw.abs() / bound)

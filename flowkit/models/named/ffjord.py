@@ -11,7 +11,8 @@ from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
-from flowkit.models.standardize import Standardize, standardized
+from flowkit.models.standardize import Standardize
+from flowkit.models.support import SupportBijector, data_shape, on_support, real_features
 from flowkit.nn.time_mlp import TimeMLP
 from flowkit.transforms.affine import Affine
 
@@ -26,6 +27,7 @@ def ffjord(
     exact: bool = True,
     steps: int | None = None,
     standardize: Standardize = None,
+    support: SupportBijector = None,
 ) -> Flow:
     r"""FFJORD: the flow of a learned vector field over a unit of time, after a shift and a scale per feature.
 
@@ -45,12 +47,14 @@ def ffjord(
             "flowkit-core[ode]"``); a number, >= 1, for so many equal steps of the classical Runge-Kutta method.
         standardize: data ``batch x features`` whose mean and standard deviation are taken out first, as a fixed
             layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
+        support: what takes the data from where they lie onto vectors of real numbers, a bijector: ``Positive()``,
+            ``Box(lower, upper)``, ``StickBreaking()`` and others of :mod:`flowkit.bijectors`; ``None`` for real data.
 
     Returns:
         A flow over vectors ``batch x features``, its base the standard normal.
 
     Raises:
-        ValueError: a size is too small.
+        ValueError: a size is too small, or the support does not take the data to vectors of real numbers.
         TypeError: a size is no integer.
         ImportError: ``steps`` is ``None``, and torchdiffeq is not installed.
 
@@ -67,11 +71,12 @@ def ffjord(
     require_widths(hidden)
     require_counts(0, context_features=context_features)
     require_counts(1, features=features)
+    shape, features = data_shape(features, support), real_features(features, support)
     if steps is not None:
         require_counts(1, steps=steps)
     field = TimeMLP(features, hidden, context_features)
     trace = ExactTrace() if exact else HutchinsonTrace()
     solver = DormandPrince() if steps is None else RungeKutta4(steps)
     chain = Chain([Elementwise(Affine(), (features,)), NeuralODE(field, trace, solver=solver)])
-    bijector = standardized(chain, standardize, (features,))
-    return Flow(bijector, StandardNormal(), (features,), context_dims=1)
+    bijector = on_support(chain, features, standardize, support)
+    return Flow(bijector, StandardNormal(), shape, context_dims=1)

@@ -11,8 +11,10 @@ from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
-from flowkit.models.standardize import Standardize, standardized
+from flowkit.models.standardize import Standardize
+from flowkit.models.support import SupportBijector, data_shape, on_support, real_features
 from flowkit.nn.made import MADE
+from flowkit.nn.masked_mlp import MaskedMLP, Rows, adjacency_in_passes
 from flowkit.transforms.scale_shift import ScaleShift
 
 __all__ = ["maf"]
@@ -25,6 +27,9 @@ def maf(
     hidden: Sequence[int] = (64, 64),
     context_features: int = 0,
     standardize: Standardize = None,
+    support: SupportBijector = None,
+    passes: int | None = None,
+    adjacency: Rows | None = None,
 ) -> Flow:
     r"""The masked autoregressive flow: affine layers, each feature given those before it, and reversals between.
 
@@ -40,12 +45,21 @@ def maf(
         context_features: entries of the context; 0 for an unconditional flow.
         standardize: data ``batch x features`` whose mean and standard deviation are taken out first, as a fixed
             layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
+        support: what takes the data from where they lie onto vectors of real numbers, a bijector: ``Positive()``,
+            ``Box(lower, upper)``, ``StickBreaking()`` and others of :mod:`flowkit.bijectors`; ``None`` for real data.
+        passes: in how many passes samples are drawn, from 1 to ``features``: the features are in so many groups, each
+            of which depends on those before it, 2 being a coupling; ``None`` for feature by feature.
+        adjacency: a graph over the features (those of the support's real numbers): rows of booleans, true where the
+            feature of the row depends on that of the column, or a tensor of them; as for
+            :class:`~flowkit.nn.MaskedMLP`. All layers follow it, without reversals between them, and samples take as
+            many passes as its longest path has features. ``None`` for all features before each.
 
     Returns:
         A flow over vectors ``batch x features``, its base the standard normal.
 
     Raises:
-        ValueError: a size is too small.
+        ValueError: a size is too small, the support does not take the data to vectors of real numbers, or the graph has
+            a cycle or another number of features.
         TypeError: a size is no integer.
 
     References:
@@ -60,9 +74,28 @@ def maf(
     require_widths(hidden)
     require_counts(0, context_features=context_features)
     require_counts(1, features=features, layers=layers)
+    shape, features = data_shape(features, support), real_features(features, support)
     parts: list[Bijector[Any, Any]] = []
     for _ in range(layers):
-        network = MADE(features, 2, hidden, context_features)
-        parts += [MaskedAutoregressive(features, network, ScaleShift()), Reversal(features)]
-    bijector = standardized(Chain(parts), standardize, (features,))
-    return Flow(bijector, StandardNormal(), (features,), context_dims=1)
+        network = _network(features, hidden, context_features, passes, adjacency)
+        parts.append(MaskedAutoregressive(features, network, ScaleShift()))
+        if adjacency is None:
+            parts.append(Reversal(features))
+    bijector = on_support(Chain(parts), features, standardize, support)
+    return Flow(bijector, StandardNormal(), shape, context_dims=1)
+
+
+def _network(
+    features: int, hidden: Sequence[int], context_features: int, passes: int | None, adjacency: Rows | None
+) -> MADE | MaskedMLP:
+    """Shift and scale of each feature from those that it depends on."""
+    if passes is None and adjacency is None:
+        return MADE(features, 2, hidden, context_features)
+    if passes is not None and adjacency is not None:
+        raise ValueError("passes and adjacency are two ways to say which features depend on which: give one of them")
+    if adjacency is None:
+        assert passes is not None
+        return MaskedMLP(adjacency_in_passes(features, passes), 2, hidden, context_features)
+    if len(adjacency) != features:
+        raise ValueError(f"adjacency has {len(adjacency)} rows; the layers see {features} features")
+    return MaskedMLP(adjacency, 2, hidden, context_features)

@@ -13,7 +13,8 @@ from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
-from flowkit.models.standardize import Standardize, standardized
+from flowkit.models.standardize import Standardize
+from flowkit.models.support import SupportBijector, data_shape, on_support, real_features
 from flowkit.models.vector_coupling import vector_coupling
 from flowkit.nn.made import MADE
 from flowkit.transforms.rational_quadratic import RationalQuadraticSpline
@@ -32,6 +33,7 @@ def nsf(
     context_features: int = 0,
     max_ratio: float | None = 1000.0,
     standardize: Standardize = None,
+    support: SupportBijector = None,
 ) -> Flow:
     r"""A neural spline flow: rational-quadratic splines whose knots come from networks, in couplings or autoregressive.
 
@@ -55,12 +57,14 @@ def nsf(
             invertible in float32; ``None`` for no such bound, as in version 0.1.
         standardize: data ``batch x features`` whose mean and standard deviation are taken out first, as a fixed
             layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
+        support: what takes the data from where they lie onto vectors of real numbers, a bijector: ``Positive()``,
+            ``Box(lower, upper)``, ``StickBreaking()`` and others of :mod:`flowkit.bijectors`; ``None`` for real data.
 
     Returns:
         A flow over vectors ``batch x features``, its base the standard normal.
 
     Raises:
-        ValueError: a size is too small.
+        ValueError: a size is too small, or the support does not take the data to vectors of real numbers.
         TypeError: a size is no integer.
 
     References:
@@ -77,6 +81,7 @@ def nsf(
     require_widths(hidden)
     require_counts(0, context_features=context_features)
     require_counts(1 if autoregressive else 2, features=features)
+    shape, features = data_shape(features, support), real_features(features, support, 1 if autoregressive else 2)
     require_counts(1, layers=layers)
     parts: list[Bijector[Any, Any]] = []
     for layer in range(layers):
@@ -91,5 +96,5 @@ def nsf(
             parts.append(MaskedAutoregressive(features, network, spline))
         else:
             parts.append(vector_coupling(features, spline, layer % 2, hidden, context_features))
-    bijector = standardized(Chain(parts), standardize, (features,))
-    return Flow(bijector, StandardNormal(), (features,), context_dims=1)
+    bijector = on_support(Chain(parts), features, standardize, support)
+    return Flow(bijector, StandardNormal(), shape, context_dims=1)

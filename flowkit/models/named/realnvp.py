@@ -12,7 +12,8 @@ from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
-from flowkit.models.standardize import Standardize, standardized
+from flowkit.models.standardize import Standardize
+from flowkit.models.support import SupportBijector, data_shape, on_support, real_features
 from flowkit.models.vector_coupling import vector_coupling
 from flowkit.transforms.scale_shift import ScaleShift
 
@@ -26,6 +27,7 @@ def realnvp(
     hidden: Sequence[int] = (128, 128),
     context_features: int = 0,
     standardize: Standardize = None,
+    support: SupportBijector = None,
 ) -> Flow:
     r"""RealNVP: affine couplings, which keep the even and the odd features in turn.
 
@@ -41,12 +43,14 @@ def realnvp(
         context_features: entries of the context; 0 for an unconditional flow.
         standardize: data ``batch x features`` whose mean and standard deviation are taken out first, as a fixed
             layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
+        support: what takes the data from where they lie onto vectors of real numbers, a bijector: ``Positive()``,
+            ``Box(lower, upper)``, ``StickBreaking()`` and others of :mod:`flowkit.bijectors`; ``None`` for real data.
 
     Returns:
         A flow over vectors ``batch x features``, its base the standard normal.
 
     Raises:
-        ValueError: a size is too small.
+        ValueError: a size is too small, or the support does not take the data to vectors of real numbers.
         TypeError: a size is no integer.
 
     References:
@@ -64,11 +68,12 @@ def realnvp(
     require_widths(hidden)
     require_counts(0, context_features=context_features)
     require_counts(2, features=features)
+    shape, features = data_shape(features, support), real_features(features, support, 2)
     require_counts(1, layers=layers)
     parts: list[Bijector[Any, Any]] = []
     for layer in range(layers):
         # Starting from zeros, affine couplings learn more slowly: after 500 steps they were up to 0.05 nats behind.
         coupling = vector_coupling(features, ScaleShift(), layer % 2, hidden, context_features, start_at_identity=False)
         parts += [coupling, LULinear(features, start=torch.eye(features))]
-    bijector = standardized(Chain(parts), standardize, (features,))
-    return Flow(bijector, StandardNormal(), (features,), context_dims=1)
+    bijector = on_support(Chain(parts), features, standardize, support)
+    return Flow(bijector, StandardNormal(), shape, context_dims=1)

@@ -12,7 +12,8 @@ from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
-from flowkit.models.standardize import Standardize, standardized
+from flowkit.models.standardize import Standardize
+from flowkit.models.support import SupportBijector, data_shape, on_support, real_features
 from flowkit.nn.lipschitz import LipschitzMLP
 from flowkit.transforms.affine import Affine
 
@@ -32,6 +33,7 @@ def residual(
     context_features: int = 0,
     exact: bool = True,
     standardize: Standardize = None,
+    support: SupportBijector = None,
 ) -> Flow:
     r"""A residual flow: invertible residual blocks, and a shift and a scale per feature before each.
 
@@ -50,12 +52,14 @@ def residual(
             many (about a hundred) features.
         standardize: data ``batch x features`` whose mean and standard deviation are taken out first, as a fixed
             layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
+        support: what takes the data from where they lie onto vectors of real numbers, a bijector: ``Positive()``,
+            ``Box(lower, upper)``, ``StickBreaking()`` and others of :mod:`flowkit.bijectors`; ``None`` for real data.
 
     Returns:
         A flow over vectors ``batch x features``, its base the standard normal.
 
     Raises:
-        ValueError: a size is too small.
+        ValueError: a size is too small, or the support does not take the data to vectors of real numbers.
         TypeError: a size is no integer.
 
     References:
@@ -71,10 +75,11 @@ def residual(
     require_widths(hidden)
     require_counts(0, context_features=context_features)
     require_counts(1, features=features, blocks=blocks)
+    shape, features = data_shape(features, support), real_features(features, support)
     parts: list[Bijector[Any, Any]] = []
     for _ in range(blocks):
         network = LipschitzMLP(features, hidden, context_features, COEFFICIENT)
         log_det = ExactLogDet() if exact else RussianRouletteLogDet(CONTINUATION)
         parts += [Elementwise(Affine(), (features,)), Residual(network, log_det)]
-    bijector = standardized(Chain(parts), standardize, (features,))
-    return Flow(bijector, StandardNormal(), (features,), context_dims=1)
+    bijector = on_support(Chain(parts), features, standardize, support)
+    return Flow(bijector, StandardNormal(), shape, context_dims=1)

@@ -7,11 +7,15 @@ from flowkit.testing.catalogue import (
     continuous,
     coupling,
     elementwise,
+    families,
     image,
     linear,
     models,
+    monotone,
     planar,
     residual,
+    structure,
+    supports,
     transformer,
     wavelet,
 )
@@ -21,6 +25,7 @@ __all__ = ["CATALOGUE"]
 # Every bijector of the package, by name.
 CATALOGUE: dict[str, Entry] = {
     **elementwise.ENTRIES,
+    **monotone.ENTRIES,
     **linear.ENTRIES,
     **coupling.ENTRIES,
     **autoregressive.ENTRIES,
@@ -29,7 +34,10 @@ CATALOGUE: dict[str, Entry] = {
     **residual.ENTRIES,
     **continuous.ENTRIES,
     **wavelet.ENTRIES,
+    **families.ENTRIES,
     **image.ENTRIES,
+    **structure.ENTRIES,
+    **supports.ENTRIES,
     **compositions.ENTRIES,
     **models.ENTRIES,
 }

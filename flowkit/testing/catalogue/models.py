@@ -9,10 +9,13 @@ from flowkit.models.named.glow import glow
 from flowkit.models.named.iaf import iaf
 from flowkit.models.named.jet import jet
 from flowkit.models.named.maf import maf
+from flowkit.models.named.naf import naf
+from flowkit.models.named.ncsf import ncsf
 from flowkit.models.named.nice import nice
 from flowkit.models.named.nsf import nsf
 from flowkit.models.named.realnvp import realnvp
 from flowkit.models.named.residual import residual
+from flowkit.models.named.spherical_nsf import spherical_nsf
 from flowkit.models.named.tarflow import tarflow
 from flowkit.testing.case import Case, Draw, Entry
 from flowkit.testing.catalogue.networks import CONTEXT, HIDDEN
@@ -76,9 +79,11 @@ IAF = "Kingma et al. 2016"
 NSF = "Durkan et al. 2019"
 RESIDUAL = "Chen et al. 2019"
 FFJORD = "Grathwohl et al. 2019"
+NAF = "Huang et al. 2018"
 GLOW = "Kingma and Dhariwal 2018"
 JET = "Kolesnikov, Pinto and Tschannen 2024"
 TARFLOW = "Zhai et al. 2024"
+TORI_AND_SPHERES = "Rezende et al. 2020"
 
 ENTRIES: dict[str, Entry] = {
     "realnvp": Entry("RealNVP", REALNVP, _vector(realnvp, layers=2)),
@@ -95,6 +100,12 @@ ENTRIES: dict[str, Entry] = {
     "nsf, autoregressive, conditional": Entry(
         "neural spline flow", NSF, _vector(nsf, True, fewest=1, layers=2, bins=4, autoregressive=True)
     ),
+    "ncsf, conditional": Entry(
+        "neural circular spline flow", TORI_AND_SPHERES, _vector(ncsf, True, fewest=1, layers=2, bins=3)
+    ),
+    "spherical_nsf, conditional": Entry(
+        "neural spline flow on a sphere", TORI_AND_SPHERES, _vector(spherical_nsf, True, fewest=3, layers=1, bins=3)
+    ),
     "residual": Entry("residual flow", RESIDUAL, _vector(residual, fewest=1, blocks=2)),
     "residual, conditional": Entry("residual flow", RESIDUAL, _vector(residual, True, fewest=1, blocks=1)),
     "residual, estimated": Entry("residual flow", RESIDUAL, _vector(residual, fewest=1, blocks=1, exact=False)),
@@ -103,6 +114,11 @@ ENTRIES: dict[str, Entry] = {
     "ffjord, conditional": Entry("continuous flow", FFJORD, _vector(ffjord, True, fewest=1, steps=8)),
     "jet": Entry("Jet", JET, _patches(jet, couplings=2, spatial=2)),
     "tarflow, conditional": Entry("conditional TarFlow", TARFLOW, _patches(tarflow, True, blocks=2)),
+    # Of one layer, as inverses call a transform many times. What the other autoregressive models and Gaussianization
+    # consist of is checked as layers.
+    "naf, conditional": Entry(
+        "neural autoregressive flow", NAF, _vector(naf, True, fewest=1, layers=1, units=2, depth=1)
+    ),
     "glow": Entry("Glow", GLOW, _glow(conditional=False)),
     "glow, conditional": Entry("conditional Glow", f"{GLOW}; Lugmayr et al. 2020", _glow(conditional=True)),
 }

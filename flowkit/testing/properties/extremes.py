@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from flowkit.bijector import Interval
+from flowkit.supports import Support
 from flowkit.testing.properties.tolerances import EXACT
 from flowkit.testing.property import HOLDS, Measurement, Property
 from flowkit.testing.subject import Subject
@@ -20,13 +21,13 @@ MAGNITUDES = (1e-6, 1e-3, 1.0, 1e2, 1e4)
 def _finite_or_refused(subject: Subject) -> Iterator[Measurement]:
     for version in (subject, subject.in_float32):
         bijector, sample = version.bijector, version.sample()
-        for name, direction, like, interval in (
-            ("forward", bijector.forward, sample.x, bijector.domain(version.dtype)),
-            ("inverse", bijector.inverse, sample.z, bijector.codomain(version.dtype)),
+        for name, direction, like, interval, support in (
+            ("forward", bijector.forward, sample.x, bijector.domain(version.dtype), bijector.data_support()),
+            ("inverse", bijector.inverse, sample.z, bijector.codomain(version.dtype), bijector.latent_support()),
         ):
             for magnitude in MAGNITUDES:
                 for value in _values_of_magnitude(like, magnitude):
-                    _check(name, direction, value, sample.context, interval, magnitude)
+                    _check(name, direction, value, sample.context, (interval, support), magnitude)
                     yield HOLDS
 
 
@@ -37,21 +38,28 @@ def _values_of_magnitude(like: Any, magnitude: float) -> Iterator[Any]:
     yield apply_to(like, lambda t: torch.full_like(t, -magnitude))
 
 
-def _check(name: str, direction: Any, value: Any, context: Any, interval: Interval, magnitude: float) -> None:
+def _check(
+    name: str, direction: Any, value: Any, context: Any, allowed: tuple[Interval, Support | None], magnitude: float
+) -> None:
+    interval, support = allowed
     lower, upper = interval
     within = all(bool(((part > lower) & (part < upper)).all()) for part in tensors(value))
+    on_support = support is None or all(bool(support.contains(part).all()) for part in tensors(value))
     what = f"{name} of values of size {magnitude:g} in {tensors(value)[0].dtype}"
     try:
         with torch.no_grad():
             result, log_det = direction(value, context)
     except ValueError as error:
-        if within:
+        if within and on_support:
             raise ContractViolation(f"{what} is refused, though they lie within {interval}: {error}") from error
-        if f"{lower:g}" not in str(error) or f"{upper:g}" not in str(error):
+        named = f"{lower:g}" in str(error) and f"{upper:g}" in str(error)
+        if not within and not named:
             raise ContractViolation(f"{what} is refused without the interval {interval} named: {error}") from error
+        if within and support is not None and support.description not in str(error):
+            raise ContractViolation(f"{what} is refused without its support named: {error}") from error
         return
-    if not within:
-        raise ContractViolation(f"{what} is not refused, though some lie outside {interval}")
+    if not within or not on_support:
+        raise ContractViolation(f"{what} is not refused, though some lie outside {interval}, or off the support")
     for part, part_name in [(part, "result") for part in tensors(result)] + [(log_det, "log-determinant")]:
         if not part.isfinite().all():
             raise ContractViolation(f"{what} gives a {part_name} that is not finite")
@@ -61,7 +69,7 @@ PROPERTIES = (
     Property(
         "extreme_inputs",
         "Values of size 1e-6 to 1e4, of either sign, give finite results and log-determinants in float64 and float32 "
-        "if they lie within the stated interval, and a ValueError that names it otherwise.",
+        "if they lie within the stated interval and on the support, and a ValueError that names it otherwise.",
         EXACT,
         "only finiteness is asked: a sigmoid saturates at 1e4, where no round trip is possible",
         _finite_or_refused,

@@ -79,7 +79,8 @@ def _half_precision(subject: Subject) -> Iterator[Measurement]:
             with torch.no_grad():
                 result, log_det = getattr(bijector, name)(value, sample.context)
                 given, context = (apply_to(v, lambda t: t.float()) for v in (value, sample.context))
-                expected, expected_log_det = getattr(single, name)(given, context)
+                # As a part, which is not checked again: rounded to half precision, numbers sum to 1 no more.
+                expected, expected_log_det = single.run(given, single.prepare(context), name == "inverse")
             allowed = {dtype} if has_parameters else {dtype, torch.float32}
             if not {part.dtype for part in tensors(result)} <= allowed or log_det.dtype != torch.float32:
                 got = ", ".join(str(part.dtype) for part in [*tensors(result), log_det])

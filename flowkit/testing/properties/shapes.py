@@ -10,7 +10,7 @@ from flowkit.bijector import REAL_LINE, Bijector
 from flowkit.testing.properties.tolerances import EXACT, ROUNDING, YES_OR_NO
 from flowkit.testing.property import HOLDS, Measurement, Property
 from flowkit.testing.subject import Sample, Subject
-from flowkit.testing.values import apply_to, difference, draw_within, is_nested, shapes_of, tensors
+from flowkit.testing.values import apply_to, difference, draw_on, draw_within, is_nested, shapes_of, tensors
 from flowkit.testing.violation import ContractViolation, NotApplicable
 
 __all__ = ["PROPERTIES"]
@@ -135,10 +135,10 @@ def _stretched(context: Any, factors: tuple[int, int]) -> Any:
 def _served_or_refused(subject: Subject, event: tuple[int, ...], context: Any) -> Iterator[Measurement]:
     bijector, dtype, batch = subject.bijector, subject.dtype, subject.batch(2)
     generator = torch.Generator().manual_seed(subject.seed)
-    x = draw_within(bijector.domain(dtype), event, batch, dtype, generator)
     c = None if context is None else draw_within(REAL_LINE, context, batch, dtype, generator)
     try:
         with torch.no_grad():
+            x = draw_on(bijector.data_support(), bijector.domain(dtype), event, batch, dtype, generator)
             z, log_det = bijector(x, c)
     except (ValueError, RuntimeError):
         # A layer that was given its network cannot know what that takes; an error is plain to see, whoever raises it.

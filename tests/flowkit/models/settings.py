@@ -9,7 +9,10 @@ from torch import Tensor
 from flowkit.bijectors.actnorm import initialize
 from flowkit.flow import Flow
 from flowkit.models.registry import create_model
+from flowkit.supports import SphereSupport, Support
 from flowkit.testing.subject import perturb
+from flowkit.testing.values import draw_on
+from flowkit.transforms import wrap_angle
 
 Settings = tuple[str, Mapping[str, Any]]
 
@@ -33,6 +36,17 @@ MODELS: dict[str, Settings] = {
         "nsf",
         {**SMALL, "layers": 2, "bins": 4, "autoregressive": True, "context_features": 2},
     ),
+    "maf_in_passes": ("maf", {**SMALL, "layers": 2, "passes": 2}),
+    "maf_over_a_graph": ("maf", {**SMALL, "layers": 2, "adjacency": [[0, 0, 0], [1, 0, 0], [0, 1, 0]]}),
+    "ncsf": ("ncsf", {**SMALL, "layers": 2, "bins": 4}),
+    "ncsf_of_a_circle": ("ncsf", {**SMALL, "features": 1, "layers": 2, "bins": 4}),
+    "ncsf_of_a_circle_conditional": (
+        "ncsf",
+        {**SMALL, "features": 1, "layers": 2, "bins": 4, "context_features": 2},
+    ),
+    "ncsf_conditional": ("ncsf", {**SMALL, "layers": 2, "bins": 4, "context_features": 2}),
+    "spherical_nsf": ("spherical_nsf", {**SMALL, "layers": 2, "bins": 4}),
+    "spherical_nsf_conditional": ("spherical_nsf", {**SMALL, "features": 4, "layers": 2, "context_features": 2}),
     "residual": ("residual", {**SMALL, "blocks": 2}),
     "residual_conditional": ("residual", {**SMALL, "blocks": 2, "context_features": 2}),
     "residual_estimated": ("residual", {**SMALL, "blocks": 2, "exact": False}),
@@ -41,6 +55,19 @@ MODELS: dict[str, Settings] = {
     "ffjord_conditional": ("ffjord", {**SMALL, "steps": 8, "context_features": 2}),
     "ffjord_estimated": ("ffjord", {**SMALL, "exact": False, "steps": 4}),
     "flow_matching": ("flow_matching", {**SMALL, "steps": 4}),
+    "flow_matching": ("flow_matching", {**SMALL, "steps": 8}),
+    "naf": ("naf", {**SMALL, "layers": 1, "units": 3}),
+    "naf_conditional": ("naf", {**SMALL, "layers": 1, "units": 2, "depth": 1, "context_features": 2}),
+    "unaf": ("unaf", {**SMALL, "layers": 1, "signal": 2, "integrand": [4]}),
+    "sospf": ("sospf", {**SMALL, "layers": 2}),
+    "bnaf": ("bnaf", {"features": 3, "layers": 1, "units": 2}),
+    "bnaf_conditional": ("bnaf", {"features": 2, "layers": 2, "units": 2, "depth": 1, "context_features": 2}),
+    "bpf": ("bpf", {**SMALL, "layers": 2, "degree": 5}),
+    "gaussianization": ("gaussianization", {**SMALL, "layers": 2, "components": 3}),
+    "gaussianization_conditional": (
+        "gaussianization",
+        {**SMALL, "layers": 2, "components": 3, "context_features": 2},
+    ),
     "glow": ("glow", {"shape": [2, 4, 8], "levels": 2, "steps": 1, "hidden": 6}),
     "glow_conditional": ("glow", {"shape": [1, 4, 4], "levels": 2, "steps": 1, "hidden": 6, "context_channels": 2}),
     "glow_of_one_level": ("glow", {"shape": [3, 2, 4], "levels": 1, "steps": 2, "hidden": 6}),
@@ -61,7 +88,26 @@ def made(name: str) -> Flow:
 
 
 def data(flow: Flow, *batch: int) -> Tensor:
-    return torch.randn(*batch, *flow.event_shape, dtype=torch.float64)  # type: ignore[misc]
+    """Random events that a model takes."""
+    generator = torch.Generator().manual_seed(int(torch.randint(2**31, ())))
+    bijector, dtype = flow.bijector, torch.float64
+    return draw_on(  # type: ignore[no-any-return]
+        bijector.data_support(), bijector.domain(dtype), flow.event_shape, batch, dtype, generator
+    )
+
+
+def put_back(x: Tensor, support: Support | None) -> Tensor:
+    """Events that were moved, or rounded, a little, back on the support that they were on."""
+    return x / x.norm(dim=-1, keepdim=True) if isinstance(support, SphereSupport) else x
+
+
+def entangled(flow: Flow, x: Tensor) -> Tensor:
+    """Events whose entries hang together: their own and their neighbours' squares."""
+    moved = 0.5 * x + 0.4 * x.roll(1, -1).square()
+    lower, upper = flow.bijector.domain(torch.float64)
+    # Of angles by whole turns.
+    moved = moved if upper - lower > 7 else wrap_angle(moved)
+    return put_back(moved, flow.bijector.data_support())
 
 
 def context_for(name: str, *batch: int) -> Tensor | None:

@@ -1,0 +1,43 @@
+"""What the bijectors from the simplex share."""
+
+import torch
+from torch import Tensor
+
+from flowkit.bijector import Bijector, Interval, Shape
+from flowkit.supports.simplex import SimplexSupport
+
+__all__ = ["SimplexBijector"]
+
+
+class SimplexBijector(Bijector[Tensor, Tensor]):
+    """A bijector from probabilities of ``K`` classes onto ``K - 1`` real numbers.
+
+    Its log-determinants refer to the volume of the first ``K - 1`` probabilities, as the densities of
+    ``torch.distributions.Dirichlet`` do.
+
+    Raises:
+        ValueError: (when called) the probabilities are fewer than two, not positive, or do not sum to 1.
+
+    Examples:
+        >>> from flowkit.bijectors import StickBreaking
+        >>> isinstance(StickBreaking(), SimplexBijector), StickBreaking().output_shape((3,))
+        (True, (2,))
+    """
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """``K`` to ``K - 1``; ValueError for fewer than two."""
+        if shape[0] < 2:
+            raise ValueError(f"a simplex has two probabilities or more, got the event shape {tuple(shape)}")
+        return (shape[0] - 1,)
+
+    def input_shape(self, shape: Shape) -> Shape:
+        """``K - 1`` to ``K``."""
+        return (shape[0] + 1,)
+
+    def domain(self, dtype: torch.dtype) -> Interval:
+        """From 0 to 1, which a probability is rounded to where the others are tiny."""
+        return 0.0, 1 + 4 * torch.finfo(dtype).eps
+
+    def data_support(self) -> SimplexSupport:
+        """The simplex."""
+        return SimplexSupport()
