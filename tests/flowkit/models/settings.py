@@ -55,7 +55,6 @@ MODELS: dict[str, Settings] = {
     "ffjord_conditional": ("ffjord", {**SMALL, "steps": 8, "context_features": 2}),
     "ffjord_estimated": ("ffjord", {**SMALL, "exact": False, "steps": 4}),
     "flow_matching": ("flow_matching", {**SMALL, "steps": 4}),
-    "flow_matching": ("flow_matching", {**SMALL, "steps": 8}),
     "naf": ("naf", {**SMALL, "layers": 1, "units": 3}),
     "naf_conditional": ("naf", {**SMALL, "layers": 1, "units": 2, "depth": 1, "context_features": 2}),
     "unaf": ("unaf", {**SMALL, "layers": 1, "signal": 2, "integrand": [4]}),
