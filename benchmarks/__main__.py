@@ -8,7 +8,18 @@ import argparse
 import sys
 from importlib import import_module
 
-NAMES = ("density", "peers", "deflow", "growth", "gpu", "conditioning", "restoration")
+NAMES = (
+    "density",
+    "peers",
+    "deflow",
+    "growth",
+    "gpu",
+    "conditioning",
+    "restoration",
+    "patches",
+    "soak",
+    "memory",
+)
 COMMANDS = tuple(f"benchmarks.{name}.command" for name in NAMES)
 
 

@@ -2,13 +2,14 @@
 
 import importlib
 import json
+import os
 import resource
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["peak_memory", "resident"]
+__all__ = ["peak_memory", "resident", "resident_peak"]
 
 
 def peak_memory(function: str, *arguments: str) -> dict[str, Any]:
@@ -33,12 +34,23 @@ def peak_memory(function: str, *arguments: str) -> dict[str, Any]:
 
 def resident() -> float:
     """Peak resident memory of this process so far, in GB."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        # Not getrusage's figure: on Linux that begins with what the parent process had when this one was started.
-        (line,) = (line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024 / 1e9
+    # Not getrusage's figure on Linux, where it begins with what the parent process had when this one was started.
+    peak = resident_peak(os.getpid())
+    if peak is not None:
+        return peak
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
+
+
+def resident_peak(process: int) -> float | None:
+    """Peak resident memory of a process so far, in GB; ``None`` where the system keeps none of it, or it has ended."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    for line in status.splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024 / 1e9
+    return None
 
 
 def _main() -> None:

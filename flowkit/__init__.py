@@ -2,7 +2,7 @@
 
 Here is what flows are made of. What layers are made of (base classes, parts of layers, helpers) is public in the
 rooms: :mod:`flowkit.bijectors`, :mod:`flowkit.transforms`, :mod:`flowkit.distributions`, :mod:`flowkit.nn`,
-:mod:`flowkit.models`, :mod:`flowkit.losses` and :mod:`flowkit.ops`.
+:mod:`flowkit.models`, :mod:`flowkit.losses`, :mod:`flowkit.surjections` and :mod:`flowkit.ops`.
 """
 
 from typing import TYPE_CHECKING
@@ -69,20 +69,29 @@ from flowkit.distributions import (
 from flowkit.fitting import fit
 from flowkit.flow import Flow, bits_per_dim
 from flowkit.models import (
+    bnaf,
+    bpf,
     create_model,
     ffjord,
+    flow_matching,
+    gaussianization,
     glow,
     iaf,
+    jet,
     list_models,
     load_model,
     maf,
+    naf,
     ncsf,
     nice,
     nsf,
     realnvp,
     residual,
     save_model,
+    sospf,
     spherical_nsf,
+    tarflow,
+    unaf,
 )
 from flowkit.nn import MADE, MLP, ConvConditioner, ResidualMLP, ZeroConv2d
 from flowkit.plugin import Plugin, plugins
@@ -181,15 +190,21 @@ __all__ = [
     "ZeroConv2d",
     "alternating_mask",
     "bits_per_dim",
+    "bnaf",
+    "bpf",
     "create_model",
     "ffjord",
     "fit",
+    "flow_matching",
+    "gaussianization",
     "glow",
     "iaf",
     "initialize",
+    "jet",
     "list_models",
     "load_model",
     "maf",
+    "naf",
     "ncsf",
     "nice",
     "nsf",
@@ -197,8 +212,11 @@ __all__ = [
     "realnvp",
     "residual",
     "save_model",
+    "sospf",
     "spherical_nsf",
     "sum_event",
+    "tarflow",
+    "unaf",
     "use_activations",
 ]
 

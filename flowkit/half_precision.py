@@ -62,11 +62,11 @@ def require_precision(module: nn.Module, x: Tensor) -> None:
         )
 
 
-def cast_for(network: nn.Module, value: Any) -> Any:
+def cast_for(network: object, value: Any) -> Any:
     """What a network is given, in the type of its parameters where that is half precision: products do not mix types.
 
     Args:
-        network: any module.
+        network: any module; what is none gets the value as it is.
         value: a floating-point tensor, a tuple of values, or anything else, which stays as it is.
 
     Returns:

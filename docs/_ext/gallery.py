@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 # From a density in the plane to whole applications.
 EXAMPLES = (
     "plot_density_2d.py",
+    "plot_flow_matching.py",
     "plot_image_flow.py",
     "plot_own_bijector.py",
     "plot_plugin.py",

@@ -8,13 +8,16 @@ from flowkit.bijectors.activations.stored import Stored
 from flowkit.bijectors.actnorm import ActNorm, initialize
 from flowkit.bijectors.autoregressive import InverseAutoregressive, MaskedAutoregressive
 from flowkit.bijectors.batch_norm import BatchNorm
+from flowkit.bijectors.block_autoregressive import BlockNeuralAutoregressive
 from flowkit.bijectors.chain import Chain, use_activations
 from flowkit.bijectors.channel_mixing import ChannelMixing
 from flowkit.bijectors.channels import ChannelBijector
 from flowkit.bijectors.concatenate import Concatenate
 from flowkit.bijectors.context_map import ContextMap
 from flowkit.bijectors.coupling import Coupling
+from flowkit.bijectors.decoding import Decoding, JacobiDecoding, SequentialDecoding, use_decoding
 from flowkit.bijectors.elementwise import Elementwise
+from flowkit.bijectors.emerging_conv import AutoregressiveConv2d, EmergingConv2d
 from flowkit.bijectors.factor_out import FactorOut
 from flowkit.bijectors.fixed_affine import FixedAffine
 from flowkit.bijectors.haar import HaarWavelet
@@ -33,6 +36,7 @@ from flowkit.bijectors.multiscale import MultiScale
 from flowkit.bijectors.neural_ode import NeuralODE
 from flowkit.bijectors.ode_solvers import AdjointDormandPrince, DormandPrince, ODESolver, RungeKutta4
 from flowkit.bijectors.orthogonal import Orthogonal
+from flowkit.bijectors.periodic_conv import PeriodicConv2d
 from flowkit.bijectors.permutation import Permutation, Reversal
 from flowkit.bijectors.planar import Planar
 from flowkit.bijectors.qr import QRLinear
@@ -59,8 +63,11 @@ from flowkit.bijectors.supports.softmax_centred import SoftmaxCentred
 from flowkit.bijectors.supports.sphere_to_cylinder import SphereToCylinder
 from flowkit.bijectors.supports.stereographic import Stereographic
 from flowkit.bijectors.supports.stick_breaking import StickBreaking
+from flowkit.bijectors.sylvester import Sylvester
 from flowkit.bijectors.traces import ExactTrace, HutchinsonTrace, Trace
+from flowkit.bijectors.transformer_autoregressive import TransformerAutoregressive
 from flowkit.bijectors.transpose import Transpose
+from flowkit.bijectors.volume_preserving import VolumePreservingCoupling
 from flowkit.bijectors.woodbury import Woodbury
 
 __all__ = [
@@ -68,8 +75,10 @@ __all__ = [
     "ActNorm",
     "Activations",
     "AdjointDormandPrince",
+    "AutoregressiveConv2d",
     "BatchNorm",
     "Bijector",
+    "BlockNeuralAutoregressive",
     "BoundBijector",
     "Box",
     "Chain",
@@ -82,8 +91,10 @@ __all__ = [
     "Conv1x1",
     "CorrelationCholesky",
     "Coupling",
+    "Decoding",
     "DormandPrince",
     "Elementwise",
+    "EmergingConv2d",
     "ExactLogDet",
     "ExactTrace",
     "FactorOut",
@@ -97,6 +108,7 @@ __all__ = [
     "Interval",
     "Inverse",
     "InverseAutoregressive",
+    "JacobiDecoding",
     "LUConv1x1",
     "LULinear",
     "Linear",
@@ -110,6 +122,7 @@ __all__ = [
     "ODESolver",
     "Ordered",
     "Orthogonal",
+    "PeriodicConv2d",
     "Permutation",
     "Planar",
     "Positive",
@@ -124,6 +137,7 @@ __all__ = [
     "Rotation",
     "RungeKutta4",
     "RussianRouletteLogDet",
+    "SequentialDecoding",
     "Shape",
     "SimplexBijector",
     "SoftmaxCentred",
@@ -133,13 +147,17 @@ __all__ = [
     "Stereographic",
     "StickBreaking",
     "Stored",
+    "Sylvester",
     "Trace",
+    "TransformerAutoregressive",
     "Transpose",
+    "VolumePreservingCoupling",
     "Woodbury",
     "Wrapper",
     "alternating_mask",
     "initialize",
     "sum_event",
     "use_activations",
+    "use_decoding",
     "value_and_pullback",
 ]

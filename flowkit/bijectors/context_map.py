@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flowkit.bijector import Bijector, Step, Wrapper
+from flowkit.half_precision import cast_for
 
 __all__ = ["ContextMap"]
 
@@ -50,4 +51,5 @@ class ContextMap(Wrapper[Any, Any]):
     def _mapped(self, context: Any) -> Any:
         if context is None:
             raise ValueError("this bijector is conditional: pass context=, or bind(context) first")
-        return self.function(context)
+        # A network in half precision is given its context in it, whatever the data is in.
+        return self.function(cast_for(self.function, context))

@@ -84,6 +84,24 @@ class NeuralODE(Bijector[Tensor, Tensor]):
         """What the field computes from the context alone."""
         return prepare_conditioner(self.vector_field, context)
 
+    def velocity(self, t: Tensor, y: Tensor, context: Any = None) -> Tensor:
+        """The field at points of the way, each at a time of its own: what flow matching trains.
+
+        Args:
+            t: times, 0 at the data to ``time`` at the latents, of a shape that broadcasts to that of ``y``, such as
+                ``batch x 1``; a field that is trained so has to take them.
+            y: the points, ``batch x event``.
+            context: as for ``forward``.
+
+        Returns:
+            Velocities of the shape of ``y``.
+
+        Raises:
+            ValueError: the field's result has another shape.
+        """
+        dynamics = _Dynamics(self.vector_field, self.prepare(context), self.trace, self.event_dims)
+        return dynamics.velocity(t, y)
+
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         return out_of_inference_mode(self._flow, x, prepared, 0.0, self.time)
 
@@ -131,7 +149,7 @@ class _Dynamics:
         self.swapped = swapped
 
     def __call__(self, t: Tensor, state: State) -> State:
-        return self.trace(lambda y: self._velocity(t, y), state[0], self.event_dims)
+        return self.trace(lambda y: self.velocity(t, y), state[0], self.event_dims)
 
     def tensors(self) -> State:
         of_context = filter(_is_differentiable, pytree.tree_leaves(self.prepared))
@@ -146,7 +164,7 @@ class _Dynamics:
         swapped = {**buffers, **swapped}
         return _Dynamics(self.vector_field, prepared, self.trace, self.event_dims, swapped)
 
-    def _velocity(self, t: Tensor, y: Tensor) -> Tensor:
+    def velocity(self, t: Tensor, y: Tensor) -> Tensor:
         arguments = (t, y) if self.prepared is None else (t, y, self.prepared)
         if self.swapped is None:
             value = self.vector_field(*arguments)

@@ -7,16 +7,25 @@ from typing import Any
 
 from torch import nn
 
+from flowkit.models.named.bnaf import bnaf
+from flowkit.models.named.bpf import bpf
 from flowkit.models.named.ffjord import ffjord
+from flowkit.models.named.flow_matching import flow_matching
+from flowkit.models.named.gaussianization import gaussianization
 from flowkit.models.named.glow import glow
 from flowkit.models.named.iaf import iaf
+from flowkit.models.named.jet import jet
 from flowkit.models.named.maf import maf
+from flowkit.models.named.naf import naf
 from flowkit.models.named.ncsf import ncsf
 from flowkit.models.named.nice import nice
 from flowkit.models.named.nsf import nsf
 from flowkit.models.named.realnvp import realnvp
 from flowkit.models.named.residual import residual
+from flowkit.models.named.sospf import sospf
 from flowkit.models.named.spherical_nsf import spherical_nsf
+from flowkit.models.named.tarflow import tarflow
+from flowkit.models.named.unaf import unaf
 from flowkit.models.recipe import Model, P, Recipe, copied, remembered
 from flowkit.plugin import plugins
 
@@ -26,15 +35,24 @@ Builder = Callable[..., nn.Module]
 
 BUILT_IN: Mapping[str, Builder] = {
     "ffjord": ffjord,
+    "flow_matching": flow_matching,
     "glow": glow,
     "iaf": iaf,
+    "jet": jet,
     "maf": maf,
     "ncsf": ncsf,
     "nice": nice,
     "nsf": nsf,
     "realnvp": realnvp,
     "residual": residual,
+    "tarflow": tarflow,
     "spherical_nsf": spherical_nsf,
+    "bnaf": bnaf,
+    "bpf": bpf,
+    "gaussianization": gaussianization,
+    "naf": naf,
+    "sospf": sospf,
+    "unaf": unaf,
 }
 
 _registered: dict[str, Callable[..., Any]] = {}

@@ -68,7 +68,7 @@ class TimeMLP(Recorded, nn.Module):
         """The velocity, ``batch x features``.
 
         Args:
-            t: the time, a tensor of no dimensions.
+            t: the time, a tensor of no dimensions; or one for each point, ``batch x 1``.
             x: the points, ``batch x features``.
             prepared: what :meth:`prepare` returned.
         """

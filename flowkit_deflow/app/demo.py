@@ -29,6 +29,7 @@ from flowkit_deflow.settings.schema import Run
 from flowkit_deflow.training.checkpoint_io import last_checkpoint, steps_of
 from flowkit_deflow.training.conditioning.settings import resolve_conditioning
 from flowkit_deflow.training.data import UnpairedCrops
+from flowkit_deflow.training.model_choice import ModelChoice
 from flowkit_deflow.training.trainer import train
 
 __all__ = ["run_demo"]
@@ -103,7 +104,8 @@ def run_demo(out: Path, seed: int = 0, minutes: float = 4.5) -> Path:
     steps = steps_of(last_checkpoint(out / "run"))
     took = paragraph(
         f"{steps} steps of {run.training.batch} crops of {run.data.crop} x {run.data.crop} pixels; "
-        f"{(time.monotonic() - begun) / 60:.1f} minutes in all. The model is in run/model."
+        f"{(time.monotonic() - begun) / 60:.1f} minutes in all. The model is in run/model. "
+        f"{ModelChoice.read(out / 'run') or ''}"
     )
     sections = [
         Section("Measured on the held-out photographs", table(("figure", "reached", "aim"), _reached(result)) + took),

@@ -13,12 +13,15 @@ from flowkit_deflow.errors import UserError
 from flowkit_deflow.images.image_writing import WRITABLE_SUFFIXES, Encoding
 
 if TYPE_CHECKING:  # heavy imports wait until a command runs: --help answers at once
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import torch
 
-    from flowkit_deflow.app.apply import Work
+    from flowkit_deflow.app.apply import Outcome
     from flowkit_deflow.app.jobs import Job, Plan
+    from flowkit_deflow.app.ray_data import Cluster
+    from flowkit_deflow.app.rendering import Work
+    from flowkit_deflow.app.store import Store
 
 __all__ = ["HIGHEST_TEMPERATURE", "ImageTask", "report_problems", "require_sensible", "usable_device"]
 
@@ -43,6 +46,7 @@ class ImageTask:
         overwrite: work on images whose results are there too.
         strict: stop at the first unreadable image.
         shard: the share of the images to work on; ``None`` for all.
+        cluster: machines to share the images out to; ``None``: this process does them.
         results: folder of results, should it be another than ``target``.
         record: where the manifest lies, should it be another folder than ``target``.
         arrange: a last change to each job, such as other files to write.
@@ -60,6 +64,7 @@ class ImageTask:
     overwrite: bool = False
     strict: bool = False
     shard: Shard | None = None
+    cluster: "Cluster | None" = None
     results: Path | None = None
     record: Path | None = None
     arrange: "Callable[[Job], Job] | None" = None
@@ -81,9 +86,9 @@ class ImageTask:
         """
         from tqdm import tqdm
 
-        from flowkit_deflow.app.apply import Store, apply_to_images
         from flowkit_deflow.app.manifest import Manifest
         from flowkit_deflow.app.origin import Origin
+        from flowkit_deflow.app.store import Store
         from flowkit_deflow.model_folder import model_hash
 
         suffix = self.target.suffix if is_one_file(self.source, self.target) else self.naming.suffix
@@ -105,17 +110,7 @@ class ImageTask:
         notes = {"model folder": None if model is None else str(model), "in": str(self.source)}
         store = Store(manifest, origin, self.encoding, self.keep_alpha, self.keep_exif, notes)
         with tqdm(total=len(jobs), desc=self.command, unit=" image", disable=None) as bar:
-            outcome = apply_to_images(
-                jobs,
-                work,
-                store,
-                seed=self.seed,
-                workers=self.workers,
-                overwrite=self.overwrite,
-                strict=self.strict,
-                progress=bar.update,
-                within=lambda share: bar.set_postfix_str(f"{share:.0%} of the next"),
-            )
+            outcome = self._apply(jobs, work, store, bar)
         problems = planned.problems + outcome.problems
         if problems and not outcome.written and not outcome.skipped:
             raise UserError(f"{self.source}: no image could be used, {len(problems)} tried; the first: {problems[0]}")
@@ -123,6 +118,35 @@ class ImageTask:
         typer.echo(f"{outcome.written} images done{there}; results in {self.record or self.target}")
         planned.problems[:] = problems
         return planned
+
+    def _apply(self, jobs: "Sequence[Job]", work: "Work", store: "Store", bar: Any) -> "Outcome":
+        """Work through the images, here or on a cluster."""
+        if self.cluster is not None:
+            from flowkit_deflow.app.ray_data import apply_by_ray
+
+            return apply_by_ray(
+                jobs,
+                work,
+                store,
+                self.cluster,
+                seed=self.seed,
+                overwrite=self.overwrite,
+                strict=self.strict,
+                progress=bar.update,
+            )
+        from flowkit_deflow.app.apply import apply_to_images
+
+        return apply_to_images(
+            jobs,
+            work,
+            store,
+            seed=self.seed,
+            workers=self.workers,
+            overwrite=self.overwrite,
+            strict=self.strict,
+            progress=bar.update,
+            within=lambda share: bar.set_postfix_str(f"{share:.0%} of the next"),
+        )
 
 
 def require_sensible(temperature: float, force: bool) -> None:

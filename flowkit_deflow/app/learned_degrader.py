@@ -5,23 +5,34 @@ from pathlib import Path
 from typing import Any
 
 from flowkit_deflow.degraders.learning.learn import learn_by
-from flowkit_deflow.degraders.learning.learner import Learner
+from flowkit_deflow.degraders.learning.learner import SETTINGS, Learner
 from flowkit_deflow.degraders.learning.registry import LEARNERS
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.settings.presets import DEFAULT_PRESET, preset
 from flowkit_deflow.settings.restoration import RestorerRun
-from flowkit_deflow.settings.text import assignments, override, read_settings
+from flowkit_deflow.settings.text import assignments, override, read_settings, read_yaml
+from flowkit_deflow.training.run_settings import has_begun
 from flowkit_deflow.training.trainer import train
 
-__all__ = ["KINDS", "learn_for_restorer", "learn_kind"]
+__all__ = ["KINDS", "kind_of_run", "learn_for_restorer", "learn_kind"]
 
 KINDS = (DeFlow.kind, *LEARNERS)
 """The kinds of degraders that can be learned."""
 
 
+def kind_of_run(out: Path) -> str:
+    """The kind of degrader that a folder's run learns: DeFlow where it holds none of another kind.
+
+    Raises:
+        UserError: its settings cannot be read.
+    """
+    recorded = out / SETTINGS
+    return str(read_yaml(recorded).get("degrader", DeFlow.kind)) if recorded.exists() else DeFlow.kind
+
+
 def learn_kind(kind: str, name: str | None, config: Path | None, changes: Sequence[str], out: Path) -> list[str]:
-    """Learn a degrader of any kind but DeFlow.
+    """Learn a degrader of any kind but DeFlow, or go on with a run, by its own settings where none are named.
 
     Args:
         kind: the kind.
@@ -38,6 +49,8 @@ def learn_kind(kind: str, name: str | None, config: Path | None, changes: Sequen
     """
     learner = _learner(kind)
     run: Any = learner.preset(name)
+    if config is None and name is None and has_begun(out / SETTINGS):
+        config = out / SETTINGS
     if config is not None:
         run = read_settings(type(run), config)
     return learn_by(learner, override(run, changes), out).problems

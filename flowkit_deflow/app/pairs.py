@@ -9,25 +9,43 @@ import torch
 import yaml
 from torch import Tensor
 
-from flowkit_deflow.app.apply import Rendering, UnsuitableError, Work
 from flowkit_deflow.app.jobs import Job
-from flowkit_deflow.app.renderings import degraded_pieces, in_unit_range, whole
+from flowkit_deflow.app.rendering import Rendering, Shown, UnsuitableError, Work
+from flowkit_deflow.app.renderings import degraded_pieces, downsampled, in_strips, whole
+from flowkit_deflow.app.sub_images import SubImages
 from flowkit_deflow.degraders.degrader import Degrader
 from flowkit_deflow.files import write_text
+from flowkit_deflow.images.image_files import ImageError, image_size
 from flowkit_deflow.images.noise import SeededNoise
-from flowkit_deflow.images.resize import bicubic_downsample, cropped_to_multiple
+from flowkit_deflow.images.resize import Window, cropped_to_multiple
 from flowkit_deflow.images.tiling import Piece
 
-__all__ = ["DEGRADED", "HIGH", "LOW", "arranged", "paired", "temperature_of", "write_options"]
+__all__ = ["DEGRADED", "HIGH", "LMDB", "LOW", "arranged", "paired", "temperature_of", "write_options"]
 
 # High resolution, low resolution, and low resolution with the degradation; files of one pair have one name.
 HIGH, LOW, DEGRADED = "HR", "LR", "LQ"
+LMDB = ".lmdb"
 
 
-def arranged(job: Job, out: Path) -> Job:
-    """A job that writes to ``out/HR``, made to write its files to all three folders."""
+def arranged(job: Job, out: Path, scale: int, sub_images: SubImages | None) -> Job:
+    """A job that writes to ``out/HR``, made to write its files to all three folders: ``NAME_s001``, ... of sub-images.
+
+    An image without sub-images, which may be too small or unreadable, has no files: the work on it says why.
+    """
     names = [target.relative_to(out / HIGH) for target in job.targets]
+    if sub_images is not None:
+        count = _count(job.source, scale, sub_images)
+        names = [name.with_stem(f"{name.stem}_s{i:03d}") for name in names for i in range(1, count + 1)]
     return replace(job, targets=tuple(out / kind / name for kind in (HIGH, LOW, DEGRADED) for name in names))
+
+
+def _count(source: Path, scale: int, sub_images: SubImages) -> int:
+    try:
+        height, width = image_size(source)
+    except ImageError:
+        # Reading it will say what is wrong.
+        return 0
+    return sub_images.count(height - height % scale, width - width % scale)
 
 
 def temperature_of(low: float, high: float) -> Callable[[SeededNoise], float]:
@@ -47,8 +65,9 @@ def paired(
     samples: int,
     tile: int,
     device: torch.device,
+    sub_images: SubImages | None = None,
 ) -> Work:
-    """A photograph cut to multiples of the scale, downsampled, and degraded.
+    """A photograph cut to multiples of the scale, downsampled, and degraded; then all of it cut into sub-images.
 
     Args:
         degrader: on ``device``.
@@ -57,36 +76,55 @@ def paired(
         samples: how many degraded versions; each is of a pair with the same photograph.
         tile: side of the tiles of a degrader that has tiles (pixels of the low resolution).
         device: where it is done.
+        sub_images: how they are cut; ``None``: not at all.
     """
+
+    def shown(high: Tensor) -> list[Shown]:
+        """The files: those of all versions at high resolution, at low resolution, and degraded."""
+        height, width = high.shape[-2:]
+        large = [None] if sub_images is None else list(sub_images.windows(height, width))
+        small = [None if window is None else Window(*(number // scale for number in window)) for window in large]
+        versions = range(samples)
+        return [
+            *(Shown(0, window) for _ in versions for window in large),
+            *(Shown(1, window) for _ in versions for window in small),
+            *(Shown(2 + version, window) for version in versions for window in small),
+        ]
 
     def work(images: Tensor, noise: SeededNoise) -> Rendering:
         if scale > min(images.shape[-2:]):
             height, width = images.shape[-2:]
             raise UnsuitableError(f"its {width} x {height} pixels are fewer than the scale {scale}; leave it out")
         strength = temperature(noise)
-        high = in_unit_range(cropped_to_multiple(images, scale))
-        low = bicubic_downsample(high, scale).clamp(0, 1)
+        high = cropped_to_multiple(images, scale)
+        if sub_images is not None and sub_images.size > min(high.shape[-2:]):
+            height, width = high.shape[-2:]
+            raise UnsuitableError(
+                f"its {width} x {height} pixels are fewer than a sub-image's {sub_images.size} x {sub_images.size}; "
+                "leave it out"
+            )
+        low = downsampled(high, scale)
 
         def pieces() -> Iterator[Piece]:
-            yield whole(0, high)
+            yield from in_strips(0, high)
             yield whole(1, low)
             for piece in degraded_pieces(degrader, low, strength, samples, noise, tile, device):
                 yield piece._replace(sample=piece.sample + 2)
 
         small = (low.shape[-2], low.shape[-1])
         sizes = [(high.shape[-2], high.shape[-1]), small, *[small] * samples]
-        shown = [0] * samples + [1] * samples + list(range(2, samples + 2))
-        return Rendering(sizes, pieces(), {"temperature": strength}, shown)
+        return Rendering(sizes, pieces(), {"temperature": strength}, shown(high))
 
     return work
 
 
-def write_options(out: Path, scale: int) -> list[Path]:
+def write_options(out: Path, scale: int, lmdb: bool = False) -> list[Path]:
     """Write what BasicSR, KAIR and Real-ESRGAN have to be told of the pairs: option files' entries, ready to copy.
 
     Args:
         out: folder of the pairs.
         scale: of the super-resolution.
+        lmdb: whether the pairs are in LMDBs too, which BasicSR and Real-ESRGAN then read; KAIR reads folders alone.
 
     Returns:
         The files.
@@ -94,7 +132,12 @@ def write_options(out: Path, scale: int) -> list[Path]:
     high, degraded = (str((out / kind).resolve()) for kind in (HIGH, DEGRADED))
     crop = {"gt_size": 64 * scale, "use_hflip": True, "use_rot": True}
     loading = {"num_worker_per_gpu": 4, "batch_size_per_gpu": 16, "dataset_enlarge_ratio": 1, "prefetch_mode": None}
-    folders = {"dataroot_gt": high, "dataroot_lq": degraded, "io_backend": {"type": "disk"}}
+    suffix, backend = (LMDB, "lmdb") if lmdb else ("", "disk")
+    folders = {
+        "dataroot_gt": high + suffix,
+        "dataroot_lq": degraded + suffix,
+        "io_backend": {"type": backend},
+    }
 
     def basicsr(kind: str) -> str:
         train = {"name": out.name, "type": kind, **folders, **crop, "use_shuffle": True, **loading}

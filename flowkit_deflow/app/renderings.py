@@ -5,14 +5,18 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from flowkit_deflow.app.apply import Rendering, Work
+from flowkit_deflow.app.rendering import Rendering, Work
 from flowkit_deflow.degraders.degrader import Degrader, TiledDegrader
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.images.noise import SeededNoise
+from flowkit_deflow.images.padded import PaddedImages
 from flowkit_deflow.images.resize import Window
 from flowkit_deflow.images.tiling import Piece
 
-__all__ = ["degraded", "degraded_pieces", "in_unit_range", "whole", "with_mean"]
+__all__ = ["degraded", "degraded_pieces", "downsampled", "in_strips", "in_unit_range", "whole", "with_mean"]
+
+# Rows of a large image that are floating-point numbers at a time: the image itself stays as bytes.
+STRIP = 256
 
 
 def in_unit_range(images: Tensor) -> Tensor:
@@ -23,6 +27,37 @@ def in_unit_range(images: Tensor) -> Tensor:
 def whole(sample: int, images: Tensor) -> Piece:
     """A result in one piece."""
     return Piece(sample, Window(0, 0, *images.shape[-2:]), images)
+
+
+def in_strips(sample: int, images: Tensor) -> Iterator[Piece]:
+    """An image as a result, some rows at a time.
+
+    Args:
+        sample: which result it is.
+        images: ``1 x 3 x H x W``, floating-point in [0, 1] or bytes.
+
+    Examples:
+        >>> [piece.window.height for piece in in_strips(0, torch.zeros(1, 3, 300, 4, dtype=torch.uint8))]
+        [256, 44]
+    """
+    height, width = images.shape[-2:]
+    for top in range(0, height, STRIP):
+        rows = images[..., top : top + STRIP, :]
+        yield Piece(sample, Window(top, 0, rows.shape[-2], width), in_unit_range(rows))
+
+
+def downsampled(images: Tensor, factor: int) -> Tensor:
+    """What :func:`flowkit_deflow.images.resize.bicubic_downsample` makes of an image, some rows at a time, in [0, 1].
+
+    Args:
+        images: ``1 x 3 x H x W``, floating-point in [0, 1] or bytes; the factor divides both sides.
+        factor: by how much.
+    """
+    whole_image = PaddedImages(images, factor, torch.float32)
+    rows = factor * max(STRIP // factor, 1)
+    height, width = images.shape[-2:]
+    strips = [Window(top, 0, min(rows, height - top), width) for top in range(0, height, rows)]
+    return torch.cat([whole_image.downsampled(strip, factor) for strip in strips], -2).clamp(0, 1)
 
 
 def with_mean(pieces: Iterator[Piece], samples: int) -> Iterator[Piece]:

@@ -74,10 +74,15 @@ class CameraNoise(nn.Module):
             ``B x 3 x H x W`` in [0, 1], or ``samples x B x 3 x H x W``.
 
         Raises:
-            ValueError: not a batch of RGB images, or ``samples`` is under 1.
+            ValueError: not a batch of RGB images in [0, 1], ``samples`` is under 1, or the temperature is negative or
+                not finite.
         """
         noise = self.noise.scaled(temperature)
-        return versions(lambda image, source: add_noise_like(noise, image, source), images, samples, generator)
+
+        def degrade_one(image: Tensor, source: torch.Generator) -> Tensor:
+            return add_noise_like(noise, image, source)
+
+        return versions(degrade_one, images, temperature, samples, generator)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write it as a model folder: ``config.json`` and ``model.safetensors``."""

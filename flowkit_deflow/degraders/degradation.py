@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from flowkit_deflow.degraders.degrader import SupportsDegrade
 from flowkit_deflow.degraders.registry import load_degrader
+from flowkit_deflow.images.checks import require_temperature
 
 __all__ = ["Degradation"]
 
@@ -24,7 +25,7 @@ class Degradation(nn.Module):
 
     Raises:
         TypeError: ``model`` has no method ``degrade``.
-        ValueError: the range is not rising.
+        ValueError: the temperature is negative or not finite, or the range is not rising.
 
     References:
         V. Wolf, A. Lugmayr, M. Danelljan, L. Van Gool, R. Timofte, "DeFlow: Learning Complex Image Degradations from
@@ -49,6 +50,8 @@ class Degradation(nn.Module):
             model.eval().requires_grad_(False)
         self.model = model
         self.low, self.high = temperature if isinstance(temperature, tuple) else (temperature, temperature)
+        for bound in (self.low, self.high):
+            require_temperature(bound)
         if self.low > self.high:
             raise ValueError(f"temperature is {temperature}; expected (low, high) with low <= high")
 

@@ -7,10 +7,30 @@ from typing import ClassVar, Protocol, Self, runtime_checkable
 import torch
 from torch import Tensor
 
+from flowkit_deflow.images.checks import require_images, require_samples, require_temperature
 from flowkit_deflow.images.noise import NoiseSource
 from flowkit_deflow.images.tiling import Piece
 
-__all__ = ["Degrader", "SupportsDegrade", "TiledDegrader"]
+__all__ = ["Degrader", "SupportsDegrade", "TiledDegrader", "require_degradable"]
+
+
+def require_degradable(images: Tensor, temperature: float, samples: int | None) -> None:
+    """Check the arguments of a degrader's ``degrade``, the same for every kind.
+
+    Raises:
+        TypeError: the images are no tensor.
+        ValueError: they are not a batch of RGB images in [0, 1], the temperature is negative or not finite, or
+            ``samples`` is under 1.
+
+    Examples:
+        >>> require_degradable(torch.rand(2, 3, 8, 8), -0.5, None)
+        Traceback (most recent call last):
+        ...
+        ValueError: temperature is -0.5; expected a number >= 0: 0 is none, 1 as learned
+    """
+    require_images(images)
+    require_temperature(temperature)
+    require_samples(samples)
 
 
 @runtime_checkable
@@ -45,14 +65,18 @@ class SupportsDegrade(Protocol):
 
         Returns:
             ``B x 3 x H x W`` in [0, 1], or ``samples x B x 3 x H x W``.
+
+        Raises:
+            ValueError: not a batch of RGB images in [0, 1], ``samples`` is under 1, or the temperature is negative or
+                not finite.
         """
 
 
 class Degrader(SupportsDegrade, Protocol):
     r"""A degrader :math:`p(y \mid x)` of images ``B x 3 x H x W`` that is stored in a folder, under its kind's name.
 
-    To add one: a class with this face in a file of its own, and a line in
-    ``flowkit_deflow.degraders.registry.DEGRADERS``.
+    To add one: a class with this face in a file of its own, whose ``degrade`` begins with :func:`require_degradable`,
+    and a line in ``flowkit_deflow.degraders.registry.KINDS``.
 
     Attributes:
         kind: the name under which the registry knows it.

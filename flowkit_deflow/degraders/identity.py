@@ -42,9 +42,10 @@ class Identity(nn.Module):
             ``B x 3 x H x W``, or ``samples x B x 3 x H x W``.
 
         Raises:
-            ValueError: not a batch of RGB images, or ``samples`` is under 1.
+            ValueError: not a batch of RGB images in [0, 1], ``samples`` is under 1, or the temperature is negative or
+                not finite.
         """
-        return versions(lambda image, _: image, images, samples, generator)
+        return versions(lambda image, _: image, images, temperature, samples, generator)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write it as a model folder."""

@@ -8,9 +8,8 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from flowkit_deflow.degraders.degrader import Degrader
+from flowkit_deflow.degraders.degrader import Degrader, require_degradable
 from flowkit_deflow.errors import UserError
-from flowkit_deflow.images.checks import require_images, require_samples
 from flowkit_deflow.model_folder import StoredModel, read_model_folder, write_model_folder
 
 __all__ = ["Mixture"]
@@ -70,10 +69,10 @@ class Mixture(nn.Module):
             ``B x 3 x H x W`` in [0, 1], or ``samples x B x 3 x H x W``.
 
         Raises:
-            ValueError: not a batch of RGB images, or ``samples`` is under 1.
+            ValueError: not a batch of RGB images in [0, 1], ``samples`` is under 1, or the temperature is negative or
+                not finite.
         """
-        require_images(images)
-        require_samples(samples)
+        require_degradable(images, temperature, samples)
         count = (samples or 1) * len(images)
         device = "cpu" if generator is None else generator.device
         weights = torch.tensor(self.weights, device=device)

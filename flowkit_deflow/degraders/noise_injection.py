@@ -78,7 +78,8 @@ class NoiseInjection(nn.Module):
             ``B x 3 x H x W`` in [0, 1], or ``samples x B x 3 x H x W``.
 
         Raises:
-            ValueError: not a batch of RGB images, or ``samples`` is under 1.
+            ValueError: not a batch of RGB images in [0, 1], ``samples`` is under 1, or the temperature is negative or
+                not finite.
         """
         patches, kernels = self.patches.float().cpu(), [kernel.cpu() for kernel in self.kernels]
 
@@ -87,7 +88,7 @@ class NoiseInjection(nn.Module):
                 image = apply_kernel(image, kernels[_integer(len(kernels), source)])
             return image + temperature * _covering(patches, image, source)
 
-        return versions(degrade_one, images, samples, generator)
+        return versions(degrade_one, images, temperature, samples, generator)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write it as a model folder: ``config.json`` and ``model.safetensors``."""

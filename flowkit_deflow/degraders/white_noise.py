@@ -6,8 +6,8 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor, nn
 
+from flowkit_deflow.degraders.degrader import require_degradable
 from flowkit_deflow.errors import UserError
-from flowkit_deflow.images.checks import require_images, require_samples, require_temperature
 from flowkit_deflow.model_folder import read_model_folder, write_model_folder
 
 __all__ = ["WhiteNoise"]
@@ -67,9 +67,7 @@ class WhiteNoise(nn.Module):
             ValueError: not a batch of RGB images in [0, 1], ``samples`` is under 1, or the temperature is negative or
                 not finite.
         """
-        require_images(images)
-        require_samples(samples)
-        require_temperature(temperature)
+        require_degradable(images, temperature, samples)
         shape = (samples or 1, *images.shape)
         device = "cpu" if generator is None else generator.device
         strength = torch.rand(shape[:2], generator=generator, device=device).to(images)

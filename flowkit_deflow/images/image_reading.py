@@ -244,7 +244,9 @@ def _pixels(image: Image.Image, keep_alpha: bool) -> tuple[Tensor, Tensor | None
         if bool((planes[3] == 255).all()):
             return planes[:3].contiguous(), planes[3:] if keep_alpha else None
         return _with_alpha(planes[:3], planes[3:], keep_alpha)[:2]
-    return _bytes(to_srgb(image).convert("RGB")), None
+    colours = to_srgb(image)
+    # Converting to the mode that it has would copy it: of 24 MP, another 100 MB.
+    return _bytes(colours if colours.mode == "RGB" else colours.convert("RGB")), None
 
 
 def _with_alpha(colour: Tensor, alpha: Tensor, keep_alpha: bool) -> Picture:
@@ -255,8 +257,8 @@ def _with_alpha(colour: Tensor, alpha: Tensor, keep_alpha: bool) -> Picture:
 
 
 def _bytes(image: Image.Image) -> Tensor:
-    pixels = torch.from_numpy(np.array(image, dtype=np.uint8))
-    return pixels.permute(2, 0, 1).contiguous()
+    # Copied once, into planes: what Pillow hands out is read-only.
+    return torch.from_numpy(np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1)))
 
 
 def _unit_range(pixels: Tensor) -> Tensor:

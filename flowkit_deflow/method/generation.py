@@ -61,22 +61,37 @@ def generate(
     """
     batch, *event = images.shape
     shapes = [(batch, *shape) for shape in bijector.output_shape(tuple(event))]
-    for outer, inner in parts:
-        shared, h = images.shared(outer), images.h(outer)
-        bound = bijector.bind(h)
-        z: Latents = bound(shared)[0] if edit.encodes else ()
-        windows = [_at_lower_resolution(outer, images.shape[-1] // shape[-1]) for shape in shapes]
-        top, left = inner.top - outer.top, inner.left - outer.left
-        for s in range(samples):
-            draws = [
-                tuple(
-                    noise.window(f"sample {s} draw {d} level {i}", shape, window).to(shared)
-                    for i, (shape, window) in enumerate(zip(shapes, windows, strict=True))
-                )
-                for d in range(edit.draws)
-            ]
-            pixels, _ = bound.inverse(edit.change(z, draws, h))
-            yield Piece(s, inner, pixels[..., top : top + inner.height, left : left + inner.width])
+    for tile in parts:
+        # A function of its own: what a tile's conditioning holds is given back before the next one's is made.
+        yield from _versions_of_tile(bijector, images, edit, noise, samples, shapes, tile)
+
+
+def _versions_of_tile(
+    bijector: Bijector[Tensor, Latents],
+    images: Views,
+    edit: LatentEdit,
+    noise: WindowedNoise,
+    samples: int,
+    shapes: Sequence[tuple[int, ...]],
+    tile: Tile,
+) -> Iterator[Piece]:
+    """All samples of a tile; ``shapes`` are those of the whole images' latents."""
+    outer, inner = tile
+    shared, h = images.shared(outer), images.h(outer)
+    bound = bijector.bind(h)
+    z: Latents = bound(shared)[0] if edit.encodes else ()
+    windows = [_at_lower_resolution(outer, images.shape[-1] // shape[-1]) for shape in shapes]
+    top, left = inner.top - outer.top, inner.left - outer.left
+    for s in range(samples):
+        draws = [
+            tuple(
+                noise.window(f"sample {s} draw {d} level {i}", shape, window).to(shared)
+                for i, (shape, window) in enumerate(zip(shapes, windows, strict=True))
+            )
+            for d in range(edit.draws)
+        ]
+        pixels, _ = bound.inverse(edit.change(z, draws, h))
+        yield Piece(s, inner, pixels[..., top : top + inner.height, left : left + inner.width])
 
 
 def tiles_for(config: Architecture, height: int, width: int, side: int | None) -> list[Tile]:

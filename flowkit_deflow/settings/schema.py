@@ -282,8 +282,9 @@ class Training:
         checkpoint_every: steps between checkpoints.
         image_every: steps between sample images in the log; 0: none.
         monitor_every: steps between looks at the held-out images; 0: only at the end.
-        select: which of the monitored steps the written model is from: ``last``; or the best by ``code_length`` or
-            ``evidence`` of the held-out images, kept in ``checkpoints/best.ckpt``.
+        select: figure of the held-out images by which the best monitored step is kept in ``checkpoints/best.ckpt``:
+            ``code_length`` or ``evidence``. The written model is from that step if the last one is worse by more than
+            the figures' own error. ``last``: no figure, the model is from the last step.
         log_every: steps between logged scalars.
         max_skipped: non-finite steps in a row after which training stops.
         workers: data-loader processes.
@@ -324,7 +325,7 @@ class Training:
     checkpoint_every: Annotated[int, Sort.SPEED] = 500
     image_every: Annotated[int, Sort.SPEED] = 1000
     monitor_every: int = 200
-    select: Literal["last", "code_length", "evidence"] = "last"
+    select: Literal["code_length", "evidence", "last"] = "code_length"
     log_every: Annotated[int, Sort.SPEED] = 10
     max_skipped: Annotated[int, Sort.SPEED] = 20
     workers: Annotated[int, Sort.SPEED] = 2

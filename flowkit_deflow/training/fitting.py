@@ -1,5 +1,6 @@
 """Lightning's loop as every run here has it: resumed from its last checkpoint, stopped between steps, errors told."""
 
+import logging
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,12 +13,14 @@ from pytorch_lightning.callbacks import Callback, Checkpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from flowkit_deflow.errors import UserError
-from flowkit_deflow.training.checkpoint_io import AtomicCheckpointIO, last_checkpoint
+from flowkit_deflow.training.checkpoint_io import AtomicCheckpointIO, last_checkpoint, steps_of
 from flowkit_deflow.training.endings import require_accelerator, told_plainly
 from flowkit_deflow.training.interrupt import StopBetweenSteps
 from flowkit_deflow.training.progress import progress_for
 
 __all__ = ["Loop", "fit"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Loop:
 def fit(
     module: pl.LightningModule, loop: Loop, out: Path, *, progress: bool = True, callbacks: Iterable[Callback] = ()
 ) -> None:
-    """Train a module, or go on from its last checkpoint.
+    """Train a module, or go on from its last checkpoint; of more steps than before, only what is missing is made.
 
     Args:
         module: the module; its ``train_dataloader`` starts at the trainer's ``global_step``.
@@ -59,6 +62,8 @@ def fit(
     stop = StopBetweenSteps()
     trainer = _trainer(loop, out, progress, stop, callbacks)
     last = last_checkpoint(out)
+    if last.exists():
+        log.info(f"Going on from step {steps_of(last)} of {loop.steps}.")
     with told_plainly(out, stop, "try fewer training.workers"):
         trainer.fit(module, ckpt_path=str(last) if last.exists() else None)
     if trainer.global_step % loop.checkpoint_every:

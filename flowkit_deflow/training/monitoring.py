@@ -1,6 +1,7 @@
 """Looks at the held-out images in the course of a training."""
 
 from collections.abc import Mapping
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from flowkit_deflow.training.monitors.noise_in_h import measure_noise_in_h
 from flowkit_deflow.training.monitors.roughness import ROUGHNESS
 from flowkit_deflow.training.monitors.snapshot import Snapshot
 from flowkit_deflow.training.monitors.table import MONITORS
-from flowkit_deflow.training.selection import Selection, improves
+from flowkit_deflow.training.selection import Figure, Selection, improves
 
 __all__ = ["Monitoring"]
 
@@ -37,7 +38,8 @@ class Monitoring(Callback):
 
     Attributes:
         history: what was measured so far.
-        best: the best figure so far.
+        best: the best figure so far; ``None`` before there is one.
+        last: the figure of the last look; ``None`` before there is one.
         looked_at: the step of the last look.
     """
 
@@ -47,7 +49,8 @@ class Monitoring(Callback):
         self.every = every
         self.selection = selection
         self.history = History()
-        self.best: float | None = None
+        self.best: Figure | None = None
+        self.last: Figure | None = None
         self.looked_at = 0
         self._held_out: Mapping[Domain, Crops] | None = None
 
@@ -75,23 +78,30 @@ class Monitoring(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """What goes into the checkpoints."""
-        return {"rows": self.history.state(), "best": self.best, "looked_at": self.looked_at}
+        figures = {name: None if figure is None else tuple(figure) for name, figure in self._figures().items()}
+        return {"rows": self.history.state(), "looked_at": self.looked_at, **figures}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """What comes back from them."""
         self.history = History.from_state(state_dict["rows"])
-        self.best, self.looked_at = state_dict["best"], state_dict["looked_at"]
+        self.looked_at = state_dict["looked_at"]
+        self.best, self.last = (
+            None if state_dict[name] is None else Figure(*state_dict[name]) for name in self._figures()
+        )
+
+    def _figures(self) -> dict[str, Figure | None]:
+        return {"best": self.best, "last": self.last}
 
     def _look(self, trainer: pl.Trainer, module: Any) -> None:
         self.looked_at = trainer.global_step
         figure = self._figure(trainer, module) if trainer.is_global_zero else None
         # A checkpoint is written by all processes together: the first one's decision is everyone's.
-        figure = trainer.strategy.broadcast(figure)
+        figure = self.last = trainer.strategy.broadcast(figure)
         if figure is not None and improves(figure, self.best):
             self.best = figure
             trainer.save_checkpoint(best_checkpoint(self.out), weights_only=False)
 
-    def _figure(self, trainer: pl.Trainer, module: Any) -> float | None:
+    def _figure(self, trainer: pl.Trainer, module: Any) -> Figure | None:
         """Measure, write down, and tell the figure to select by."""
         if self._held_out is None:
             self._held_out = held_out_crops(self.crops, module.judged)
@@ -100,10 +110,10 @@ class Monitoring(Callback):
             scalars = {name: value for monitor in MONITORS for name, value in monitor.measure(snapshot).items()}
         except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
             # A model that has gone astray may have covariances that are none: there is nothing to measure.
-            return None
+            return None if self.selection is None else Figure(inf)
         self.history.add(trainer.global_step, scalars)
         self.history.write(monitored_steps(self.out))
         assert trainer.logger is not None
         logged = {f"held_out/{name}": value for name, value in scalars.items()}
         trainer.logger.log_metrics(logged, trainer.global_step)
-        return None if self.selection is None else self.selection(scalars)
+        return None if self.selection is None else self.selection(snapshot, scalars)

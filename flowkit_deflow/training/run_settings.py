@@ -7,13 +7,23 @@ from flowkit_deflow.errors import UserError
 from flowkit_deflow.settings.text import read_settings, to_dict
 from flowkit_deflow.training.checkpoint_io import last_checkpoint
 
-__all__ = ["require_same_settings"]
+__all__ = ["has_begun", "require_same_settings"]
 
 T = TypeVar("T")
 
 
+def has_begun(recorded: Path) -> bool:
+    """Whether a run has a checkpoint or a model: one that failed before ties nothing.
+
+    Args:
+        recorded: the file of its settings.
+    """
+    out = recorded.parent
+    return recorded.exists() and (last_checkpoint(out).exists() or (out / "model").exists())
+
+
 def require_same_settings(settings: T, recorded: Path) -> None:
-    """Check that a run goes on with the settings that it began with, if it has a checkpoint or a model.
+    """Check that a run that has begun goes on with its settings; more ``training.steps`` lengthen it.
 
     Args:
         settings: those asked for.
@@ -22,14 +32,17 @@ def require_same_settings(settings: T, recorded: Path) -> None:
     Raises:
         UserError: they differ; the first difference is named.
     """
-    out = recorded.parent
-    if not recorded.exists() or not (last_checkpoint(out).exists() or (out / "model").exists()):
+    if not has_begun(recorded):
         return
     known, wanted = to_dict(read_settings(type(settings), recorded)), to_dict(settings)
+    steps, more = (values.get("training", {}).get("steps", 0) for values in (known, wanted))
+    if more > steps:
+        known["training"]["steps"] = more
     if known != wanted:
+        only_longer = " (a run can be lengthened by more training.steps, not shortened)" if more < steps else ""
         raise UserError(
-            f"{recorded.parent}: holds a run with other settings ({_first_difference(known, wanted)}); "
-            "choose another --out, or remove it"
+            f"{recorded.parent}: holds a run with other settings ({_first_difference(known, wanted)}); to go on with "
+            f"it, leave them as they were{only_longer}, or choose another --out"
         )
 
 

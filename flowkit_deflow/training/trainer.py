@@ -18,7 +18,7 @@ from flowkit_deflow.settings.text import to_yaml
 from flowkit_deflow.state_files import read_state
 from flowkit_deflow.training.cautions import cautions
 from flowkit_deflow.training.changes import CHANGED, note_change
-from flowkit_deflow.training.checkpoint_io import best_checkpoint, last_checkpoint, model_of_run, steps_of
+from flowkit_deflow.training.checkpoint_io import last_checkpoint, model_of_run
 from flowkit_deflow.training.conditioning.settings import resolve_conditioning
 from flowkit_deflow.training.data import UnpairedCrops, measure_normalization
 from flowkit_deflow.training.endings import told_plainly
@@ -27,6 +27,7 @@ from flowkit_deflow.training.initial_model import start_from
 from flowkit_deflow.training.interrupt import StopBetweenSteps
 from flowkit_deflow.training.lightning_module import DeFlowTraining
 from flowkit_deflow.training.lightning_trainer import lightning_trainer
+from flowkit_deflow.training.model_choice import ModelChoice, choose_step
 from flowkit_deflow.training.monitoring import Monitoring
 from flowkit_deflow.training.paired_crops import crops_of
 from flowkit_deflow.training.resuming import begun, going_on, require_same_data, resumed, settings_file
@@ -46,8 +47,8 @@ def train(
 
     ``out`` holds ``run.yaml`` (the settings), ``checkpoints/last.ckpt``, ``log/`` (TensorBoard, and ``scalars.csv``)
     and in the end ``model/``, which :meth:`DeFlow.from_pretrained` reads. Where images are held out, ``monitors.csv``
-    and the log have what they showed, and ``checkpoints/best.ckpt`` is kept if ``training.select`` names a figure: the
-    model is from it.
+    and the log have what they showed, and ``checkpoints/best.ckpt`` is the best step by ``training.select``. The model
+    is from it if the last step is worse by more than chance; ``chosen_step.yaml`` says which, and why.
 
     A run that has begun goes on with the same settings, or with others that do not change what is learned
     (:class:`~flowkit_deflow.settings.sorts.Sort`); more ``training.steps`` lengthen it. Ctrl-C and SIGTERM end it
@@ -105,12 +106,15 @@ def train(
     for looks in monitoring:
         # Lightning tells of no end where a run that had made all its steps goes on.
         looks.on_train_end(trainer, module)
-    model.load_state_dict(_to_be_written(module, out).state_dict())
+    choice = _choice(trainer, monitoring, training, out)
+    tell(str(choice))
+    model.load_state_dict(_to_be_written(module, choice, out).state_dict())
     module.infer_shifts()
     model = model.cpu().eval()
     if trainer.is_global_zero:
         for looks in monitoring:
             looks.finish(model, crops)
+        choice.write(out)
         model.save_pretrained(out / "model")
     return model, module.problems
 
@@ -130,16 +134,16 @@ def _fit(trainer: pl.Trainer, module: DeFlowTraining, out: Path, stop: StopBetwe
         raise
 
 
-def _to_be_written(module: DeFlowTraining, out: Path) -> DeFlow:
-    """The model of the best checkpoint, where one is kept; else of the last step."""
-    best = best_checkpoint(out)
-    if not best.exists():
-        return module.judged
-    tell(
-        f"The model is of step {steps_of(best)}, the best by {module.run.training.select} ({best}); that of the last "
-        f"step is in {last_checkpoint(out)}."
-    )
-    return model_of_run(best)
+def _choice(trainer: pl.Trainer, monitoring: list[Monitoring], training: Training, out: Path) -> ModelChoice:
+    """Which step the model is from."""
+    last, best = (monitoring[0].last, monitoring[0].best) if monitoring else (None, None)
+    return choose_step(out, trainer.global_step, training.select, last, best)
+
+
+def _to_be_written(module: DeFlowTraining, choice: ModelChoice, out: Path) -> DeFlow:
+    """The model of the chosen step: the last one's is at hand."""
+    chosen = out / choice.checkpoint
+    return module.judged if chosen == last_checkpoint(out) else model_of_run(chosen)
 
 
 def _monitoring(crops: UnpairedCrops, training: Training, out: Path) -> list[Monitoring]:

@@ -20,6 +20,7 @@ EXTRAS = {
     "interop/nflows.py": {"nflows"},
     "interop/nflows_layout.py": {"nflows"},
     "interop/pyro.py": {"pyro"},
+    "losses/transport.py": {"scipy"},
     "models/storage.py": {"safetensors"},
     "testing/pytest.py": {"pytest"},
     "testing/strategies.py": {"hypothesis"},

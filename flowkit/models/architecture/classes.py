@@ -11,7 +11,14 @@ from flowkit.recorded import make_recorded
 
 __all__ = ["class_named", "name_of", "storable"]
 
-ROOMS = ("flowkit", "flowkit.bijectors", "flowkit.transforms", "flowkit.distributions", "flowkit.nn")
+ROOMS = (
+    "flowkit",
+    "flowkit.bijectors",
+    "flowkit.transforms",
+    "flowkit.distributions",
+    "flowkit.surjections",
+    "flowkit.nn",
+)
 FROM_TORCH = {"torch.nn": nn.Module, "torch.distributions": torch.distributions.Distribution}
 
 Class = TypeVar("Class", bound=type)

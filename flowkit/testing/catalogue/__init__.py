@@ -7,13 +7,16 @@ from flowkit.testing.catalogue import (
     continuous,
     coupling,
     elementwise,
+    families,
     image,
     linear,
     models,
+    monotone,
     planar,
     residual,
     structure,
     supports,
+    transformer,
     wavelet,
 )
 
@@ -22,13 +25,16 @@ __all__ = ["CATALOGUE"]
 # Every bijector of the package, by name.
 CATALOGUE: dict[str, Entry] = {
     **elementwise.ENTRIES,
+    **monotone.ENTRIES,
     **linear.ENTRIES,
     **coupling.ENTRIES,
     **autoregressive.ENTRIES,
+    **transformer.ENTRIES,
     **planar.ENTRIES,
     **residual.ENTRIES,
     **continuous.ENTRIES,
     **wavelet.ENTRIES,
+    **families.ENTRIES,
     **image.ENTRIES,
     **structure.ENTRIES,
     **supports.ENTRIES,

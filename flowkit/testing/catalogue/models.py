@@ -7,13 +7,16 @@ from flowkit.flow import Flow
 from flowkit.models.named.ffjord import ffjord
 from flowkit.models.named.glow import glow
 from flowkit.models.named.iaf import iaf
+from flowkit.models.named.jet import jet
 from flowkit.models.named.maf import maf
+from flowkit.models.named.naf import naf
 from flowkit.models.named.ncsf import ncsf
 from flowkit.models.named.nice import nice
 from flowkit.models.named.nsf import nsf
 from flowkit.models.named.realnvp import realnvp
 from flowkit.models.named.residual import residual
 from flowkit.models.named.spherical_nsf import spherical_nsf
+from flowkit.models.named.tarflow import tarflow
 from flowkit.testing.case import Case, Draw, Entry
 from flowkit.testing.catalogue.networks import CONTEXT, HIDDEN
 
@@ -51,6 +54,24 @@ def _glow(conditional: bool) -> Callable[[Draw], Case]:
     return build
 
 
+def _patches(model: Callable[..., Flow], conditional: bool = False, **settings: Any) -> Callable[[Draw], Case]:
+    def build(draw: Draw) -> Case:
+        # Two positions, since the attention of one has nothing to weigh; each costs a step of decoding.
+        channels, height, width = draw(1, 2), 2, 4
+        context = CONTEXT if conditional else 0
+        return Case(
+            lambda: (
+                model(
+                    (channels, height, width), layers=1, width=HIDDEN, heads=2, context_channels=context, **settings
+                ).bijector
+            ),
+            (channels, height, width),
+            (CONTEXT, height, width) if conditional else None,
+        )
+
+    return build
+
+
 REALNVP = "Dinh, Sohl-Dickstein and Bengio 2017"
 NICE = "Dinh, Krueger and Bengio 2015"
 MAF = "Papamakarios, Pavlakou and Murray 2017"
@@ -58,7 +79,10 @@ IAF = "Kingma et al. 2016"
 NSF = "Durkan et al. 2019"
 RESIDUAL = "Chen et al. 2019"
 FFJORD = "Grathwohl et al. 2019"
+NAF = "Huang et al. 2018"
 GLOW = "Kingma and Dhariwal 2018"
+JET = "Kolesnikov, Pinto and Tschannen 2024"
+TARFLOW = "Zhai et al. 2024"
 TORI_AND_SPHERES = "Rezende et al. 2020"
 
 ENTRIES: dict[str, Entry] = {
@@ -88,6 +112,13 @@ ENTRIES: dict[str, Entry] = {
     # By equal steps; the adaptive solver, much the slower, is checked as a layer.
     "ffjord": Entry("continuous flow", FFJORD, _vector(ffjord, fewest=1, steps=8)),
     "ffjord, conditional": Entry("continuous flow", FFJORD, _vector(ffjord, True, fewest=1, steps=8)),
+    "jet": Entry("Jet", JET, _patches(jet, couplings=2, spatial=2)),
+    "tarflow, conditional": Entry("conditional TarFlow", TARFLOW, _patches(tarflow, True, blocks=2)),
+    # Of one layer, as inverses call a transform many times. What the other autoregressive models and Gaussianization
+    # consist of is checked as layers.
+    "naf, conditional": Entry(
+        "neural autoregressive flow", NAF, _vector(naf, True, fewest=1, layers=1, units=2, depth=1)
+    ),
     "glow": Entry("Glow", GLOW, _glow(conditional=False)),
     "glow, conditional": Entry("conditional Glow", f"{GLOW}; Lugmayr et al. 2020", _glow(conditional=True)),
 }

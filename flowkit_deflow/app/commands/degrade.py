@@ -1,6 +1,10 @@
 """``deflow degrade``."""
 
-from flowkit_deflow.app.image_task import ImageTask, report_problems, require_sensible, usable_device
+from typing import Annotated
+
+import typer
+
+from flowkit_deflow.app.image_task import ImageTask, report_problems, require_sensible
 from flowkit_deflow.app.jobs import Naming, Shard
 from flowkit_deflow.app.options import (
     Alpha,
@@ -26,6 +30,7 @@ from flowkit_deflow.app.options import (
     TileSide,
     Workers,
 )
+from flowkit_deflow.errors import UserError
 from flowkit_deflow.images.image_writing import Encoding
 
 __all__ = ["degrade"]
@@ -46,6 +51,10 @@ def degrade(
     pages: PagesOption = Pages.FIRST,
     keep_suffix: KeepSuffix = False,
     shard: ShardOption = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS|local", help="Share the images out to a Ray cluster, or start one here."),
+    ] = None,
     tile: TileSide = 512,
     workers: Workers = 2,
     device: Device = "auto",
@@ -54,13 +63,15 @@ def degrade(
     force: Force = False,
 ) -> None:
     """Make degraded versions of clean images."""
-    from torch import nn
-
-    from flowkit_deflow.app.renderings import degraded
-    from flowkit_deflow.degraders.registry import load_degrader
+    from flowkit_deflow.app.degrading import Degrading
+    from flowkit_deflow.app.ray_data import Cluster, require_ray
     from flowkit_deflow.model_folder import model_folder_of
 
     require_sensible(temperature, force)
+    if ray is not None and shard is not None:
+        raise UserError("--ray and --shard were both given; choose one of them")
+    if ray is not None:
+        require_ray()
     task = ImageTask(
         "degrade",
         source,
@@ -74,11 +85,9 @@ def degrade(
         overwrite=overwrite,
         strict=strict,
         shard=None if shard is None else Shard.parse(shard),
+        cluster=None if ray is None else Cluster(ray, gpu=device.startswith("cuda")),
     )
-    place = usable_device(device)
-    degrader = load_degrader(model)
-    if isinstance(degrader, nn.Module):
-        degrader.to(place)
-    work = degraded(degrader, lambda noise: temperature, samples or 1, tile, place)
-    done = task.run(work, model_folder_of(model), {"temperature": temperature, "tile": tile})
+    work = Degrading(model.absolute(), temperature, samples or 1, tile, device)
+    settings = {"temperature": temperature, "tile": tile}
+    done = task.run(work.load(), model_folder_of(model), settings)
     report_problems(done.problems, done.others)

@@ -26,7 +26,7 @@ from flowkit_deflow.images.image_writing import Encoding
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from flowkit_deflow.app.apply import Rendering
+    from flowkit_deflow.app.rendering import Rendering
 
 __all__ = ["downsample"]
 
@@ -70,7 +70,7 @@ def downsample(
 
 
 def _downsampled(images: "Tensor", _: object, factor: int, crop: bool) -> "Rendering":
-    from flowkit_deflow.app.apply import Rendering, UnsuitableError
+    from flowkit_deflow.app.rendering import Rendering, UnsuitableError
     from flowkit_deflow.app.renderings import in_unit_range, whole
     from flowkit_deflow.images.resize import bicubic_downsample, cropped_to_multiple
 

@@ -1,7 +1,7 @@
 """``deflow pairs``."""
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -45,6 +45,17 @@ def pairs(
     quality: Quality = 95,
     bit_depth: BitDepth = 8,
     keep_suffix: KeepSuffix = False,
+    sub_images: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE[:STEP[:REST]]",
+            help="Cut into squares of SIZE pixels of HR, one each STEP (half of SIZE), and one more at the end if more "
+            "than REST pixels (0) are left.",
+        ),
+    ] = None,
+    lmdb: Annotated[
+        bool, typer.Option("--lmdb", help="Write HR.lmdb, LR.lmdb and LQ.lmdb too, as BasicSR reads them.")
+    ] = False,
     shard: ShardOption = None,
     tile: TileSide = 512,
     workers: Workers = 2,
@@ -56,13 +67,22 @@ def pairs(
     """Make pairs for super-resolution: photographs (HR), downsampled (LR), and degraded (LQ)."""
     from torch import nn
 
-    from flowkit_deflow.app.pairs import HIGH, arranged, paired, temperature_of, write_options
+    from flowkit_deflow.app.lmdb_folder import require_lmdb, write_lmdb
+    from flowkit_deflow.app.pairs import DEGRADED, HIGH, LMDB, LOW, arranged, paired, temperature_of, write_options
+    from flowkit_deflow.app.sub_images import SubImages
     from flowkit_deflow.degraders.registry import load_degrader
     from flowkit_deflow.model_folder import model_folder_of
 
     low, high = _bounds(temperature, force)
     if target.is_file():
         raise UserError(f"{target}: is a file; name a folder to write to")
+    if lmdb:
+        require_lmdb()
+    if lmdb and shard is not None:
+        raise UserError("--lmdb and --shard: one share holds a part of the pairs; when all are made, give --lmdb alone")
+    cut = None if sub_images is None else SubImages.parse(sub_images)
+    if cut is not None:
+        cut.require_scale(scale)
     task = ImageTask(
         "pairs",
         source,
@@ -76,16 +96,21 @@ def pairs(
         shard=None if shard is None else Shard.parse(shard),
         results=target,
         record=target,
-        arrange=partial(arranged, out=target),
+        arrange=partial(arranged, out=target, scale=scale, sub_images=cut),
     )
     place = usable_device(device)
     degrader = load_degrader(model)
     if isinstance(degrader, nn.Module):
         degrader.to(place)
-    work = paired(degrader, scale, temperature_of(low, high), samples or 1, tile, place)
-    settings = {"scale": scale, "temperature": [low, high], "tile": tile}
+    work = paired(degrader, scale, temperature_of(low, high), samples or 1, tile, place, cut)
+    settings: dict[str, Any] = {"scale": scale, "temperature": [low, high], "tile": tile}
+    if cut is not None:
+        settings["sub-images"] = [cut.size, cut.step, cut.threshold]
     done = task.run(work, model_folder_of(model), settings)
-    for path in write_options(target, scale):
+    if lmdb:
+        written = [write_lmdb(target / kind, target / f"{kind}{LMDB}") for kind in (HIGH, LOW, DEGRADED)]
+        typer.echo(f"The same in {', '.join(map(str, written))}")
+    for path in write_options(target, scale, lmdb):
         typer.echo(f"\n{path}:\n{path.read_text(encoding='utf-8')}", nl=False)
     report_problems(done.problems, done.others)
 

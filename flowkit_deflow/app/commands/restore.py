@@ -35,7 +35,7 @@ from flowkit_deflow.images.image_writing import Encoding
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from flowkit_deflow.app.apply import Rendering
+    from flowkit_deflow.app.rendering import Rendering
     from flowkit_deflow.images.noise import SeededNoise
 
 __all__ = ["restore"]
@@ -65,7 +65,7 @@ def restore(
     force: Force = False,
 ) -> None:
     """Make clean versions of degraded images; temperature 0 decodes the posterior's mean."""
-    from flowkit_deflow.app.apply import Rendering
+    from flowkit_deflow.app.rendering import Rendering
     from flowkit_deflow.app.renderings import with_mean
     from flowkit_deflow.method.latent_edits import Restore
     from flowkit_deflow.method.model import DeFlow

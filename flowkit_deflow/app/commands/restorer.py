@@ -16,8 +16,8 @@ from flowkit_deflow.settings.restoration_presets import RESTORER_PRESETS
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from flowkit_deflow.app.apply import Rendering
     from flowkit_deflow.app.jobs import Plan
+    from flowkit_deflow.app.rendering import Rendering
     from flowkit_deflow.images.noise import SeededNoise
 
 __all__ = ["restorer"]
@@ -157,7 +157,7 @@ def _restored(
     overwrite: bool,
     strict: bool,
 ) -> "Plan":
-    from flowkit_deflow.app.apply import Rendering
+    from flowkit_deflow.app.rendering import Rendering
     from flowkit_deflow.app.renderings import in_unit_range
     from flowkit_deflow.restoration.published import load_restorer
 

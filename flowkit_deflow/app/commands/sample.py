@@ -36,7 +36,7 @@ from flowkit_deflow.images.image_writing import Encoding
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from flowkit_deflow.app.apply import Rendering
+    from flowkit_deflow.app.rendering import Rendering
     from flowkit_deflow.images.noise import SeededNoise
 
 __all__ = ["sample"]
@@ -66,7 +66,7 @@ def sample(
     force: Force = False,
 ) -> None:
     """Draw images of a domain that share nothing with the given ones but their downsampled copy."""
-    from flowkit_deflow.app.apply import Rendering
+    from flowkit_deflow.app.rendering import Rendering
     from flowkit_deflow.method.latent_edits import Sample
     from flowkit_deflow.method.latents import Domain
     from flowkit_deflow.method.model import DeFlow

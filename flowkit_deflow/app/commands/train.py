@@ -24,8 +24,12 @@ def train(
         bool, typer.Option("--pairs", help="Images of the same name in both folders show the same; learn from pairs.")
     ] = False,
     degrader: Annotated[
-        str, typer.Option(help="Kind of degrader: deflow, or one to compare it with: none, white, camera, ...")
-    ] = "deflow",
+        str | None,
+        typer.Option(
+            help="Kind of degrader: deflow, or one to compare it with: none, white, camera, ... "
+            "[default: the run's, deflow for a new one]"
+        ),
+    ] = None,
     from_: Annotated[
         Path | None,
         typer.Option(
@@ -47,6 +51,8 @@ def train(
     strict: Strict = False,
 ) -> None:
     """Train a model from two unrelated folders of images, or from pairs."""
+    from flowkit_deflow.app.learned_degrader import kind_of_run
+    from flowkit_deflow.method.model import DeFlow
     from flowkit_deflow.settings.text import assignments, override, read_run
     from flowkit_deflow.training.checkpoint_io import monitored_steps
     from flowkit_deflow.training.monitors.history import History
@@ -66,8 +72,9 @@ def train(
         "data.strict": strict or None,
     }
     changes = [*assignments(given), *(set_ or [])]
-    if degrader != "deflow":
-        _train_another_kind(degrader, preset, config, changes, out)
+    kind = degrader or kind_of_run(out)
+    if kind != DeFlow.kind:
+        _train_another_kind(kind, preset, config, changes, out)
         return
     recorded = settings_file(out)
     # A run that failed before its first checkpoint leaves nothing to go on with, unless nothing else is asked for.

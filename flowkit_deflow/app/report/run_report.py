@@ -21,12 +21,12 @@ from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.settings.schema import Run
 from flowkit_deflow.settings.text import read_run, to_yaml
 from flowkit_deflow.training.checkpoint_io import (
-    best_checkpoint,
     last_checkpoint,
     model_of_run,
     monitored_steps,
     steps_of,
 )
+from flowkit_deflow.training.model_choice import ModelChoice
 from flowkit_deflow.training.monitors.history import History
 from flowkit_deflow.training.monitors.table import findings
 from flowkit_deflow.training.paired_crops import crops_of
@@ -125,9 +125,7 @@ def _introduction(folder: Path, run: Run, finished: bool) -> str:
     text = f"{made} of {training.batch} crops of {run.data.crop} x {run.data.crop} pixels, seed {training.seed}. "
     if not finished:
         return paragraph(f"{text}The training has not ended: this is what it has come to.")
-    best = best_checkpoint(folder)
-    chosen = f", from step {steps_of(best)}, the best by {training.select}" if best.exists() else ""
-    return paragraph(f"{text}The model is in {folder / 'model'}{chosen}.")
+    return paragraph(f"{text}The model is in {folder / 'model'}. {ModelChoice.read(folder) or ''}")
 
 
 def _held_out_section(model: DeFlow, run: Run, page: Path, seed: int) -> Section:

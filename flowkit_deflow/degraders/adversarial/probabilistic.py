@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowkit_deflow.degraders.adversarial.networks import ResidualBlocks
-from flowkit_deflow.images.checks import require_images, require_samples
+from flowkit_deflow.degraders.degrader import require_degradable
 from flowkit_deflow.images.resize import reflect_pad
 from flowkit_deflow.model_folder import read_model_folder, write_model_folder
 from flowkit_deflow.settings.adversarial import PdmNetwork
@@ -91,10 +91,10 @@ class ProbabilisticDegradation(nn.Module):
             ``B x 3 x H x W`` in [0, 1], or ``samples x B x 3 x H x W``.
 
         Raises:
-            ValueError: not a batch of RGB images, or ``samples`` is under 1.
+            ValueError: not a batch of RGB images in [0, 1], ``samples`` is under 1, or the temperature is negative or
+                not finite.
         """
-        require_images(images)
-        require_samples(samples)
+        require_degradable(images, temperature, samples)
         every = images.repeat(samples or 1, 1, 1, 1)
         if temperature:
             blurred, noise = self.draw(every, generator)

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from flowkit_deflow.degraders.adversarial.filters import haar_high
 from flowkit_deflow.degraders.adversarial.networks import TranslationGenerator, high_frequency_critic
-from flowkit_deflow.images.checks import require_images, require_samples
+from flowkit_deflow.degraders.degrader import require_degradable
+from flowkit_deflow.images.checks import require_images
 from flowkit_deflow.images.resize import pad_to_multiple
 from flowkit_deflow.model_folder import read_model_folder, write_model_folder
 from flowkit_deflow.settings.adversarial import TranslationNetwork
@@ -63,10 +64,10 @@ class Translation(nn.Module):
             ``B x 3 x H x W`` in [0, 1], or ``samples x B x 3 x H x W``.
 
         Raises:
-            ValueError: not a batch of RGB images, or ``samples`` is under 1.
+            ValueError: not a batch of RGB images in [0, 1], ``samples`` is under 1, or the temperature is negative or
+                not finite.
         """
-        require_images(images)
-        require_samples(samples)
+        require_degradable(images, temperature, samples)
         degraded = torch.lerp(images, self.network(images), temperature).clamp(0, 1)
         return degraded if samples is None else degraded.expand(samples, *degraded.shape).clone()
 

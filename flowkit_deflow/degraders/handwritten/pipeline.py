@@ -6,12 +6,12 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
+from flowkit_deflow.degraders.degrader import require_degradable
 from flowkit_deflow.degraders.handwritten.operation import Operation
 from flowkit_deflow.degraders.handwritten.plain_values import from_plain, to_plain
 from flowkit_deflow.degraders.handwritten.presets import PIPELINES
 from flowkit_deflow.degraders.handwritten.resizing import resized
 from flowkit_deflow.errors import UserError
-from flowkit_deflow.images.checks import require_images, require_samples, require_temperature
 from flowkit_deflow.model_folder import read_model_folder, write_model_folder
 
 __all__ = ["HandWritten"]
@@ -81,9 +81,7 @@ class HandWritten:
             ValueError: not a batch of RGB images in [0, 1], ``samples`` is under 1, or the temperature is negative or
                 not finite.
         """
-        require_images(images)
-        require_samples(samples)
-        require_temperature(temperature)
+        require_degradable(images, temperature, samples)
         height, width = (-(-side // self.scale) for side in images.shape[-2:])
         size = (height, width)
         versions = images.new_empty((samples or 1, *images.shape[:2], *size))

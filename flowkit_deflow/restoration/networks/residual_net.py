@@ -4,21 +4,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowkit_deflow.restoration.networks.network import RestorationNetwork
+from flowkit_deflow.restoration.networks.residual_block import ResidualBlock
 
 __all__ = ["ResidualNet"]
-
-
-class _Block(nn.Module):
-    """Two convolutions with a ReLU between them, added to what they were given."""
-
-    def __init__(self, features: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(features, features, 3, padding=1)
-        self.conv2 = nn.Conv2d(features, features, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``B x features x H x W`` to the same shape."""
-        return x + self.conv2(F.relu(self.conv1(x)))
 
 
 class ResidualNet(RestorationNetwork):
@@ -48,7 +36,7 @@ class ResidualNet(RestorationNetwork):
         super().__init__()
         self.scale = scale
         self.conv_first = nn.Conv2d(3, features, 3, padding=1)
-        self.blocks = nn.Sequential(*(_Block(features) for _ in range(blocks)))
+        self.blocks = nn.Sequential(*(ResidualBlock(features) for _ in range(blocks)))
         self.conv_last = nn.Conv2d(features, 3 * scale**2, 3, padding=1)
         nn.init.zeros_(self.conv_last.weight)
         assert self.conv_last.bias is not None

@@ -1,6 +1,5 @@
 """Code length of held-out images: whether the network still learns, or has begun to know its own images by heart."""
 
-from flowkit import bits_per_dim
 from flowkit_deflow.method.latents import Domain
 from flowkit_deflow.settings.schema import Run
 from flowkit_deflow.training.monitors.history import History, Scalars
@@ -15,12 +14,7 @@ RISEN = 0.03
 
 def measure(snapshot: Snapshot) -> Scalars:
     """Mean bits per dimension of each domain's crops."""
-    scalars = {}
-    for domain, encoded in snapshot.encoded.items():
-        log_prob = snapshot.log_prob(encoded.z, snapshot.crops[domain].h, domain) + encoded.log_det
-        bits = bits_per_dim(log_prob, snapshot.dimensions, snapshot.model.config.bins)
-        scalars[f"bits_{domain.name.lower()}"] = float(bits.mean())
-    return scalars
+    return {f"bits_{domain.name.lower()}": float(bits.mean()) for domain, bits in snapshot.bits.items()}
 
 
 def find(history: History, run: Run) -> Finding | None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from flowkit import bits_per_dim
 from flowkit_deflow.images.image_files import to_uint8
 from flowkit_deflow.images.noise import SeededNoise
 from flowkit_deflow.method.latent_edits import Latents
@@ -52,6 +53,15 @@ class Snapshot:
     def encoded(self) -> dict[Domain, Encoded]:
         """The crops of both domains, each in its own colours."""
         return {domain: self.encode(crops, domain) for domain, crops in self.crops.items()}
+
+    @cached_property
+    def bits(self) -> dict[Domain, Tensor]:
+        """Code length of each crop in bits per dimension, of both domains."""
+        bits = {}
+        for domain, (z, log_det) in self.encoded.items():
+            log_prob = self.log_prob(z, self.crops[domain].h, domain) + log_det
+            bits[domain] = bits_per_dim(log_prob, self.dimensions, self.model.config.bins)
+        return bits
 
     @cached_property
     def generated(self) -> Tensor:

@@ -55,7 +55,7 @@ def test_unknown_names_get_a_hint(install: Install) -> None:
         create_model("tinya")
     with pytest.raises(KeyError, match=r"did you mean 'realnvp'\?"):
         create_model("real_nvp")
-    with pytest.raises(KeyError, match=r"there are: ffjord, glow, .*, tiny-a, tiny-b"):
+    with pytest.raises(KeyError, match=r"there are: .*, glow, .*, tiny-a, tiny-b"):
         create_model("zzzzz")
 
 

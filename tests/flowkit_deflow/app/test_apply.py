@@ -7,12 +7,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-import flowkit_deflow.app.apply
-from flowkit_deflow.app.apply import AHEAD, Outcome, Rendering, Store, apply_to_images
+import flowkit_deflow.app.store
+from flowkit_deflow.app.apply import AHEAD, Outcome, apply_to_images
 from flowkit_deflow.app.jobs import Job, Naming, Plan, Shard, plan
 from flowkit_deflow.app.manifest import MANIFEST, Manifest
 from flowkit_deflow.app.origin import Origin
+from flowkit_deflow.app.rendering import Rendering
 from flowkit_deflow.app.renderings import in_unit_range, whole
+from flowkit_deflow.app.store import Store
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.images.image_files import ImageError, list_images, read_image, write_image
 from flowkit_deflow.images.noise import SeededNoise
@@ -238,7 +240,7 @@ class TestApplyToImages:
             return contents(out)
 
         in_one_piece = degrade(None)
-        monkeypatch.setattr(flowkit_deflow.app.apply, "IN_MEMORY", 0)
+        monkeypatch.setattr(flowkit_deflow.app.store, "IN_MEMORY", 0)
         # Tiles of 32 pixels see 64 around them: all of an image of 40 x 56.
         assert degrade(32) == in_one_piece
 

@@ -5,11 +5,14 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from flowkit_deflow.app.demo import run_demo
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.images.image_files import read_image
 from flowkit_deflow.method.model import DeFlow
+from flowkit_deflow.training.checkpoint_io import last_checkpoint, model_of_run, steps_of
+from flowkit_deflow.training.model_choice import ModelChoice
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +31,19 @@ def test_the_report_shows_every_picture_and_they_are_there(report: Path) -> None
 def test_the_report_gives_the_measured_figures(report: Path) -> None:
     measured = json.loads((report.parent / "evaluation.json").read_text(encoding="utf-8"))
     assert f"{measured['comparison']['overall_std_ratio']:.3f}" in report.read_text(encoding="utf-8")
+
+
+def test_the_report_states_the_steps_made_and_whose_the_model_is(report: Path) -> None:
+    run = report.parent / "run"
+    made = steps_of(last_checkpoint(run))
+    choice = ModelChoice.read(run)
+    assert choice is not None
+    text = report.read_text(encoding="utf-8")
+    assert f"{made} steps of 16 crops" in text
+    assert str(choice) in text
+    chosen = model_of_run(run / choice.checkpoint).bijector.state_dict()
+    left = DeFlow.from_pretrained(run / "model").bijector.state_dict()
+    assert all(torch.equal(left[name], value) for name, value in chosen.items())
 
 
 def test_the_model_is_left_for_use(report: Path) -> None:

@@ -1,5 +1,6 @@
 """What is particular to the kinds of degraders."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,13 @@ def test_settings_of_something_else_are_told(kind: str, tmp_path: Path) -> None:
 def test_what_is_no_batch_of_images_is_refused(kind: str, wrong: Tensor) -> None:
     with pytest.raises(ValueError, match="expected float images"):
         MAKE[kind]().degrade(wrong)
+
+
+@pytest.mark.parametrize("kind", MAKE)
+@pytest.mark.parametrize("temperature", [-0.1, math.nan, math.inf])
+def test_a_temperature_that_makes_no_sense_is_refused(kind: str, temperature: float, images: Tensor) -> None:
+    with pytest.raises(ValueError, match=f"temperature is {temperature}"):
+        MAKE[kind]().degrade(images, temperature)
 
 
 class TestCameraNoise:

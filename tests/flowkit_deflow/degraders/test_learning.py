@@ -155,13 +155,26 @@ class TestAdversarial:
         with pytest.raises(KeyboardInterrupt):
             learned(kind, folders, tmp_path / "stopped", *changes)
         monkeypatch.undo()
-        with pytest.raises(UserError, match=r"other settings \(training\.steps was 6, now 7\)"):
-            learned(kind, folders, tmp_path / "stopped", *changes, "training.steps=7")
+        with pytest.raises(UserError, match=r"training\.steps was 6, now 5\).*lengthened by more training\.steps"):
+            learned(kind, folders, tmp_path / "stopped", *changes, "training.steps=5")
         resumed = learned(kind, folders, tmp_path / "stopped", *changes)
         assert isinstance(whole, torch.nn.Module)
         assert isinstance(resumed, torch.nn.Module)
         for name, value in whole.state_dict().items():
             assert torch.equal(resumed.state_dict()[name], value), name
+
+    def test_more_steps_lengthen_a_run(self, deflow: Command, folders: Photos, tmp_path: Path) -> None:
+        # A rate that does not fall is the same however long the run.
+        settings = ("training.decay_from=1", "training.batch=2", "workers=0", "accelerator=cpu", "checkpoint_every=2")
+        begun = ("train", "--degrader", "pdm", "--clean", folders.clean, "--degraded", folders.noisy)
+        begun += tuple(part for setting in settings for part in ("--set", setting))
+        for out, steps in (("run", 3), ("whole", 5)):
+            assert deflow(*begun, "--steps", steps, "--out", tmp_path / out).status == 0
+        longer = deflow("train", "--out", tmp_path / "run", "--steps", 5)
+        assert longer.status == 0, longer.err
+        assert "Going on from step 3 of 5." in longer.out
+        first, second = (tmp_path / out / "model" / "model.safetensors" for out in ("run", "whole"))
+        assert first.read_bytes() == second.read_bytes()
 
 
 def gaussian(across: float, along: float, angle: float) -> Tensor:

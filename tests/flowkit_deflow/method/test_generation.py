@@ -1,3 +1,4 @@
+import weakref
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -76,6 +77,26 @@ def test_each_sample_gets_numbers_of_its_own() -> None:
     assert len(edit.numbers) == len(expected)
     for (finest, *_), numbers in zip(edit.numbers, expected, strict=True):
         assert torch.equal(finest, numbers)
+
+
+@torch.no_grad()
+def test_a_tile_is_forgotten_before_the_next_one_is_conditioned(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, h = perturbed(TINY, dtype=torch.float64), torch.rand(1, 3, 8, 8, dtype=torch.float64)
+    bind, held = model.bijector.bind, list[weakref.ref[object]]()
+
+    def watched(context: Tensor | None) -> object:
+        assert [kept for kept in held if kept() is not None] == []
+        bound = bind(context)
+        held.append(weakref.ref(bound))
+        return bound
+
+    monkeypatch.setattr(model.bijector, "bind", watched)
+    images = crops(1, 32).double()
+    views = Views((1, 3, 32, 32), lambda window: cut(images, window, 1), lambda window: cut(h, window, 4))
+    pieces = generate(
+        model.bijector, views, Recorded(), SeededNoise(0, "image"), 2, tiles_for(model.config, 32, 32, 16)
+    )
+    assert len(list(pieces)) == 2 * len(held) > 2
 
 
 class TestTiles:

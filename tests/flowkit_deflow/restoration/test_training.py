@@ -215,6 +215,14 @@ class TestMistakes:
         with pytest.raises(UserError, match=r"other settings \(data\.crop was 16, now 32\)"):
             train_restorer(settings("training.steps=1", "data.crop=32"), tmp_path / "run", progress=False)
 
+    def test_more_steps_lengthen_a_run(self, settings: Settings, tmp_path: Path) -> None:
+        # A rate that is never halved is the same however long the run.
+        for out, steps in (("run", 1), ("run", 3), ("whole", 3)):
+            run = settings(f"training.steps={steps}", "training.halve_at=[]")
+            train_restorer(run, tmp_path / out, progress=False)
+        first, second = (tmp_path / out / "model" / "model.safetensors" for out in ("run", "whole"))
+        assert first.read_bytes() == second.read_bytes()
+
     def test_a_loss_that_is_not_finite_ends_the_run(self, settings: Settings, tmp_path: Path) -> None:
         with pytest.raises(UserError, match="the loss is not finite at step"):
             train_restorer(settings("learning_rate=1e30"), tmp_path / "run", progress=False)

@@ -30,10 +30,11 @@ from flowkit_deflow.method.shifts.inferred import InferredShift
 from flowkit_deflow.settings.schema import Run
 from flowkit_deflow.settings.text import to_yaml
 from flowkit_deflow.state_files import pickled, write_state
-from flowkit_deflow.training.checkpoint_io import model_of_run, steps_of
+from flowkit_deflow.training.checkpoint_io import last_checkpoint, model_of_run, steps_of
 from flowkit_deflow.training.data import Batch
 from flowkit_deflow.training.inputs import network_inputs
 from flowkit_deflow.training.lightning_module import INITIALIZATION_BATCHES, DeFlowTraining
+from flowkit_deflow.training.model_choice import ModelChoice
 from flowkit_deflow.training.monitors.history import History
 from flowkit_deflow.training.trainer import train
 from tests.flowkit_deflow.conftest import Ended, Evil, Photos
@@ -519,15 +520,26 @@ class TestMonitors:
         train(tiny("data.held_out=0", "training.workers=0"), tmp_path, progress=False)
         assert not (tmp_path / "monitors.csv").exists()
 
+    # At such a rate the model goes astray after some steps.
+    ASTRAY = ("training.monitor_every=1", "training.learning_rate=0.05", "training.workers=0")
+
     def test_the_model_is_from_the_step_that_is_best_by_the_figure(self, tiny: Settings, tmp_path: Path) -> None:
-        # At such a rate the model goes astray after some steps.
-        choice = ("training.select=code_length", "training.monitor_every=1", "training.learning_rate=0.05")
-        train(tiny(*choice, "training.workers=0"), tmp_path, progress=False)
+        train(tiny(*self.ASTRAY), tmp_path, progress=False)
         history = History.read(tmp_path / "monitors.csv")
         figures = {row.step: row.scalars["bits_clean"] + row.scalars["bits_degraded"] for row in history.rows}
         best = tmp_path / "checkpoints" / "best.ckpt"
         assert steps_of(best) == min(figures, key=lambda step: figures[step]) < 8
         assert same(model_of_run(best).state_dict(), load_file(tmp_path / "model" / "model.safetensors"))
+        assert steps_of(last_checkpoint(tmp_path)) == 8
+        choice = ModelChoice.read(tmp_path)
+        assert choice is not None
+        assert choice.step == steps_of(best)
+
+    def test_the_last_step_on_request(self, tiny: Settings, tmp_path: Path) -> None:
+        train(tiny(*self.ASTRAY, "training.select=last"), tmp_path, progress=False)
+        assert not (tmp_path / "checkpoints" / "best.ckpt").exists()
+        last = model_of_run(last_checkpoint(tmp_path))
+        assert same(last.state_dict(), load_file(tmp_path / "model" / "model.safetensors"))
 
 
 class TestVariants:

@@ -1,0 +1,1 @@
+"""How much memory ``deflow degrade`` takes for large photographs and many versions of them."""

@@ -1,0 +1,29 @@
+"""The models, of about as many parameters each."""
+
+from collections.abc import Callable, Mapping
+
+from torch import Tensor
+
+from benchmarks.density.architectures import Density, Event
+from flowkit import glow, initialize, jet, tarflow
+
+__all__ = ["MODELS"]
+
+
+def _glow(event: Event, images: Tensor) -> Density:
+    flow = glow(event, levels=2, steps=4, hidden=48)
+    return Density(flow, flow.log_prob, start=lambda x: initialize(flow.bijector, x))
+
+
+def _jet(event: Event, images: Tensor) -> Density:
+    flow = jet(event, patch=2, couplings=8, layers=1, width=32, standardize=images)
+    return Density(flow, flow.log_prob)
+
+
+def _tarflow(event: Event, images: Tensor) -> Density:
+    flow = tarflow(event, patch=2, blocks=4, layers=2, width=32, standardize=images)
+    return Density(flow, flow.log_prob)
+
+
+MODELS: Mapping[str, Callable[[Event, Tensor], Density]] = {"glow": _glow, "jet": _jet, "tarflow": _tarflow}
+"""By name: from the event shape and some images, which those without actnorms are standardised by."""

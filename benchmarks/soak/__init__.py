@@ -1,0 +1,1 @@
+"""Runs of ``deflow``, interrupted at random moments, that have to end as if nothing had happened."""

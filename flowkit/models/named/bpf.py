@@ -1,0 +1,67 @@
+"""The Bernstein polynomial flow."""
+
+from collections.abc import Sequence
+
+from flowkit.distributions.standard_normal import StandardNormal
+from flowkit.flow import Flow
+from flowkit.models.autoregressive_layers import autoregressive_layers
+from flowkit.models.counts import require_counts
+from flowkit.models.recipe import remembered
+from flowkit.models.standardize import Standardize, standardized
+from flowkit.transforms.bernstein import BernsteinPolynomial
+
+__all__ = ["bpf"]
+
+
+@remembered("bpf")
+def bpf(
+    features: int,
+    layers: int = 3,
+    hidden: Sequence[int] = (64, 64),
+    degree: int = 16,
+    bound: float = 5.0,
+    context_features: int = 0,
+    standardize: Standardize = None,
+) -> Flow:
+    r"""The Bernstein polynomial flow: increasing polynomials whose coefficients masked networks give.
+
+    .. math:: z_i = \sum_j \alpha_j(x_{<i}, c)\, b_{j,n}\!\left(\frac{x_i + B}{2 B}\right), \qquad
+              \alpha_0 < \alpha_1 < \dots < \alpha_n
+
+    Densities take one pass of each network; samples are computed feature by feature, each found by nine calls of
+    its transform. Data are to be of about mean 0 and variance 1: see ``standardize``.
+
+    Args:
+        features: entries of a vector, >= 1.
+        layers: how many autoregressive layers, >= 1.
+        hidden: widths of the hidden layers of each layer's masked network.
+        degree: ``n`` of the polynomials, >= 1.
+        bound: ``B``; the layers are straight outside ``[-bound, bound]``, > 0.
+        context_features: entries of the context; 0 for an unconditional flow.
+        standardize: data ``batch x features`` whose mean and standard deviation are taken out first, as a fixed
+            layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
+
+    Returns:
+        A flow over vectors ``batch x features``, its base the standard normal.
+
+    Raises:
+        ValueError: a size is too small.
+        TypeError: a size is no integer.
+
+    References:
+        Ramasinghe, Fernando, Khan and Barnes, "Robust normalizing flows using Bernstein-type polynomials", 2021;
+        Arpogaus, Voss, Sick, Nigge-Uricher and Dürr, "Short-term density forecasting of low-voltage load using
+        Bernstein-polynomial normalizing flows", 2022.
+
+    Examples:
+        >>> import torch
+        >>> flow = bpf(3, layers=2)
+        >>> flow.log_prob(torch.rand(5, 3)).shape
+        torch.Size([5])
+    """
+    require_counts(1, degree=degree)
+    chain = autoregressive_layers(
+        features, layers, hidden, context_features, lambda: BernsteinPolynomial(degree, bound)
+    )
+    bijector = standardized(chain, standardize, (features,))
+    return Flow(bijector, StandardNormal(), (features,), context_dims=1)

@@ -1,0 +1,62 @@
+"""The neural autoregressive flow."""
+
+from collections.abc import Sequence
+
+from flowkit.distributions.standard_normal import StandardNormal
+from flowkit.flow import Flow
+from flowkit.models.autoregressive_layers import autoregressive_layers
+from flowkit.models.counts import require_counts
+from flowkit.models.recipe import remembered
+from flowkit.models.standardize import Standardize, standardized
+from flowkit.transforms.deep_sigmoidal import DeepSigmoidal
+
+__all__ = ["naf"]
+
+
+@remembered("naf")
+def naf(
+    features: int,
+    layers: int = 3,
+    hidden: Sequence[int] = (64, 64),
+    units: int = 8,
+    depth: int = 2,
+    context_features: int = 0,
+    standardize: Standardize = None,
+) -> Flow:
+    r"""The neural autoregressive flow: small monotonic networks whose weights come from masked networks.
+
+    .. math:: z_i = \mathrm{DSF}(x_i;\, \theta_i(x_{<i}, c))
+
+    Densities take one pass of each network; samples are computed feature by feature, each found by nine calls of
+    its transform. Data are to be of about mean 0 and variance 1: see ``standardize``.
+
+    Args:
+        features: entries of a vector, >= 1.
+        layers: how many autoregressive layers, >= 1.
+        hidden: widths of the hidden layers of each layer's masked network.
+        units: hidden units of a monotonic network's layer, >= 1.
+        depth: layers of a monotonic network, >= 1.
+        context_features: entries of the context; 0 for an unconditional flow.
+        standardize: data ``batch x features`` whose mean and standard deviation are taken out first, as a fixed
+            layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
+
+    Returns:
+        A flow over vectors ``batch x features``, its base the standard normal.
+
+    Raises:
+        ValueError: a size is too small.
+        TypeError: a size is no integer.
+
+    References:
+        Huang, Krueger, Lacoste and Courville, "Neural autoregressive flows", ICML 2018, sec. 3 (deep sigmoidal flow).
+
+    Examples:
+        >>> import torch
+        >>> flow = naf(3, layers=2)
+        >>> flow.log_prob(torch.rand(5, 3)).shape
+        torch.Size([5])
+    """
+    require_counts(1, units=units, depth=depth)
+    chain = autoregressive_layers(features, layers, hidden, context_features, lambda: DeepSigmoidal(units, depth))
+    bijector = standardized(chain, standardize, (features,))
+    return Flow(bijector, StandardNormal(), (features,), context_dims=1)

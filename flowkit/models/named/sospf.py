@@ -1,0 +1,66 @@
+"""The sum-of-squares polynomial flow."""
+
+from collections.abc import Sequence
+
+from flowkit.distributions.standard_normal import StandardNormal
+from flowkit.flow import Flow
+from flowkit.models.autoregressive_layers import autoregressive_layers
+from flowkit.models.counts import require_counts
+from flowkit.models.recipe import remembered
+from flowkit.models.standardize import Standardize, standardized
+from flowkit.transforms.sum_of_squares import SumOfSquares
+
+__all__ = ["sospf"]
+
+
+@remembered("sospf")
+def sospf(
+    features: int,
+    layers: int = 3,
+    hidden: Sequence[int] = (64, 64),
+    polynomials: int = 2,
+    degree: int = 3,
+    bound: float = 5.0,
+    context_features: int = 0,
+    standardize: Standardize = None,
+) -> Flow:
+    r"""The sum-of-squares polynomial flow: increasing polynomials whose coefficients come from masked networks.
+
+    .. math:: z_i = b_i + \int_0^{x_i} \Big(\epsilon + \sum_k p_k(t;\, \theta_i(x_{<i}, c))^2\Big)\, dt
+
+    Densities take one pass of each network; samples are computed feature by feature, each found by nine calls of
+    its transform. Data are to be of about mean 0 and variance 1: see ``standardize``.
+
+    Args:
+        features: entries of a vector, >= 1.
+        layers: how many autoregressive layers, >= 1.
+        hidden: widths of the hidden layers of each layer's masked network.
+        polynomials: how many squares, >= 1; 2 reach every increasing polynomial.
+        degree: of the polynomials that are squared, >= 1.
+        bound: the layers are straight outside ``[-bound, bound]``, > 0.
+        context_features: entries of the context; 0 for an unconditional flow.
+        standardize: data ``batch x features`` whose mean and standard deviation are taken out first, as a fixed
+            layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
+
+    Returns:
+        A flow over vectors ``batch x features``, its base the standard normal.
+
+    Raises:
+        ValueError: a size is too small.
+        TypeError: a size is no integer.
+
+    References:
+        Jaini, Selby and Yu, "Sum-of-squares polynomial flow", ICML 2019, sec. 4.
+
+    Examples:
+        >>> import torch
+        >>> flow = sospf(3, layers=2)
+        >>> flow.log_prob(torch.rand(5, 3)).shape
+        torch.Size([5])
+    """
+    require_counts(1, polynomials=polynomials, degree=degree)
+    chain = autoregressive_layers(
+        features, layers, hidden, context_features, lambda: SumOfSquares(polynomials, degree, bound)
+    )
+    bijector = standardized(chain, standardize, (features,))
+    return Flow(bijector, StandardNormal(), (features,), context_dims=1)

@@ -1,0 +1,70 @@
+"""The unconstrained neural autoregressive flow."""
+
+from collections.abc import Sequence
+
+from flowkit.distributions.standard_normal import StandardNormal
+from flowkit.flow import Flow
+from flowkit.models.autoregressive_layers import autoregressive_layers
+from flowkit.models.counts import require_counts, require_widths
+from flowkit.models.recipe import remembered
+from flowkit.models.standardize import Standardize, standardized
+from flowkit.transforms.unconstrained_monotonic import UnconstrainedMonotonic
+
+__all__ = ["unaf"]
+
+
+@remembered("unaf")
+def unaf(
+    features: int,
+    layers: int = 3,
+    hidden: Sequence[int] = (64, 64),
+    signal: int = 8,
+    integrand: Sequence[int] = (32, 32),
+    points: int = 32,
+    bound: float = 5.0,
+    context_features: int = 0,
+    standardize: Standardize = None,
+) -> Flow:
+    r"""The unconstrained neural autoregressive flow: integrals of positive networks, told by masked ones.
+
+    .. math:: z_i = b_i(x_{<i}, c) + \int_0^{x_i} g(t, h_i(x_{<i}, c))\, dt
+
+    Densities take one pass of each network; samples are computed feature by feature, each found by nine calls of
+    its transform. Data are to be of about mean 0 and variance 1: see ``standardize``. What an integral's error is, and
+    what it depends on: :class:`~flowkit.transforms.UnconstrainedMonotonic`.
+
+    Args:
+        features: entries of a vector, >= 1.
+        layers: how many autoregressive layers, >= 1.
+        hidden: widths of the hidden layers of each layer's masked network.
+        signal: entries of ``h``, what a positive network sees of the features before, >= 1.
+        integrand: widths of the positive network's hidden layers; there is one network in each layer of the flow.
+        points: at which it is evaluated for an integral, >= 1.
+        bound: the layers are straight outside ``[-bound, bound]``, > 0.
+        context_features: entries of the context; 0 for an unconditional flow.
+        standardize: data ``batch x features`` whose mean and standard deviation are taken out first, as a fixed
+            layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
+
+    Returns:
+        A flow over vectors ``batch x features``, its base the standard normal.
+
+    Raises:
+        ValueError: a size is too small.
+        TypeError: a size is no integer.
+
+    References:
+        Wehenkel and Louppe, "Unconstrained monotonic neural networks", NeurIPS 2019, sec. 4.
+
+    Examples:
+        >>> import torch
+        >>> flow = unaf(3, layers=2)
+        >>> flow.log_prob(torch.rand(5, 3)).shape
+        torch.Size([5])
+    """
+    require_widths(integrand)
+    require_counts(1, signal=signal, points=points)
+    chain = autoregressive_layers(
+        features, layers, hidden, context_features, lambda: UnconstrainedMonotonic(signal, integrand, points, bound)
+    )
+    bijector = standardized(chain, standardize, (features,))
+    return Flow(bijector, StandardNormal(), (features,), context_dims=1)

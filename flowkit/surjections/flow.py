@@ -1,0 +1,142 @@
+"""Flows of bijectors, surjections and stochastic layers."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from flowkit.bijector import Bijector, Shape
+from flowkit.distributions.distribution import Distribution
+from flowkit.distributions.parts import require_distribution
+from flowkit.recorded import Recorded
+from flowkit.surjections.stochastic_map import StochasticMap
+
+__all__ = ["StochasticFlow"]
+
+Layer = Bijector[Any, Any] | StochasticMap
+
+
+class StochasticFlow(Recorded, nn.Module):
+    r"""A density by layers of which some are no bijections: surjections, augmentation, Monte Carlo steps.
+
+    .. math:: \log p(x) \ge \mathbb{E}\Big[\log p_Z(z) + \sum_l V_l\Big]
+
+    ``V`` of a bijector is its log-determinant. Where every layer is exact (bijections and surjections whose latent is a
+    function of the data), the bound is the likelihood.
+
+    Args:
+        layers: in the order in which data pass them: bijectors and :class:`~flowkit.surjections.StochasticMap`\ s.
+        base: the distribution of the latents.
+        event_shape: of the data.
+
+    Raises:
+        TypeError: a layer is neither, or ``base`` is no distribution.
+        ValueError: there is no layer, or one does not take what the one before gives.
+
+    References:
+        Nielsen et al., "SurVAE flows", NeurIPS 2020, sec. 2.3; Wu, Köhler and Noé, "Stochastic normalizing flows",
+        NeurIPS 2020, sec. 3.
+
+    Examples:
+        >>> from flowkit import StandardNormal, realnvp
+        >>> from flowkit.surjections import Augment
+        >>> normal = StandardNormal(event_dims=1)
+        >>> flow = StochasticFlow([Augment(1, 1, normal), realnvp(2, layers=2).bijector], normal, (1,))
+        >>> flow.log_prob(torch.rand(5, 1), draws=10).shape, flow.sample(7).shape
+        (torch.Size([5]), torch.Size([7, 1]))
+    """
+
+    def __init__(self, layers: Iterable[Layer], base: Distribution[Any], event_shape: Shape) -> None:
+        super().__init__()
+        parts = list(layers)
+        if not parts:
+            raise ValueError("a StochasticFlow needs at least one layer")
+        for part in parts:
+            if not isinstance(part, Bijector | StochasticMap):
+                raise TypeError(f"a StochasticFlow takes bijectors and stochastic maps, got a {type(part).__name__}")
+        require_distribution(base, "StochasticFlow")
+        self.layers = nn.ModuleList(parts)
+        self.base = base
+        self.event_shape = tuple(event_shape)
+        shape: Shape = self.event_shape
+        for part in parts:
+            shape = part.output_shape(shape)
+        self._latent_shape = shape
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether log-densities are exact, without any draw."""
+        return all(getattr(layer, "is_exact", True) for layer in self.layers)
+
+    def forward(self, x: Tensor, context: Any = None) -> Tensor:
+        """As :meth:`log_prob`: what calls a module calls this."""
+        return self.log_prob(x, context)
+
+    def log_prob(
+        self, x: Tensor, context: Any = None, draws: int = 1, generator: torch.Generator | None = None
+    ) -> Tensor:
+        r"""Log-density, or the logarithm of an unbiased estimate of the density: in the mean a lower bound.
+
+        .. math:: \log \frac1n \sum_{i=1}^n p_Z(z_i)\, e^{\sum_l V_l(x, z_i)}
+
+        Args:
+            x: data, ``batch x event``.
+            context: what the layers are conditioned on; each is given it.
+            draws: ``n``, at least 1; the bound rises to the log-density with their number. Ignored where it is exact.
+            generator: source of randomness; ``None`` for PyTorch's global one.
+
+        Returns:
+            One number per sample.
+
+        Raises:
+            ValueError: ``draws`` is under 1.
+        """
+        if draws < 1:
+            raise ValueError(f"draws is {draws}; an estimate needs at least 1")
+        if self.is_exact:
+            return self._one_draw(x, context, generator)
+        drawn = torch.stack([self._one_draw(x, context, generator) for _ in range(draws)])
+        return drawn.logsumexp(0) - math.log(draws)
+
+    def sample(self, batch: int = 1, context: Any = None, generator: torch.Generator | None = None) -> Tensor:
+        """Draw data ``batch x event``, without gradients; arguments as for :meth:`log_prob`."""
+        with torch.no_grad():
+            return self.sample_and_log_path(batch, context, generator)[0]
+
+    def sample_and_log_path(
+        self, batch: int = 1, context: Any = None, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        r"""Draw data, and say what to weigh them by: :math:`\log p_Z(z) + \sum_l V_l` along the path of each.
+
+        For a target with the density :math:`\pi`, :math:`\pi(x)` divided by the exponential of this is an importance
+        weight whose expectation is :math:`\pi`'s normalising constant; the mean of the difference of the two logarithms
+        is what training by the reverse Kullback-Leibler divergence raises. Where all layers are bijectors, it is the
+        log-density.
+
+        Args:
+            batch: how many, >= 0.
+            context: what the layers are conditioned on.
+            generator: source of randomness; ``None`` for PyTorch's global one.
+
+        Returns:
+            ``batch x event`` and one number for each, with gradients where the base and the layers have them.
+        """
+        draw = self.base.rsample if self.base.is_reparametrised else self.base.sample
+        x = draw(batch, self._latent_shape, generator=generator)
+        total = self.base.log_prob(x)
+        for layer in reversed(self.layers):
+            given = {} if isinstance(layer, Bijector) else {"generator": generator}
+            x, contribution = layer.inverse(x, context, **given)  # type: ignore[operator]
+            total = total - contribution
+        return x, total
+
+    def _one_draw(self, x: Tensor, context: Any, generator: torch.Generator | None) -> Tensor:
+        total: Tensor | None = None
+        for layer in self.layers:
+            given = {} if isinstance(layer, Bijector) else {"generator": generator}
+            x, contribution = layer(x, context, **given)
+            total = contribution if total is None else total + contribution
+        assert total is not None
+        return self.base.log_prob(x) + total
