@@ -2,6 +2,7 @@
 
 import argparse
 import itertools
+import math
 import random
 import shutil
 import tempfile
@@ -32,6 +33,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     command.add_argument("--seed", type=int, default=0, help="of what happens when; default %(default)s")
     command.add_argument("--out", type=Path, default=records.RESULTS, help="folder of the record; default %(default)s")
     command.add_argument("--jobs", type=int, default=1, help="runs at a time; default %(default)s")
+    command.add_argument("--minutes", type=float, default=math.inf, help="after which no further run is started")
     command.add_argument("--keep", type=Path, help="folder for what the runs write, which is kept")
 
 
@@ -39,7 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Do what was asked; the exit status is 1 if a run did not come to the unbroken one's result."""
     path = arguments.out / "soak.json"
     with tempfile.TemporaryDirectory() as temporary:
-        record = _soak(arguments.runs, arguments.seed, arguments.jobs, arguments.keep or Path(temporary))
+        folder = arguments.keep or Path(temporary)
+        record = _soak(arguments.runs, arguments.seed, arguments.jobs, arguments.minutes, folder)
     records.write(path, record)
     print("\n".join(_told(record)))
     print(path)
@@ -47,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     return int(counts["identical"] < counts["runs"] or counts["tracebacks"] > 0 or counts["lost"] > 0)
 
 
-def _soak(count: int, seed: int, jobs: int, folder: Path) -> dict[str, Any]:
+def _soak(count: int, seed: int, jobs: int, minutes: float, folder: Path) -> dict[str, Any]:
     from benchmarks.made_up import make_photographs
     from benchmarks.soak.attempt import finish
     from benchmarks.soak.interruptions import INTERRUPTIONS, Interruption
@@ -69,7 +72,9 @@ def _soak(count: int, seed: int, jobs: int, folder: Path) -> dict[str, Any]:
     pairs = [(work, kind) for kind in INTERRUPTIONS for work in references if kind.suits(work)]
     random.Random(seed).shuffle(pairs)
 
-    def one(number: int, work: Work, kind: Interruption) -> dict[str, Any]:
+    def one(number: int, work: Work, kind: Interruption) -> dict[str, Any] | None:
+        if time.monotonic() - start > 60 * minutes:
+            return None
         kinds = [kind, *(other for other in INTERRUPTIONS if other is not kind and other.suits(work))]
         out = folder / f"run-{number}"
         result = soak_run(work, references[work], kinds, out, random.Random(f"{seed} {number}"))
@@ -80,7 +85,8 @@ def _soak(count: int, seed: int, jobs: int, folder: Path) -> dict[str, Any]:
 
     with ThreadPoolExecutor(jobs) as pool:
         chosen = itertools.islice(itertools.cycle(pairs), count)
-        runs = list(pool.map(lambda entry: one(entry[0], *entry[1]), enumerate(chosen)))
+        made = list(pool.map(lambda entry: one(entry[0], *entry[1]), enumerate(chosen)))
+    runs = [run for run in made if run is not None]
     return {
         "command": f"python -m benchmarks soak --runs {count} --seed {seed}",
         "minutes": round((time.monotonic() - start) / 60, 1),

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from flowkit_deflow.app.image_task import usable_device
-from flowkit_deflow.app.rendering import Rendering
+from flowkit_deflow.app.rendering import Rendering, Work
 from flowkit_deflow.app.renderings import degraded
 from flowkit_deflow.degraders.registry import load_degrader
 from flowkit_deflow.images.noise import SeededNoise
@@ -31,10 +31,10 @@ class Degrading:
         self.samples = samples
         self.tile = tile
         self.device = device
-        self._work: Any = None
+        self._work: Work | None = None
 
-    def load(self) -> "Degrading":
-        """Read the model, if this process has not done so.
+    def load(self) -> Work:
+        """The work with the model, which is read if this process has not done so.
 
         Raises:
             UserError: it cannot be read, or the device cannot be used here.
@@ -45,12 +45,11 @@ class Degrading:
             if isinstance(degrader, nn.Module):
                 degrader.to(place)
             self._work = degraded(degrader, lambda noise: self.temperature, self.samples, self.tile, place)
-        return self
+        return self._work
 
     def __call__(self, images: Tensor, noise: SeededNoise) -> Rendering:
-        """The versions of one image; see :data:`flowkit_deflow.app.apply.Work`."""
-        rendering: Rendering = self.load()._work(images, noise)
-        return rendering
+        """The versions of one image; see :data:`flowkit_deflow.app.rendering.Work`."""
+        return self.load()(images, noise)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the model."""

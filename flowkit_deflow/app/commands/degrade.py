@@ -89,5 +89,6 @@ def degrade(
     )
     work = Degrading(model.absolute(), temperature, samples or 1, tile, device)
     settings = {"temperature": temperature, "tile": tile}
-    done = task.run(work.load(), model_folder_of(model), settings)
+    # A cluster's machines read the model themselves: this one may lack their device.
+    done = task.run(work.load() if ray is None else work, model_folder_of(model), settings)
     report_problems(done.problems, done.others)

@@ -55,7 +55,7 @@ def test_fine_tune_on_a_new_camera(deflow: Command, place: Path) -> None:
     for call in commands("fine-tune-on-a-new-camera.md"):
         run(deflow, call)
     assert steps_of(last_checkpoint(place / "NEW")) == 2
-    assert (place / "EVALUATION" / "after" / "evaluation.json").exists()
+    assert (place / "EVALUATION" / "evaluation.json").exists()
 
 
 def test_train_with_little_memory(deflow: Command, place: Path) -> None:

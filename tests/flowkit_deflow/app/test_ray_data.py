@@ -85,11 +85,3 @@ def test_a_mistake_of_a_process_is_told(deflow: Command, model_folder: Path, pho
     last = strict.err.splitlines()[-1]
     assert last.startswith("deflow: cannot read the image")
     assert "broken.png" in last
-
-
-def test_shares_are_not_shared_out_again(
-    deflow: Command, model_folder: Path, photographs: Path, tmp_path: Path
-) -> None:
-    both = deflow("degrade", model_folder, photographs, tmp_path / "out", "--ray", "local", "--shard", "1/2")
-    assert both.status == 2
-    assert "--ray and --shard were both given" in both.err
