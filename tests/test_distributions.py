@@ -54,6 +54,9 @@ def test_the_deflow_wheel_holds_its_package_and_needs_the_core_of_its_version(bu
     names = wheel.namelist()
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"flowkit_deflow"}
     assert {"flowkit_deflow/py.typed", "flowkit_deflow/app/cli.py"} <= set(names)
+    assert {
+        f"flowkit_deflow/evaluation/preference/assets/{name}" for name in ("index.html", "page.css", "page.js")
+    } <= set(names)
     assert not any(name.endswith("pyproject.toml") for name in names)
     metadata = _metadata(wheel)
     (version,) = (line.split()[1] for line in metadata.splitlines() if line.startswith("Version:"))

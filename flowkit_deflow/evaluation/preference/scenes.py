@@ -54,7 +54,7 @@ def match_scenes(first: Path, second: Path, reference: Path) -> list[Scene]:
     Raises:
         UserError: an image of one method has no partner or no reference, or two in a folder have the same name.
     """
-    images = {folder: images_by_name(folder, "of one folder") for folder in (first, second, reference)}
+    images = {folder: images_by_name(folder, "compared") for folder in (first, second, reference)}
     for name in sorted(images[first].keys() | images[second].keys()):
         missing = [str(folder) for folder in images if name not in images[folder]]
         if missing:
