@@ -11,7 +11,8 @@ __all__ = ["MODELS"]
 
 
 def _glow(event: Event, images: Tensor) -> Density:
-    flow = glow(event, levels=2, steps=4, hidden=48)
+    # Its convolutions see all channels of the neighbours as well: for colours it has fewer hidden ones.
+    flow = glow(event, levels=2, steps=4, hidden=80 if event[0] == 1 else 48)
     return Density(flow, flow.log_prob, start=lambda x: initialize(flow.bijector, x))
 
 

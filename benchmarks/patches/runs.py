@@ -24,7 +24,7 @@ class Contest:
     seeds: tuple[int, ...]
 
 
-RECORD = Contest(tuple(IMAGES), Budget(steps=1000, batch=64, learning_rate=2e-3), (0, 1, 2))
+RECORD = Contest(tuple(IMAGES), Budget(steps=300, batch=64, learning_rate=2e-3), (0, 1, 2))
 """The comparison of record."""
 
 QUICK = Contest(("digits",), Budget(steps=3, batch=8, checks=1), (0, 1))

@@ -17,12 +17,11 @@ def sections(record: Mapping[str, Any]) -> dict[str, str]:
             f"`{entry['model']}`",
             f"{entry['parameters']:,}",
             f"{mean(entry['bits']):.3f} ± {stdev(entry['bits']):.3f}",
-            f"{mean(entry['seconds']):.0f}",
             ", ".join(map(str, entry["best_step"])),
         ]
         for entry in record["results"]
     ]
-    header = ["data", "model", "parameters", "bits per dimension", "seconds", "best step"]
+    header = ["data", "model", "parameters", "bits per dimension", "best step"]
     budget = record["budget"]
     conditions = (
         f"Made by `{record['command']}` in {record['minutes']:.0f} minutes on {record['machine']}, one thread: "

@@ -22,6 +22,7 @@ EXAMPLES = (
     "plot_nflows_pyro.py",
     "plot_deflow_closed_form.py",
     "plot_deflow_two_folders.py",
+    "plot_restored_photograph.py",
 )
 
 # Seconds. Of the processor's time, that of worker processes included, which does not depend on what else runs on the

@@ -56,8 +56,8 @@ class SequentialDecoding(Decoding):
     """One token after the other, each at the cost of one: keys and values of those before are kept.
 
     References:
-        Zhai et al., "Normalizing flows are capable generative models", ICML 2025, sec. 2.2; keys and values that are
-        kept: Shazeer, "Fast transformer decoding: one write-head is all you need", 2019, sec. 2.3.
+        Zhai et al., "Normalizing flows are capable generative models", ICML 2025, sec. 2; keys and values that are
+        kept: Shazeer, "Fast transformer decoding: one write-head is all you need", 2019.
 
     Examples:
         >>> from flowkit.nn import CausalTransformer
@@ -99,7 +99,7 @@ class JacobiDecoding(Decoding):
 
     References:
         Song, Meng, Liao and Ermon, "Accelerating feedforward computation via parallel nonlinear equation solving", ICML
-        2021, algorithm 1.
+        2021 (Jacobi iterations).
 
     Examples:
         >>> from flowkit.nn import CausalTransformer

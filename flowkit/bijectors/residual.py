@@ -39,7 +39,8 @@ class Residual(Bijector[Tensor, Tensor]):
 
     Args:
         network: ``g``, a module from ``x`` (and the context, if there is one) to the same shape, with a Lipschitz
-            constant below 1 in ``x``: :class:`~flowkit.nn.lipschitz.LipschitzMLP` has it by construction. One that has
+            constant below 1 in ``x``: :class:`~flowkit.nn.LipschitzMLP` has it by construction, and for images
+            :class:`~flowkit.nn.LipschitzConvNet`. One that has
             ``prepare(context)`` gets that method's result in place of the context, computed once per call.
         log_det: the strategy used in training; :class:`~flowkit.bijectors.residual_log_det.ExactLogDet` by default.
         event_dims: 1 for vectors, 3 for images.

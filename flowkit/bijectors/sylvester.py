@@ -101,7 +101,7 @@ class Sylvester(ChannelBijector):
                 return v + b * tanh, torch.log1p(a * b * (1 - tanh.square()))
 
             reach = (1 + BEYOND) * (b.abs() + BEYOND * target.abs())
-            root = monotone_root(value_at, target, (target - reach).detach(), (target + reach).detach())
+            root = monotone_root(value_at, target, target - reach, target + reach)
             found = torch.cat([root.unsqueeze(-1), found], -1)
             hidden = torch.cat([torch.tanh(a * root + shift).unsqueeze(-1), hidden], -1)
         return hidden

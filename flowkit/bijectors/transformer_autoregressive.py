@@ -50,7 +50,7 @@ class TransformerAutoregressive(ChannelBijector):
 
     References:
         Zhai, Zhang, Nakkiran, Berthelot, Gu, Zheng, Chen, Bautista, Jaitly and Susskind, "Normalizing flows are capable
-        generative models", ICML 2025, sec. 2.2 and 2.3, eqs. 3 to 6.
+        generative models", ICML 2025, sec. 2.
 
     Examples:
         >>> from flowkit.nn import CausalTransformer

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.distributions import constraints
+from torch.distributions import biject_to, constraints, transform_to
 from torch.distributions.transforms import ComposeTransform, Transform, _InverseTransform
 
 from flowkit.bijector import Bijector, Interval, Shape, Wrapper, sum_event
@@ -12,6 +12,7 @@ from flowkit.bijectors import Chain, Inverse
 from flowkit.interop.constraints import constraint_of, exact_interval, interval_of
 from flowkit.interop.rows import batch_shape_of, context_rows, to_rows
 from flowkit.ops.precision import without_autocast
+from flowkit.supports import IntervalSupport, SupportConstraint
 
 __all__ = ["BijectorTransform", "FromTorchTransform", "codomain_constraint", "domain_constraint"]
 
@@ -312,9 +313,13 @@ def domain_constraint(bijector: Bijector[Any, Any]) -> constraints.Constraint:
             constraint = bijector.transform.domain
         case _:
             support = bijector.data_support()
-            if support is not None:
-                return support.constraint
-            return constraint_of(exact_interval(bijector.domain), bijector.event_dims)
+            if support is None:
+                return constraint_of(exact_interval(bijector.domain), bijector.event_dims)
+            constraint = support.constraint
+            if isinstance(constraint, SupportConstraint):
+                latents = bijector.latent_support() or IntervalSupport(bijector.codomain)
+                constraint = SupportConstraint(support, bijector if latents.is_everything else None)
+            return constraint
     return _over_events(constraint, bijector.event_dims)
 
 
@@ -340,3 +345,17 @@ def codomain_constraint(bijector: Bijector[Any, Any]) -> constraints.Constraint:
 def _over_events(constraint: constraints.Constraint, event_dims: int) -> constraints.Constraint:
     missing = event_dims - constraint.event_dim
     return constraints.independent(constraint, missing) if missing else constraint
+
+
+def _onto_support(constraint: SupportConstraint) -> Transform:
+    """From vectors of real numbers onto a support that torch does not know."""
+    if constraint.bijector is None:
+        raise NotImplementedError(
+            f"no map is known from vectors of real numbers onto {constraint.support.description}: samplers that need "
+            "one, as NUTS, can't sample there"
+        )
+    return BijectorTransform(constraint.bijector).inv
+
+
+for registry in (biject_to, transform_to):
+    registry.register(SupportConstraint, _onto_support)

@@ -53,7 +53,7 @@ def conditional_flow_matching(
 
     References:
         Lipman et al., "Flow matching for generative modeling", ICLR 2023, eq. 9; Tong et al., "Improving and
-        generalizing flow-based generative models with minibatch optimal transport", TMLR 2024, prop. 3.3 and 3.4; what
+        generalizing flow-based generative models with minibatch optimal transport", TMLR 2024; what
         pairing across contexts would spoil: Cheng and Schwing, "The curse of conditions", 2025.
 
     Examples:

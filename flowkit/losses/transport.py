@@ -48,7 +48,7 @@ class ExactTransport(Transport):
 
     References:
         Tong et al., "Improving and generalizing flow-based generative models with minibatch optimal transport", TMLR
-        2024, sec. 3.2; Pooladian et al., "Multisample flow matching", ICML 2023; the algorithm: Crouse, "On
+        2024; Pooladian et al., "Multisample flow matching", ICML 2023; the algorithm: Crouse, "On
         implementing 2D rectangular assignment algorithms", IEEE Transactions on Aerospace and Electronic Systems, 2016.
 
     Examples:

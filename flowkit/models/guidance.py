@@ -37,7 +37,7 @@ def guided(flow: Flow, weight: float, temperature: float = 1.0, ramp: bool = Fal
         ValueError: the flow has no such layers, or nothing to lead away from: no classes, and a temperature of 1.
 
     References:
-        Zhai et al., "Normalizing flows are capable generative models", ICML 2025, sec. 2.6.
+        Zhai et al., "Normalizing flows are capable generative models", ICML 2025, sec. 2 (guidance).
 
     Examples:
         >>> import torch, flowkit

@@ -27,8 +27,8 @@ class NoiseAugmentation:
         ValueError: ``sigma`` is not positive.
 
     References:
-        Zhai et al., "Normalizing flows are capable generative models", ICML 2025, sec. 2.4 and 2.5, eq. 8; the second
-        formula: Efron, "Tweedie's formula and selection bias", 2011.
+        Zhai et al., "Normalizing flows are capable generative models", ICML 2025, sec. 2 (noise, and denoising by
+        the score); the second formula: Efron, "Tweedie's formula and selection bias", 2011.
 
     Examples:
         >>> import flowkit

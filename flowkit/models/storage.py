@@ -147,8 +147,7 @@ def _described(model: nn.Module) -> tuple[dict[str, Any], dict[str, Tensor]]:
     from flowkit import __version__
 
     recipe = recipe_of(model)
-    # A recipe that holds tensors or parts is told by the parts of what was made.
-    if recipe is not None and not any(isinstance(v, Tensor | nn.Module) for v in recipe.settings.values()):
+    if recipe is not None and not _told_by_its_parts(model, recipe):
         settings = {key: _plain(value, recipe.name, key) for key, value in recipe.settings.items()}
         return {"flowkit": __version__, "model": recipe.name, "settings": settings}, {}
     if arguments_of(model) is None:
@@ -165,6 +164,13 @@ def _described(model: nn.Module) -> tuple[dict[str, Any], dict[str, Tensor]]:
             "parts were made with: make it anew of its present parts, then store it"
         )
     return {"flowkit": __version__, "architecture": architecture}, tensors
+
+
+def _told_by_its_parts(model: nn.Module, recipe: Recipe) -> bool:
+    """Whether settings that JSON does not hold, tensors and bijectors, are known from what the model was made of."""
+    return arguments_of(model) is not None and any(
+        isinstance(value, Tensor | nn.Module) for value in recipe.settings.values()
+    )
 
 
 def _plain(value: Any, model: str, setting: str) -> Any:

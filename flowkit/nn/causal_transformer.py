@@ -41,8 +41,8 @@ class CausalTransformer(Recorded, nn.Module):
             given where none was announced, or of other size.
 
     References:
-        Zhai et al., "Normalizing flows are capable generative models", ICML 2025, sec. 2.2 and 2.3 (TarFlow, whose
-        first token is not transformed; here its parameters follow from :math:`s`).
+        Zhai et al., "Normalizing flows are capable generative models", ICML 2025, sec. 2 (TarFlow, whose first
+        token is not transformed; here its parameters follow from :math:`s`).
 
     Examples:
         >>> network = CausalTransformer(3, 2, (2, 2), width=16, layers=1)

@@ -27,7 +27,7 @@ class Guided(Recorded, nn.Module):
         ValueError: ``temperature`` is not positive.
 
     References:
-        Zhai et al., "Normalizing flows are capable generative models", ICML 2025, sec. 2.6, eqs. 9 to 11.
+        Zhai et al., "Normalizing flows are capable generative models", ICML 2025, sec. 2 (guidance).
 
     Examples:
         >>> from flowkit.nn import CausalTransformer

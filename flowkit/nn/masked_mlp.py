@@ -22,8 +22,8 @@ class MaskedMLP(Recorded, nn.Module):
 
     .. math:: \frac{\partial \theta_i}{\partial x_j} = 0 \quad \text{unless} \quad A_{ij} = 1,\ i \ne j
 
-    Each hidden unit stands for one feature and sees what that feature's parents are; a unit sees those of the layer
-    before that see no more than it. For :class:`~flowkit.MaskedAutoregressive`, which then inverts it in
+    Each hidden unit stands for one feature and sees that feature's parents; of the units in the layer before, it sees
+    those that see no more than it does. For :class:`~flowkit.MaskedAutoregressive`, which then inverts it in
     :attr:`passes` passes, as many as the longest path of the graph has features, instead of one for each feature. The
     last layer starts at zero.
 

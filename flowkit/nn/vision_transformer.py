@@ -40,7 +40,7 @@ class VisionTransformer(Recorded, nn.Module):
     References:
         Dosovitskiy et al., "An image is worth 16x16 words: transformers for image recognition at scale", ICLR 2021,
         sec. 3.1; in couplings: Kolesnikov, Pinto and Tschannen, "Jet: a modern transformer-based normalizing flow",
-        TMLR 2025, sec. 3.
+        TMLR 2025.
 
     Examples:
         >>> network = VisionTransformer(6, 12, (4, 4), width=16, layers=1, context_channels=3)

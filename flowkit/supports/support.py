@@ -95,6 +95,8 @@ class SupportConstraint(constraints.Constraint):
 
     Args:
         support: the set.
+        bijector: from the set onto vectors of real numbers, by which ``torch.distributions.biject_to`` and samplers
+            come onto the set; ``None`` where there is none.
 
     Examples:
         >>> from flowkit.supports import SphereSupport
@@ -102,9 +104,10 @@ class SupportConstraint(constraints.Constraint):
         tensor(True)
     """
 
-    def __init__(self, support: Support) -> None:
+    def __init__(self, support: Support, bijector: Any = None) -> None:
         super().__init__()
         self.support = support
+        self.bijector = bijector
 
     @property
     def event_dim(self) -> int:  # type: ignore[override]

@@ -25,8 +25,8 @@ class UnconstrainedMonotonic(StraightTails):
     The network :math:`n` is one for all numbers, and belongs to the transform; what a conditioner gives each number is
     the signal ``h`` that the network sees beside ``t``, and ``b``. The integral is Gauss and Legendre's sum over
     ``points`` between 0 and ``x``. Its error falls exponentially with their number and grows with the largest weight
-    :math:`w` on ``t``: with 32 it is under 1e-9 as long as :math:`w |x|` is up to about 8, and 1e-4 at about 25, which
-    is then how much the log-derivative is off that of the sum. The inverse is :func:`~flowkit.ops.monotone_root`'s.
+    :math:`w` on ``t``: with 32 it is under 1e-9 as long as :math:`w |x|` is up to 8, and up to 1e-3 at 24, which is
+    then how much the log-derivative is off that of the sum. The inverse is :func:`~flowkit.ops.monotone_root`'s.
 
     The network starts at 0, and the whole as the identity.
 

@@ -20,6 +20,7 @@ from flowkit_deflow.app.commands.info import info
 from flowkit_deflow.app.commands.kernels import kernels
 from flowkit_deflow.app.commands.metrics import metrics
 from flowkit_deflow.app.commands.pairs import pairs
+from flowkit_deflow.app.commands.preference import preference
 from flowkit_deflow.app.commands.report import report
 from flowkit_deflow.app.commands.restore import restore
 from flowkit_deflow.app.commands.restorer import restorer
@@ -40,6 +41,7 @@ COMMANDS = (
     pairs,
     evaluate,
     metrics,
+    preference,
     report,
     infer_shift,
     convert,

@@ -11,7 +11,7 @@ from flowkit_deflow.images.checks import require_images, require_samples, requir
 from flowkit_deflow.images.noise import NoiseSource
 from flowkit_deflow.images.tiling import Piece
 
-__all__ = ["Degrader", "SupportsDegrade", "TiledDegrader", "require_degradable"]
+__all__ = ["Degrader", "SupportsDegrade", "SupportsDomainMap", "TiledDegrader", "require_degradable"]
 
 
 def require_degradable(images: Tensor, temperature: float, samples: int | None) -> None:
@@ -95,6 +95,21 @@ class Degrader(SupportsDegrade, Protocol):
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:
         """Read what :meth:`save_pretrained` wrote, in evaluation mode, on the CPU."""
+
+
+@runtime_checkable
+class SupportsDomainMap(SupportsDegrade, Protocol):
+    """A degrader that says where an image looks really degraded, as DASR's does."""
+
+    def domain_map(self, images: Tensor) -> Tensor:
+        """How much like real degraded images each place looks.
+
+        Args:
+            images: ``B x 3 x H x W`` in [0, 1].
+
+        Returns:
+            ``B x 1 x H x W``, from 0 (unlike) to 1.
+        """
 
 
 @runtime_checkable

@@ -8,7 +8,7 @@ from pathlib import Path
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.images.image_files import list_images
 
-__all__ = ["Images", "Partnered", "partnered", "with_references", "without_partners"]
+__all__ = ["Images", "Partnered", "images_by_name", "partnered", "with_references", "without_partners"]
 
 Images = Path | Sequence[Path]
 
@@ -56,8 +56,8 @@ def partnered(
                 "or none to compare each image with itself smoothed"
             )
         return without_partners(generated, "generated"), without_partners(real, "real")
-    partners = _by_name(clean)
-    own_partners = partners if real_clean is None else _by_name(real_clean)
+    partners = images_by_name(clean, "clean")
+    own_partners = partners if real_clean is None else images_by_name(real_clean, "clean")
     return _with_partners(generated, partners, "generated"), _with_partners(real, own_partners, "real")
 
 
@@ -74,7 +74,9 @@ def with_references(images: Images, references: Images) -> list[Partnered]:
     Raises:
         UserError: an image has no reference, two references have the same name, or there are no images.
     """
-    return _with_partners(images, _by_name(references), "judged", "give a folder that holds its reference")
+    return _with_partners(
+        images, images_by_name(references, "reference"), "judged", "give a folder that holds its reference"
+    )
 
 
 def _named(images: Images) -> list[tuple[str, Path]]:
@@ -84,12 +86,21 @@ def _named(images: Images) -> list[tuple[str, Path]]:
     return [(path.stem, path) for path in images]
 
 
-def _by_name(images: Images) -> dict[str, Path]:
+def images_by_name(images: Images, kind: str) -> dict[str, Path]:
+    """Image files by what pairs them: their path below the folder without its suffix, or their stem.
+
+    Args:
+        images: a folder or files.
+        kind: what they are, for messages.
+
+    Raises:
+        UserError: two have the same name.
+    """
     found: dict[str, Path] = {}
     for name, path in _named(images):
         if name in found:
             raise UserError(
-                f"two clean images are called '{name}': '{found[name]}' and '{path}'; rename or remove one of them"
+                f"two {kind} images are called '{name}': '{found[name]}' and '{path}'; rename or remove one of them"
             )
         found[name] = path
     return found

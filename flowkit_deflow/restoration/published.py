@@ -9,6 +9,7 @@ from torch import Tensor
 
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.restoration.networks.registry import build_network
+from flowkit_deflow.restoration.networks.spandrel_network import spandrel_network
 from flowkit_deflow.restoration.restorer import Restorer
 from flowkit_deflow.settings.restoration import RestorerArchitecture
 from flowkit_deflow.state_files import read_state
@@ -16,12 +17,16 @@ from flowkit_deflow.weights.rrdb_weights import to_original_names
 
 __all__ = ["load_restorer", "rrdb_restorer"]
 
+# A part of a block, under ESRGAN's original names or the newer ones.
+_RRDB = re.compile(r"(RRDB_trunk\.\d+\.RDB|body\.\d+\.rdb)\d\.")
 _BLOCK = re.compile(r"^RRDB_trunk\.(\d+)\.")
 COLOURS = 3
 
 
 def load_restorer(path: Path) -> Restorer:
-    """A restorer from a model folder, a run's folder, or a file of an RRDBNet's weights.
+    """A restorer from a model folder, a run's folder, or a file of published weights.
+
+    Weights of RRDBNets become this package's own network; others are recognised by spandrel, where it is installed.
 
     Args:
         path: the folder or file.
@@ -32,9 +37,13 @@ def load_restorer(path: Path) -> Restorer:
     Raises:
         UserError: there is nothing to read, or it is no restoration network.
     """
-    if path.is_file():
-        return rrdb_restorer(read_state(path), str(path))
-    return Restorer.from_pretrained(path)
+    if not path.is_file():
+        return Restorer.from_pretrained(path)
+    state = read_state(path)
+    if any(_RRDB.search(key) for key in state):
+        return rrdb_restorer(state, str(path))
+    network = spandrel_network(state, str(path))
+    return Restorer(RestorerArchitecture("spandrel", network.scale), network).eval()
 
 
 @torch.no_grad()

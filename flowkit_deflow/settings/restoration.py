@@ -105,6 +105,8 @@ class RestorerLosses:
             cache, or ``lpips_vgg16.safetensors`` among the files of the metrics.
         discriminator: ``vgg128``, which takes crops of 128 pixels, or ``patch``.
         discriminator_features: channels of its first layer.
+        domain_weighted: count ``l1`` and ``features`` at each place as much as the degraded image looks really degraded
+            there, by the domain-distance map of the degrader ``dasr``.
 
     Raises:
         ValueError: a weight is negative, or all are 0.
@@ -123,6 +125,7 @@ class RestorerLosses:
     feature_weights: str | None = None
     discriminator: Literal["vgg128", "patch"] = "vgg128"
     discriminator_features: int = 64
+    domain_weighted: bool = False
 
     def __post_init__(self) -> None:
         weights = (self.l1, self.features, self.adversarial)

@@ -12,18 +12,44 @@ from flowkit_deflow.training.checkpoint_io import good_checkpoint, last_checkpoi
 from flowkit_deflow.training.interrupt import StopBetweenSteps
 from flowkit_deflow.training.probe import decodes
 
-__all__ = ["Checkpoints"]
+__all__ = ["Checkpoints", "PeriodicCheckpoints"]
 
 
-class Checkpoints(Checkpoint):
-    """Saves a run every so many steps, at its end and when it is stopped; a bad checkpoint never replaces a good one.
+class PeriodicCheckpoints(Checkpoint):
+    """Saves a run every so many steps, at its end and when it is stopped, as ``checkpoints/last.ckpt``.
+
+    It comes after all other callbacks, so that a checkpoint holds what they did with the step. (Lightning's own
+    checkpoints come before the optimisers' step where there are several.)
+
+    Args:
+        out: folder of the run.
+        every: steps between checkpoints.
+        stop: tells that the run is to stop.
+    """
+
+    def __init__(self, out: Path, every: int, stop: StopBetweenSteps) -> None:
+        self.out = out
+        self.every = every
+        self.stop = stop
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """After a step: save the run, where that is due."""
+        step = trainer.global_step
+        if self.stop.stopping or trainer.should_stop or step % self.every == 0 or step == trainer.max_steps:
+            self.save(trainer, module)
+
+    def save(self, trainer: pl.Trainer, module: Any) -> None:
+        """Write the checkpoint."""
+        trainer.save_checkpoint(last_checkpoint(self.out), weights_only=False)
+
+
+class Checkpoints(PeriodicCheckpoints):
+    """Saves a run of DeFlow; a bad checkpoint never replaces a good one.
 
     ``checkpoints/last.ckpt`` is where the run goes on from. It is good if no step since the checkpoint before had a
     loss or gradient that was not finite, and the model still decodes a probe image. While it is not, the last good
     checkpoint stays beside it as ``checkpoints/good.ckpt``. A run that is given up, since too many steps in a row were
     not finite, goes back to the good one.
-
-    It comes after all other callbacks, so that a checkpoint holds what they did with the step.
 
     Args:
         out: folder of the run.
@@ -36,20 +62,16 @@ class Checkpoints(Checkpoint):
     """
 
     def __init__(self, out: Path, every: int, max_skipped: int, stop: StopBetweenSteps) -> None:
-        self.out = out
-        self.every = every
+        super().__init__(out, every, stop)
         self.max_skipped = max_skipped
-        self.stop = stop
         self.good = True
         self._skipped = 0
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """After a step: give the run up, or save it where that is due."""
-        step = trainer.global_step
         if module.skipped_in_a_row >= self.max_skipped:
             self._give_up(trainer, module)
-        if self.stop.stopping or trainer.should_stop or step % self.every == 0 or step == trainer.max_steps:
-            self._save(trainer, module)
+        super().on_train_batch_end(trainer, module, outputs, batch, batch_idx)
 
     def state_dict(self) -> dict[str, Any]:
         """What goes into the checkpoints."""
@@ -59,7 +81,8 @@ class Checkpoints(Checkpoint):
         """What comes back from them."""
         self.good, self._skipped = state_dict["good"], state_dict["skipped"]
 
-    def _save(self, trainer: pl.Trainer, module: Any) -> None:
+    def save(self, trainer: pl.Trainer, module: Any) -> None:
+        """Write the checkpoint, and keep the last good one beside it where this is not good."""
         last, good = last_checkpoint(self.out), good_checkpoint(self.out)
         was_good = self.good
         finite = module.skipped == self._skipped
@@ -69,7 +92,7 @@ class Checkpoints(Checkpoint):
         self._skipped = module.skipped
         if trainer.is_global_zero and was_good and not self.good and last.exists():
             last.replace(good)
-        trainer.save_checkpoint(last, weights_only=False)
+        super().save(trainer, module)
         if trainer.is_global_zero and self.good:
             good.unlink(missing_ok=True)
 

@@ -1,77 +1,101 @@
-"""Lightning's trainer, set up for a run."""
+"""Lightning's trainer as every run here has it, whatever it trains."""
 
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytorch_lightning as pl
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Callback
-from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.loggers import Logger, TensorBoardLogger
 
 from flowkit_deflow.errors import UserError
-from flowkit_deflow.settings.schema import Training
 from flowkit_deflow.training.checkpoint_io import AtomicCheckpointIO
-from flowkit_deflow.training.checkpoints import Checkpoints
+from flowkit_deflow.training.checkpoints import PeriodicCheckpoints
 from flowkit_deflow.training.endings import require_accelerator
 from flowkit_deflow.training.interrupt import StopBetweenSteps
 from flowkit_deflow.training.progress import progress_for
-from flowkit_deflow.training.sample_images import SampleImages
-from flowkit_deflow.training.scalars_file import ScalarsFile
-from flowkit_deflow.training.weight_average import Averaging
 
-__all__ = ["lightning_trainer"]
+__all__ = ["Loop", "lightning_trainer"]
+
+
+@dataclass(frozen=True)
+class Loop:
+    """How long and where a module is trained.
+
+    Attributes:
+        steps: optimiser steps in all.
+        checkpoint_every: steps between checkpoints.
+        log_every: steps between logged scalars.
+        accelerator: Lightning's, as all that follow.
+        precision: of weights and computation.
+        devices: how many processes train.
+        strategy: how they share the work.
+        clip_norm: the gradients' largest norm; 0 for any.
+    """
+
+    steps: int
+    checkpoint_every: int
+    log_every: int
+    accelerator: str
+    precision: str = "32-true"
+    devices: int = 1
+    strategy: str = "auto"
+    clip_norm: float = 0.0
 
 
 def lightning_trainer(
-    training: Training,
+    loop: Loop,
     out: Path,
-    start: int,
-    progress: bool,
+    checkpoints: PeriodicCheckpoints,
+    *,
     stop: StopBetweenSteps,
-    callbacks: Iterable[Callback],
+    progress: bool = True,
+    callbacks: Iterable[Callback] = (),
+    loggers: Iterable[Logger] = (),
 ) -> pl.Trainer:
     """Lightning's trainer with the run's log, its checkpoints and what is shown of it.
 
     Args:
-        training: the settings.
+        loop: how long and where.
         out: folder of the run.
-        start: the step that the run goes on from.
-        progress: show how far it has come.
+        checkpoints: saves the run.
         stop: listens for signals.
+        progress: show how far it has come.
         callbacks: more callbacks, which see a step before it is saved.
+        loggers: more logs than TensorBoard's.
 
     Raises:
         UserError: the settings cannot be used on this machine.
     """
-    require_accelerator(training.accelerator)
+    require_accelerator(loop.accelerator)
     try:
         return pl.Trainer(
-            max_steps=training.steps,
+            max_steps=loop.steps,
             max_epochs=-1,
-            accelerator=training.accelerator,
-            devices=training.devices,
-            strategy=training.strategy,
-            precision=training.precision,  # type: ignore[arg-type]
-            gradient_clip_val=training.clip_norm or None,
+            accelerator=loop.accelerator,
+            devices=loop.devices,
+            strategy=loop.strategy,
+            precision=loop.precision,  # type: ignore[arg-type]
+            gradient_clip_val=loop.clip_norm or None,
             default_root_dir=out,
-            logger=[TensorBoardLogger(out, name="log", version=""), ScalarsFile(out / "log" / "scalars.csv", start)],
-            log_every_n_steps=training.log_every,
+            logger=[TensorBoardLogger(out, name="log", version=""), *loggers],
+            log_every_n_steps=loop.log_every,
             enable_progress_bar=False,
             enable_model_summary=False,
             use_distributed_sampler=False,
             num_sanity_val_steps=0,
             plugins=[AtomicCheckpointIO()],
+            # The checkpoint comes last, so that it holds what the others found out in the same step.
             callbacks=[
                 stop,
-                Averaging(),
-                SampleImages(training.image_every),
                 *([progress_for(sys.stdout.isatty())] if progress else []),
                 *callbacks,
-                Checkpoints(out, training.checkpoint_every, training.max_skipped, stop),
+                checkpoints,
             ],
         )
     except (MisconfigurationException, ValueError, ModuleNotFoundError) as error:
         names = ("accelerator", "devices", "strategy", "precision")
-        given = ", ".join(f"training.{name}={getattr(training, name)}" for name in names)
-        raise UserError(f"the settings {given} cannot be used here: {error}") from error
+        given = ", ".join(f"{name}={getattr(loop, name)}" for name in names)
+        raise UserError(f"the settings of training {given} cannot be used here: {error}") from error

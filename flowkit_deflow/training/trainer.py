@@ -19,6 +19,7 @@ from flowkit_deflow.state_files import read_state
 from flowkit_deflow.training.cautions import cautions
 from flowkit_deflow.training.changes import CHANGED, note_change
 from flowkit_deflow.training.checkpoint_io import last_checkpoint, model_of_run
+from flowkit_deflow.training.checkpoints import Checkpoints
 from flowkit_deflow.training.conditioning.settings import resolve_conditioning
 from flowkit_deflow.training.data import UnpairedCrops, measure_normalization
 from flowkit_deflow.training.endings import told_plainly
@@ -26,12 +27,15 @@ from flowkit_deflow.training.fingerprints import fingerprints_of_data, fingerpri
 from flowkit_deflow.training.initial_model import start_from
 from flowkit_deflow.training.interrupt import StopBetweenSteps
 from flowkit_deflow.training.lightning_module import DeFlowTraining
-from flowkit_deflow.training.lightning_trainer import lightning_trainer
+from flowkit_deflow.training.lightning_trainer import Loop, lightning_trainer
 from flowkit_deflow.training.model_choice import ModelChoice, choose_step
 from flowkit_deflow.training.monitoring import Monitoring
 from flowkit_deflow.training.paired_crops import crops_of
 from flowkit_deflow.training.resuming import begun, going_on, require_same_data, resumed, settings_file
+from flowkit_deflow.training.sample_images import SampleImages
+from flowkit_deflow.training.scalars_file import ScalarsFile
 from flowkit_deflow.training.selection import SELECTIONS
+from flowkit_deflow.training.weight_average import Averaging
 from flowkit_deflow.weights.rrdb_weights import load_rrdb
 
 __all__ = ["train"]
@@ -88,7 +92,15 @@ def train(
     stop = StopBetweenSteps()
     monitoring = _monitoring(crops, training, out)
     start = 0 if before is None else before.step
-    trainer = lightning_trainer(training, out, start, progress, stop, [*monitoring, *callbacks])
+    trainer = lightning_trainer(
+        _loop(training),
+        out,
+        Checkpoints(out, training.checkpoint_every, training.max_skipped, stop),
+        stop=stop,
+        progress=progress,
+        callbacks=[Averaging(), SampleImages(training.image_every), *monitoring, *callbacks],
+        loggers=[ScalarsFile(out / "log" / "scalars.csv", start)],
+    )
     complete = chosen if before is not None else _measured(chosen, crops)
     model = DeFlow(complete.architecture)
     if before is None:
@@ -117,6 +129,19 @@ def train(
         choice.write(out)
         model.save_pretrained(out / "model")
     return model, module.problems
+
+
+def _loop(training: Training) -> Loop:
+    return Loop(
+        training.steps,
+        training.checkpoint_every,
+        training.log_every,
+        training.accelerator,
+        training.precision,
+        training.devices,
+        training.strategy,
+        training.clip_norm,
+    )
 
 
 def _fit(trainer: pl.Trainer, module: DeFlowTraining, out: Path, stop: StopBetweenSteps) -> None:

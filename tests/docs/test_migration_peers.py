@@ -14,6 +14,9 @@ import zuko.transforms
 
 import flowkit
 
+# Those of the peers.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {
     peer: (DOCS / f"migration-{peer}.md").read_text(encoding="utf-8") for peer in ("zuko", "normflows", "freia", "tfp")

@@ -10,13 +10,16 @@ __all__ = ["SimplexBijector"]
 
 
 class SimplexBijector(Bijector[Tensor, Tensor]):
-    """A bijector from probabilities of ``K`` classes onto ``K - 1`` real numbers.
+    r"""A bijector from probabilities of ``K`` classes, ``batch x K``, onto :math:`\mathbb R^{K - 1}`.
 
     Its log-determinants refer to the volume of the first ``K - 1`` probabilities, as the densities of
     ``torch.distributions.Dirichlet`` do.
 
     Raises:
         ValueError: (when called) the probabilities are fewer than two, not positive, or do not sum to 1.
+
+    References:
+        J. Aitchison, "The Statistical Analysis of Compositional Data", JRSS B 1982.
 
     Examples:
         >>> from flowkit.bijectors import StickBreaking

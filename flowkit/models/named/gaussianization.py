@@ -12,7 +12,8 @@ from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
-from flowkit.models.standardize import Standardize, standardized
+from flowkit.models.standardize import Standardize
+from flowkit.models.support import SupportBijector, data_shape, on_support, real_features
 from flowkit.nn.mlp import MLP
 from flowkit.transforms.normal_mixture import NormalMixture
 
@@ -27,6 +28,7 @@ def gaussianization(
     hidden: Sequence[int] = (64, 64),
     context_features: int = 0,
     standardize: Standardize = None,
+    support: SupportBijector = None,
 ) -> Flow:
     r"""The Gaussianization flow: each feature made normal by a mixture's distribution function, and rotations between.
 
@@ -44,12 +46,14 @@ def gaussianization(
         context_features: entries of the context; 0 for an unconditional flow.
         standardize: data ``batch x features`` whose mean and standard deviation are taken out first, as a fixed
             layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
+        support: what takes the data from where they lie onto vectors of real numbers, a bijector: ``Positive()``,
+            ``Box(lower, upper)``, ``StickBreaking()`` and others of :mod:`flowkit.bijectors`; ``None`` for real data.
 
     Returns:
         A flow over vectors ``batch x features``, its base the standard normal.
 
     Raises:
-        ValueError: a size is too small.
+        ValueError: a size is too small, or the support does not take the data to vectors of real numbers.
         TypeError: a size is no integer.
 
     References:
@@ -65,6 +69,7 @@ def gaussianization(
     require_widths(hidden)
     require_counts(0, context_features=context_features)
     require_counts(1, features=features, layers=layers, components=components)
+    shape, features = data_shape(features, support), real_features(features, support)
     parts: list[Bijector[Any, Any]] = []
     for layer in range(layers):
         mixture = NormalMixture(components)
@@ -76,5 +81,5 @@ def gaussianization(
             parts.append(Injector(features, network, mixture, event_dims=1))
         else:
             parts.append(Elementwise(mixture, (features,)))
-    bijector = standardized(Chain(parts), standardize, (features,))
-    return Flow(bijector, StandardNormal(), (features,), context_dims=1)
+    bijector = on_support(Chain(parts), features, standardize, support)
+    return Flow(bijector, StandardNormal(), shape, context_dims=1)

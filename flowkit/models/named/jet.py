@@ -70,7 +70,7 @@ def jet(
         TypeError: a size is no integer.
 
     References:
-        Kolesnikov, Pinto and Tschannen, "Jet: a modern transformer-based normalizing flow", TMLR 2025, sec. 3.
+        Kolesnikov, Pinto and Tschannen, "Jet: a modern transformer-based normalizing flow", TMLR 2025.
 
     Examples:
         >>> flow = jet((3, 8, 8), patch=4, couplings=2, layers=1, width=16)

@@ -7,7 +7,8 @@ from flowkit.flow import Flow
 from flowkit.models.autoregressive_layers import autoregressive_layers
 from flowkit.models.counts import require_counts
 from flowkit.models.recipe import remembered
-from flowkit.models.standardize import Standardize, standardized
+from flowkit.models.standardize import Standardize
+from flowkit.models.support import SupportBijector, data_shape, on_support, real_features
 from flowkit.transforms.sum_of_squares import SumOfSquares
 
 __all__ = ["sospf"]
@@ -23,6 +24,7 @@ def sospf(
     bound: float = 5.0,
     context_features: int = 0,
     standardize: Standardize = None,
+    support: SupportBijector = None,
 ) -> Flow:
     r"""The sum-of-squares polynomial flow: increasing polynomials whose coefficients come from masked networks.
 
@@ -41,12 +43,14 @@ def sospf(
         context_features: entries of the context; 0 for an unconditional flow.
         standardize: data ``batch x features`` whose mean and standard deviation are taken out first, as a fixed
             layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
+        support: what takes the data from where they lie onto vectors of real numbers, a bijector: ``Positive()``,
+            ``Box(lower, upper)``, ``StickBreaking()`` and others of :mod:`flowkit.bijectors`; ``None`` for real data.
 
     Returns:
         A flow over vectors ``batch x features``, its base the standard normal.
 
     Raises:
-        ValueError: a size is too small.
+        ValueError: a size is too small, or the support does not take the data to vectors of real numbers.
         TypeError: a size is no integer.
 
     References:
@@ -58,9 +62,10 @@ def sospf(
         >>> flow.log_prob(torch.rand(5, 3)).shape
         torch.Size([5])
     """
-    require_counts(1, polynomials=polynomials, degree=degree)
+    require_counts(1, features=features, polynomials=polynomials, degree=degree)
+    shape, features = data_shape(features, support), real_features(features, support)
     chain = autoregressive_layers(
         features, layers, hidden, context_features, lambda: SumOfSquares(polynomials, degree, bound)
     )
-    bijector = standardized(chain, standardize, (features,))
-    return Flow(bijector, StandardNormal(), (features,), context_dims=1)
+    bijector = on_support(chain, features, standardize, support)
+    return Flow(bijector, StandardNormal(), shape, context_dims=1)

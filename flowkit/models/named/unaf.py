@@ -7,7 +7,8 @@ from flowkit.flow import Flow
 from flowkit.models.autoregressive_layers import autoregressive_layers
 from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
-from flowkit.models.standardize import Standardize, standardized
+from flowkit.models.standardize import Standardize
+from flowkit.models.support import SupportBijector, data_shape, on_support, real_features
 from flowkit.transforms.unconstrained_monotonic import UnconstrainedMonotonic
 
 __all__ = ["unaf"]
@@ -24,6 +25,7 @@ def unaf(
     bound: float = 5.0,
     context_features: int = 0,
     standardize: Standardize = None,
+    support: SupportBijector = None,
 ) -> Flow:
     r"""The unconstrained neural autoregressive flow: integrals of positive networks, told by masked ones.
 
@@ -44,12 +46,14 @@ def unaf(
         context_features: entries of the context; 0 for an unconditional flow.
         standardize: data ``batch x features`` whose mean and standard deviation are taken out first, as a fixed
             layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
+        support: what takes the data from where they lie onto vectors of real numbers, a bijector: ``Positive()``,
+            ``Box(lower, upper)``, ``StickBreaking()`` and others of :mod:`flowkit.bijectors`; ``None`` for real data.
 
     Returns:
         A flow over vectors ``batch x features``, its base the standard normal.
 
     Raises:
-        ValueError: a size is too small.
+        ValueError: a size is too small, or the support does not take the data to vectors of real numbers.
         TypeError: a size is no integer.
 
     References:
@@ -62,9 +66,10 @@ def unaf(
         torch.Size([5])
     """
     require_widths(integrand)
-    require_counts(1, signal=signal, points=points)
+    require_counts(1, features=features, signal=signal, points=points)
+    shape, features = data_shape(features, support), real_features(features, support)
     chain = autoregressive_layers(
         features, layers, hidden, context_features, lambda: UnconstrainedMonotonic(signal, integrand, points, bound)
     )
-    bijector = standardized(chain, standardize, (features,))
-    return Flow(bijector, StandardNormal(), (features,), context_dims=1)
+    bijector = on_support(chain, features, standardize, support)
+    return Flow(bijector, StandardNormal(), shape, context_dims=1)

@@ -48,18 +48,18 @@ def _layer(
     return build
 
 
-TARFLOW = "Zhai et al. 2024, sec. 2.2"
+TARFLOW = "Zhai et al. 2024, sec. 2"
 
 ENTRIES: dict[str, Entry] = {
     "TransformerAutoregressive": Entry("autoregressive transformer over patches", TARFLOW, _layer()),
     "TransformerAutoregressive, Jacobi decoding": Entry(
         "autoregressive transformer over patches, inverted by Jacobi iterations",
-        "Song et al. 2021, algorithm 1",
+        "Song et al. 2021",
         _layer(affine_bounded, decoding=JacobiDecoding),
     ),
     "TransformerAutoregressive, guided, in reverse": Entry(
         "conditional autoregressive transformer over patches in reverse, guided",
-        "Zhai et al. 2024, sec. 2.6",
+        "Zhai et al. 2024, sec. 2, guidance",
         _layer(affine_sigmoid, conditional=True, reverse=True, wrap=_guided),
     ),
 }

@@ -30,7 +30,10 @@ restorer = typer.Typer(
 
 Trained = Annotated[
     Path,
-    typer.Argument(metavar="RUN", help="Run, model folder, or weights of an ESRGAN, RealSR or Real-ESRGAN network."),
+    typer.Argument(
+        metavar="RUN",
+        help="Run, model folder, or weights of an ESRGAN, RealSR or Real-ESRGAN network; of others with spandrel.",
+    ),
 ]
 
 

@@ -1,18 +1,16 @@
 """The probabilistic degradation model: random kernels and random noise."""
 
-from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from flowkit_deflow.degraders.adversarial.configured import ConfiguredDegrader
 from flowkit_deflow.degraders.adversarial.networks import ResidualBlocks
 from flowkit_deflow.degraders.degrader import require_degradable
 from flowkit_deflow.images.resize import reflect_pad
-from flowkit_deflow.model_folder import read_model_folder, write_model_folder
 from flowkit_deflow.settings.adversarial import PdmNetwork
-from flowkit_deflow.settings.text import from_dict, to_dict
 
 __all__ = ["ProbabilisticDegradation"]
 
@@ -21,7 +19,7 @@ KERNEL_WIDTH = 64
 MIDDLE = 8.0
 
 
-class ProbabilisticDegradation(nn.Module):
+class ProbabilisticDegradation(ConfiguredDegrader):
     r"""Degrade images by a random kernel and random noise, which networks make of Gaussian numbers.
 
     .. math:: y = k(z_k) * x + \tau\, n(x, z_n), \qquad z_k \sim N(0, I),\ z_n \sim N(0, I)
@@ -43,10 +41,10 @@ class ProbabilisticDegradation(nn.Module):
     """
 
     kind: ClassVar[str] = "probabilistic"
+    settings = PdmNetwork
 
     def __init__(self, config: PdmNetwork) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         side = config.kernel_side
         last = nn.Linear(KERNEL_WIDTH, side**2)
         nn.init.zeros_(last.bias)
@@ -101,20 +99,3 @@ class ProbabilisticDegradation(nn.Module):
             every = blurred + temperature * noise
         degraded = every.clamp(0, 1)
         return degraded if samples is None else degraded.view(samples, *images.shape)
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write it as a model folder: ``config.json`` and ``model.safetensors``."""
-        write_model_folder(folder, self.kind, to_dict(self.config), self.state_dict())
-
-    @classmethod
-    def from_pretrained(cls, folder: str | Path) -> Self:
-        """Read what :meth:`save_pretrained` wrote.
-
-        Raises:
-            UserError: a file is missing or damaged, or the folder holds another kind of model.
-        """
-        stored = read_model_folder(folder)
-        stored.require(cls.kind)
-        model = cls(from_dict(PdmNetwork, stored.settings, stored.config))
-        stored.load_into(model)
-        return model.eval()

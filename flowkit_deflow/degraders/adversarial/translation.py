@@ -1,24 +1,22 @@
 """A degrader that is a network from clean to degraded images."""
 
-from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from flowkit_deflow.degraders.adversarial.configured import ConfiguredDegrader
 from flowkit_deflow.degraders.adversarial.filters import haar_high
 from flowkit_deflow.degraders.adversarial.networks import TranslationGenerator, high_frequency_critic
 from flowkit_deflow.degraders.degrader import require_degradable
 from flowkit_deflow.images.checks import require_images
 from flowkit_deflow.images.resize import pad_to_multiple
-from flowkit_deflow.model_folder import read_model_folder, write_model_folder
 from flowkit_deflow.settings.adversarial import TranslationNetwork
-from flowkit_deflow.settings.text import from_dict, to_dict
 
 __all__ = ["DomainAwareTranslation", "Translation"]
 
 
-class Translation(nn.Module):
+class Translation(ConfiguredDegrader):
     r"""Degrade images by a network g: :math:`y = x + \tau (g(x) - x)`, cut to [0, 1].
 
     Nothing is drawn at random: all versions of an image are the same.
@@ -38,10 +36,10 @@ class Translation(nn.Module):
     """
 
     kind: ClassVar[str] = "translation"
+    settings = TranslationNetwork
 
     def __init__(self, config: TranslationNetwork) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         self.network = TranslationGenerator(config.features, config.blocks)
 
     @torch.no_grad()
@@ -70,23 +68,6 @@ class Translation(nn.Module):
         require_degradable(images, temperature, samples)
         degraded = torch.lerp(images, self.network(images), temperature).clamp(0, 1)
         return degraded if samples is None else degraded.expand(samples, *degraded.shape).clone()
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write it as a model folder: ``config.json`` and ``model.safetensors``."""
-        write_model_folder(folder, self.kind, to_dict(self.config), self.state_dict())
-
-    @classmethod
-    def from_pretrained(cls, folder: str | Path) -> Self:
-        """Read what :meth:`save_pretrained` wrote.
-
-        Raises:
-            UserError: a file is missing or damaged, or the folder holds another kind of model.
-        """
-        stored = read_model_folder(folder)
-        stored.require(cls.kind)
-        model = cls(from_dict(TranslationNetwork, stored.settings, stored.config))
-        stored.load_into(model)
-        return model.eval()
 
 
 class DomainAwareTranslation(Translation):
@@ -119,7 +100,8 @@ class DomainAwareTranslation(Translation):
             images: ``B x 3 x H x W`` in [0, 1].
 
         Returns:
-            ``B x 1 x H x W``, from 0 (unlike) to 1: the domain-distance map, which weights losses of restoration.
+            ``B x 1 x H x W``, from 0 (unlike) to 1: the domain-distance map, which ``losses.domain_weighted`` weights
+            the losses of restoration by.
 
         Raises:
             ValueError: not a batch of RGB images.

@@ -27,7 +27,8 @@ from flowkit_deflow.settings.text import to_yaml
 from flowkit_deflow.training.adversarial.alternating import Alternating, Optimisation
 from flowkit_deflow.training.adversarial.discriminators import PatchDiscriminator
 from flowkit_deflow.training.adversarial.task import Task
-from flowkit_deflow.training.fitting import Loop, fit
+from flowkit_deflow.training.fitting import fit
+from flowkit_deflow.training.lightning_trainer import Loop
 
 __all__ = ["train_cyclegan", "train_dasr", "train_frequency_separation", "train_pdm"]
 

@@ -20,7 +20,9 @@ VGG16_LAST = 28
 
 
 class FeatureLoss(nn.Module):
-    r"""The mean absolute difference of features, :math:`\operatorname{mean} |\phi(a) - \phi(b)|`, over all taps alike.
+    r"""The mean absolute difference of features, :math:`\operatorname{mean} w |\phi(a) - \phi(b)|`.
+
+    All taps of the network count alike.
 
     Args:
         network: gives the features :math:`\phi`.
@@ -41,10 +43,25 @@ class FeatureLoss(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, images: Tensor, references: Tensor) -> Tensor:
-        """The loss, of images ``B x 3 x H x W`` in [0, 1]; gradients flow to ``images``."""
-        differences = [F.l1_loss(a, b) for a, b in zip(self.network(images), self.network(references), strict=True)]
+    def forward(self, images: Tensor, references: Tensor, weights: Tensor | None = None) -> Tensor:
+        """The loss; gradients flow to ``images``.
+
+        Args:
+            images: ``B x 3 x H x W`` in [0, 1].
+            references: of the same shape.
+            weights: ``B x 1 x H x W``, how much each place counts, averaged over a feature's cell; ``None``: 1.
+        """
+        differences = [
+            _mean(a, b, weights) for a, b in zip(self.network(images), self.network(references), strict=True)
+        ]
         return sum(differences, images.new_zeros(())) / len(differences)
+
+
+def _mean(a: Tensor, b: Tensor, weights: Tensor | None) -> Tensor:
+    if weights is None:
+        return F.l1_loss(a, b)
+    height, width = a.shape[-2:]
+    return (F.adaptive_avg_pool2d(weights, (height, width)) * (a - b).abs()).mean()
 
 
 def feature_loss(settings: RestorerLosses) -> FeatureLoss:

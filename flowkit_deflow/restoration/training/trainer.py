@@ -5,8 +5,9 @@ from functools import partial
 from pathlib import Path
 
 import pytorch_lightning as pl
-from torch import nn
+from torch import Tensor, nn
 
+from flowkit_deflow.degraders.degrader import SupportsDomainMap
 from flowkit_deflow.degraders.registry import load_degrader
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import write_text
@@ -21,7 +22,8 @@ from flowkit_deflow.settings.restoration import RestorerLosses, RestorerRun, Res
 from flowkit_deflow.settings.text import to_yaml
 from flowkit_deflow.training.adversarial.alternating import Alternating, Optimisation
 from flowkit_deflow.training.adversarial.discriminators import PatchDiscriminator, Vgg128Discriminator
-from flowkit_deflow.training.fitting import Loop, fit
+from flowkit_deflow.training.fitting import fit
+from flowkit_deflow.training.lightning_trainer import Loop
 from flowkit_deflow.training.run_settings import require_same_settings
 
 __all__ = ["SETTINGS", "train_restorer"]
@@ -61,7 +63,8 @@ def train_restorer(run: RestorerRun, out: Path, *, progress: bool = True) -> tup
     restorer = _start(run)
     features = feature_loss(run.losses) if run.losses.features else None
     judged = validation(run, out / "best")
-    task = RestorerTask(restorer, run.losses, degrade, features, _discriminator(run.losses))
+    domain_map = _domain_map(run.losses, degrade)
+    task = RestorerTask(restorer, run.losses, degrade, features, _discriminator(run.losses), domain_map)
     training = run.training
     optimisation = Optimisation(training.steps, partial(_learning_rate, training), training.betas, training.workers)
     module = Alternating(task, crops, optimisation, crops.problems)
@@ -106,6 +109,19 @@ def _on_the_fly(run: RestorerRun) -> OnTheFly | None:
         return None
     degrader = load_degrader(run.data.degrader)
     return OnTheFly(degrader, run.architecture.scale, run.data.temperature, run.training.seed)
+
+
+def _domain_map(losses: RestorerLosses, degrade: OnTheFly | None) -> Callable[[Tensor], Tensor] | None:
+    if not losses.domain_weighted:
+        return None
+    degrader = None if degrade is None else degrade.degrader
+    if not isinstance(degrader, SupportsDomainMap):
+        given = "pairs have none" if degrader is None else f"a {type(degrader).__name__} has none"
+        raise UserError(
+            "setting 'losses.domain_weighted' needs a degrader's domain-distance map, and "
+            f"{given}; learn a degrader that has one with --degrader dasr, or set it to false"
+        )
+    return degrader.domain_map
 
 
 def _start(run: RestorerRun) -> Restorer:

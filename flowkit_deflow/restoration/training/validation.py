@@ -14,7 +14,7 @@ from flowkit_deflow.evaluation.metrics.metric import Better, Metric
 from flowkit_deflow.evaluation.metrics.metric_files import MetricFiles
 from flowkit_deflow.evaluation.metrics.registry import named_metrics
 from flowkit_deflow.evaluation.partners import Partnered, with_references, without_partners
-from flowkit_deflow.images.image_files import read_image, to_uint8
+from flowkit_deflow.images.image_files import image_size, read_image, to_uint8
 from flowkit_deflow.restoration.restorer import Restorer
 from flowkit_deflow.restoration.training.task import RestorerTask
 from flowkit_deflow.settings.restoration import RestorerRun
@@ -102,7 +102,8 @@ def validation(run: RestorerRun, best: Path) -> Validation | None:
     """The validation that the settings ask for; ``None`` without a folder for it.
 
     Raises:
-        UserError: the metric is unknown or lacks its files or clean partners, or an image has no partner.
+        UserError: the metric is unknown or lacks its files or clean partners, or an image has no partner, has one of
+            another size than when it is restored, or is too small for the metric.
     """
     data, training = run.data, run.training
     if data.valid_degraded is None:
@@ -118,4 +119,22 @@ def validation(run: RestorerRun, best: Path) -> Validation | None:
         images = without_partners(folder, "validation")
     else:
         images = with_references(folder, Path(data.valid_clean))
+    _require_sizes(images, metric, run.architecture.scale)
     return Validation(images, metric, metric.load(MetricFiles.usual()), training.validate_every, best)
+
+
+def _require_sizes(images: list[Partnered], metric: Metric, scale: int) -> None:
+    """Check what would fail at the first judgement, by the files' headers."""
+    for pair in images:
+        height, width = (scale * side for side in image_size(pair.path))
+        if min(height, width) < metric.smallest_side:
+            raise UserError(
+                f"{pair.path}: restored, its {width} x {height} pixels are fewer than the {metric.smallest_side} that "
+                f"{metric.name} needs; set training.judge to another metric, or remove it"
+            )
+        if pair.clean is not None and image_size(pair.clean) != (height, width):
+            clean_height, clean_width = image_size(pair.clean)
+            raise UserError(
+                f"{pair.clean} has {clean_width} x {clean_height} pixels, and {pair.path} will have {width} x {height} "
+                f"when it is restored at scale {scale}; give partners of that size"
+            )

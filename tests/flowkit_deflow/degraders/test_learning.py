@@ -22,7 +22,9 @@ from flowkit_deflow.images.blur_kernels import apply_kernel, read_kernels
 from flowkit_deflow.images.image_files import write_image
 from flowkit_deflow.images.noise import seeded_generator
 from flowkit_deflow.settings.degraders import KernelEstimation
+from flowkit_deflow.settings.presets import preset
 from flowkit_deflow.settings.text import assignments, override, to_dict
+from flowkit_deflow.training.trainer import train
 from tests.flowkit_deflow.conftest import Command, Photos
 
 SIGMA = 0.1
@@ -111,6 +113,10 @@ class TestClosedForm:
         degrader = learn_by(learner, run, tmp_path, progress=False).degrader
         assert degrader.degrade(torch.rand(1, 3, 16, 16)).shape == (1, 3, 8, 8)
 
+    def test_a_pipeline_adds_noise(self, folders: Photos, tmp_path: Path) -> None:
+        # Noise has the deviation 1 to 30 of 255, twice, and JPEG takes some of it away.
+        assert 1 / 255 < added_std(learned("handwritten", folders, tmp_path)) < 60 / 255
+
     def test_a_mixture_holds_its_parts(self, folders: Photos, tmp_path: Path) -> None:
         for name, sigma in (("a", 0.0), ("b", 0.2)):
             WhiteNoise(sigma).save_pretrained(tmp_path / name)
@@ -119,6 +125,28 @@ class TestClosedForm:
         images = torch.full((64, 3, 8, 8), 0.5)
         still = (degrader.degrade(images) == 0.5).flatten(1).all(1).sum()
         assert 16 < int(still) < 48  # four standard deviations of half of 64
+
+
+def test_a_short_run_of_deflow_begins_to_add_noise(folders: Photos, tmp_path: Path) -> None:
+    network = [
+        "architecture.steps=1",
+        "hidden_channels=8",
+        "encoder_features=8",
+        "encoder_growth=4",
+        "encoder_blocks=1",
+    ]
+    data = [*assignments({"data.clean": folders.clean, "data.degraded": folders.noisy}), "h_noise=0.03", "held_out=0"]
+    training = [
+        "training.steps=40",
+        "training.batch=4",
+        "learning_rate=3e-3",
+        "warmup=5",
+        "workers=0",
+        "accelerator=cpu",
+    ]
+    model, _ = train(override(preset("small"), [*network, *data, *training]), tmp_path / "run", progress=False)
+    # Its shift starts at a share of the latents' own spread, and is measured after training.
+    assert 0.5 * SIGMA < added_std(model) < 1.5 * SIGMA
 
 
 class TestAdversarial:

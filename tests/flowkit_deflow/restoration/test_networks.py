@@ -2,6 +2,7 @@
 
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from flowkit_deflow.errors import UserError
-from flowkit_deflow.restoration.networks import registry
+from flowkit_deflow.restoration.networks import registry, spandrel_network
 from flowkit_deflow.restoration.networks.denoiser import Denoiser
 from flowkit_deflow.restoration.networks.network import RestorationNetwork
 from flowkit_deflow.restoration.networks.registry import NETWORKS, build_network
@@ -149,6 +150,59 @@ class TestPublishedWeights:
             rrdb_restorer(state, "weights")
         with pytest.raises(UserError, match="holds no RRDB blocks"):
             rrdb_restorer({"conv_first.weight": torch.zeros(8, 3, 3, 3)}, "weights")
+
+
+@pytest.fixture(scope="module")
+def spandrel() -> ModuleType:
+    try:
+        import spandrel
+    except (ImportError, RuntimeError) as error:
+        pytest.skip(f"spandrel cannot be imported, which no test environment installs: {error}")
+    module: ModuleType = spandrel
+    return module
+
+
+class TestSpandrel:
+    def test_what_it_knows_is_applied(self, spandrel: ModuleType, tmp_path: Path) -> None:
+        from spandrel.architectures.Compact import Compact
+        from spandrel.architectures.SwinIR import SwinIR
+
+        torch.manual_seed(0)
+        small = {"embed_dim": 6, "depths": [1], "num_heads": [2], "window_size": 4, "img_size": 16}
+        networks = {
+            "compact": Compact(num_feat=6, num_conv=1, upscale=2),
+            "swinir": SwinIR(**small, upscale=2, upsampler="pixelshuffle"),
+        }
+        images = some_images().float()
+        for name, network in networks.items():
+            write_state(tmp_path / f"{name}.pth", network.state_dict())
+            restorer = load_restorer(tmp_path / f"{name}.pth")
+            restored = restorer.restore(images)
+            assert restored.shape == (2, 3, 26, 42)
+            # SwinIR's windows are 4 pixels wide, and the images were continued to fill the last one.
+            whole = F.pad(images, (0, 3, 0, 3), mode="reflect") if name == "swinir" else images
+            expected = network.eval()(whole)[..., :26, :42].clamp(0, 1)
+            torch.testing.assert_close(restored[..., :24, :40], expected[..., :24, :40])
+            assert restorer.restore(images, tile=8).shape == restored.shape
+
+    def test_what_it_does_not_know_is_told(self, spandrel: ModuleType, tmp_path: Path) -> None:
+        write_state(tmp_path / "other.pth", {"layer.weight": torch.zeros(3)})
+        with pytest.raises(UserError, match=r"other\.pth: holds the weights of no network that is known here"):
+            load_restorer(tmp_path / "other.pth")
+
+    def test_grey_networks_are_refused(self, spandrel: ModuleType, tmp_path: Path) -> None:
+        from spandrel.architectures.Compact import Compact
+
+        write_state(tmp_path / "grey.pth", Compact(num_in_ch=1, num_out_ch=1, num_feat=6, num_conv=1).state_dict())
+        with pytest.raises(UserError, match="makes 1 channels of 1; give one for RGB images"):
+            load_restorer(tmp_path / "grey.pth")
+
+
+def test_weights_that_spandrel_would_know_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spandrel_network, "find_spec", lambda name: None)
+    write_state(tmp_path / "other.pth", {"layer.weight": torch.zeros(3)})
+    with pytest.raises(UserError, match=r"pip install 'flowkit-deflow\[spandrel\]'"):
+        load_restorer(tmp_path / "other.pth")
 
 
 class Doubling(RestorationNetwork):

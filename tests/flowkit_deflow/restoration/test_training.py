@@ -8,19 +8,22 @@ import pytest
 import torch
 from torch import Tensor
 
+from flowkit_deflow.degraders.adversarial.translation import DomainAwareTranslation
 from flowkit_deflow.degraders.handwritten.pipeline import HandWritten
 from flowkit_deflow.degraders.white_noise import WhiteNoise
 from flowkit_deflow.errors import UserError
-from flowkit_deflow.evaluation.metrics.feature_networks import vgg16
+from flowkit_deflow.evaluation.metrics.feature_networks import vgg16, vgg19
 from flowkit_deflow.images.image_files import read_image, write_image
 from flowkit_deflow.images.resize import bicubic_downsample
 from flowkit_deflow.restoration.restorer import Restorer
 from flowkit_deflow.restoration.training import feature_loss as feature_losses
 from flowkit_deflow.restoration.training.clean_crops import CleanCrops
-from flowkit_deflow.restoration.training.feature_loss import feature_loss
+from flowkit_deflow.restoration.training.feature_loss import FeatureLoss, feature_loss
 from flowkit_deflow.restoration.training.on_the_fly import OnTheFly
+from flowkit_deflow.restoration.training.task import RestorerTask
 from flowkit_deflow.restoration.training.trainer import train_restorer
-from flowkit_deflow.settings.restoration import RestorerLosses, RestorerRun
+from flowkit_deflow.settings.adversarial import TranslationNetwork
+from flowkit_deflow.settings.restoration import RestorerArchitecture, RestorerLosses, RestorerRun
 from flowkit_deflow.settings.restoration_presets import restorer_preset
 from flowkit_deflow.settings.text import override
 from flowkit_deflow.state_files import write_state
@@ -201,6 +204,7 @@ class TestMistakes:
             (("training.weights=no/such.pth",), "no/such.pth"),
             (("architecture.network=unet",), "'unet' is unknown"),
             (("losses.features=1", "feature_weights=no/such.pth"), "no/such.pth: no such file"),
+            (("domain_weighted=true",), "a WhiteNoise has none; learn a degrader that has one with --degrader dasr"),
         ],
     )
     def test_a_mistake_is_told_before_anything_is_written(
@@ -208,6 +212,18 @@ class TestMistakes:
     ) -> None:
         with pytest.raises(UserError, match=message):
             train_restorer(settings(*changes), tmp_path / "run", progress=False)
+        assert not (tmp_path / "run").exists()
+
+    def test_validation_images_that_do_not_fit_are_told(
+        self, settings: Settings, photos: Photos, small_photos: Path, tmp_path: Path
+    ) -> None:
+        small = (f"valid_degraded={small_photos}",)
+        with pytest.raises(
+            UserError, match=r"has 56 x 40 pixels, and .* will have 28 x 20 when it is restored at scale 1"
+        ):
+            train_restorer(settings(*small, f"valid_clean={photos.clean}"), tmp_path / "run", progress=False)
+        with pytest.raises(UserError, match=r"28 x 20 pixels are fewer than the \d+ that NIQE"):
+            train_restorer(settings(*small, "training.judge=niqe"), tmp_path / "run", progress=False)
         assert not (tmp_path / "run").exists()
 
     def test_a_run_keeps_its_settings(self, settings: Settings, tmp_path: Path) -> None:
@@ -232,7 +248,58 @@ class TestMistakes:
             override(restorer_preset("tiny"), ["losses.adversarial=1"])
 
 
+class TestDomainWeights:
+    def test_what_does_not_look_degraded_does_not_count(self) -> None:
+        def left_half(images: Tensor) -> Tensor:
+            looks = torch.zeros(len(images), 1, *images.shape[-2:])
+            looks[..., : images.shape[-1] // 2] = 1
+            return looks
+
+        restorer = Restorer(RestorerArchitecture("residual", scale=2, features=4, blocks=1))
+        task = RestorerTask(restorer, RestorerLosses(), None, None, None, left_half)
+        clean, degraded = torch.rand(1, 3, 16, 16), torch.rand(1, 3, 8, 8)
+
+        def l1(clean: Tensor) -> float:
+            made = task.generate({"clean": clean, "degraded": degraded, "problems": []}, 0)
+            return task.generator_losses(made)["l1"].item()
+
+        left, right = clean.clone(), clean.clone()
+        # The map is interpolated to the clean image's size: around the middle it is neither 0 nor 1.
+        left[..., :6] += 1
+        right[..., 10:] += 1
+        assert l1(right) == l1(clean) != l1(left)
+
+    def test_features_are_weighted_alike(self) -> None:
+        torch.manual_seed(0)
+        loss = FeatureLoss(vgg16((2, 7)))
+        images, references = torch.rand(2, 1, 3, 32, 32)
+        alike = torch.full((1, 1, 32, 32), 0.25)
+        assert loss(images, references, alike).item() == pytest.approx(loss(images, references).item() / 4)
+
+    def test_a_network_is_trained_with_them(self, settings: Settings, tmp_path: Path) -> None:
+        torch.manual_seed(0)
+        dasr = DomainAwareTranslation(TranslationNetwork(4, 1, 4))
+        for parameter in dasr.network.parameters():
+            torch.nn.init.normal_(parameter, std=0.1)  # An untrained one degrades nothing.
+        dasr.save_pretrained(tmp_path / "dasr")
+        run = settings(f"degrader={tmp_path / 'dasr'}", "training.steps=2")
+        weighted, _ = train_restorer(override(run, ["domain_weighted=true"]), tmp_path / "weighted", progress=False)
+        alike, _ = train_restorer(run, tmp_path / "alike", progress=False)
+        assert not torch.equal(weights(weighted), weights(alike))
+
+
 class TestFeatureLoss:
+    def test_vgg19_is_read_from_torchvisions_cache(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        torch.manual_seed(0)
+        network = vgg19()
+        # As torchvision names them, with the layers that classify.
+        published = {key.replace("layers", "features"): value for key, value in network.state_dict().items()}
+        write_state(tmp_path / "checkpoints" / "vgg19-dcbb9e9d.pth", published | {"classifier.6.bias": torch.zeros(1)})
+        monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+        images, references = torch.rand(2, 1, 3, 32, 32)
+        expected = (network(images)[0] - network(references)[0]).abs().mean()
+        assert feature_loss(RestorerLosses(features=1))(images, references).item() == pytest.approx(expected.item())
+
     def test_weights_are_read_under_either_naming(self, tmp_path: Path) -> None:
         torch.manual_seed(0)
         network = vgg16((28,))

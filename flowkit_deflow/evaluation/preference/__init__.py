@@ -1,0 +1,1 @@
+"""Preference studies: which of two methods' images people prefer."""
