@@ -16,7 +16,7 @@ from benchmarks.soak.works import Work
 
 __all__ = ["Attempt", "Clock", "attempt", "finish"]
 
-LONGEST = 300.0  # seconds, for a command of ten
+LONGEST = 1800.0  # seconds, for a command of ten: the machine may have other things to do
 PAGE = 4096  # bytes
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
@@ -65,14 +65,14 @@ def attempt(work: Work, out: Path, interruption: Interruption, clock: Clock, dra
     share = draw.random()
     with _disk(out, interruption, clock, share), _started(work, out) as process:
         if interruption.fills_disk:
-            _wait(process, LONGEST)
+            _end_of(process)
         elif starting:
             _wait(process, share * clock.starting)
         else:
             _wait_for_a_file(process, out)
             _wait(process, share * clock.working)
         interruption.strike(process)
-        status = _wait(process, LONGEST)
+        status = _end_of(process)
         remaining = _remaining(process.pid)
     phase, right = "starting" if starting else "working", status == 0 or status in interruption.expected
     return Attempt(interruption.name, phase, status, right, *_said(out), remaining)
@@ -88,7 +88,7 @@ def finish(work: Work, out: Path) -> tuple[Attempt, Clock]:
     with _started(work, out) as process:
         _wait_for_a_file(process, out)
         wrote = time.monotonic()
-        status = _wait(process, LONGEST)
+        status = _end_of(process)
     clock = Clock(wrote - start, time.monotonic() - wrote, _size(out))
     return Attempt("", "working", status, status == 0, *_said(out), _remaining(process.pid)), clock
 
@@ -116,12 +116,22 @@ def _disk(out: Path, interruption: Interruption, clock: Clock, share: float) -> 
     return small_disk(out, there + int(share * max(clock.size - there, 0)) + PAGE)
 
 
-def _wait(process: "subprocess.Popen[bytes]", seconds: float) -> int:
-    """Wait for at most so long; the exit status, or 0 of a process that goes on."""
+def _wait(process: "subprocess.Popen[bytes]", seconds: float) -> None:
+    """Wait for at most so long."""
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+
+
+def _end_of(process: "subprocess.Popen[bytes]") -> int:
+    """The exit status of a process, which has to end.
+
+    Raises:
+        RuntimeError: it does not.
+    """
     try:
-        return process.wait(seconds)
+        return process.wait(LONGEST)
     except subprocess.TimeoutExpired:
-        return 0
+        raise RuntimeError(f"{process.args!r} has not ended after {LONGEST:.0f} s") from None
 
 
 def _wait_for_a_file(process: "subprocess.Popen[bytes]", out: Path) -> None:
