@@ -18,6 +18,8 @@ __all__ = ["METRICS", "Cell"]
 METRICS = {"psnr": "psnr", "ssim": "ssim", "lpips": "lpips-alex", "niqe": "niqe"}
 """The record's names of metrics, and those of ``deflow metrics``."""
 
+MADE_BY, RESULT = "commands.json", "scores.json"
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -59,7 +61,7 @@ class Cell:
         restored = str(folder / "restored")
         commands.append(["restorer", "apply", run, str(track.judged_degraded), restored])
         metrics = [part for name in METRICS.values() for part in ("--metric", name)]
-        files = ["--metric-files", str(self.metric_files), "--out", str(folder / "scores.json")]
+        files = ["--metric-files", str(self.metric_files), "--out", str(folder / RESULT)]
         commands.append(["metrics", restored, "--reference", str(track.judged_clean), *metrics, *files])
         return commands
 
@@ -70,15 +72,24 @@ class Cell:
         scale = f"[{self.track.scale}]" if listed else self.track.scale
         return ["--set", f"data.clean_downsample={scale}"]
 
+    def _folder(self, root: Path) -> Path:
+        return root / self.track.name / self.method.replace(" ", "_") / f"seed {self.seed}"
+
+    def minutes(self, root: Path) -> float:
+        """How long it took to compute, whenever that was: from the writing of its commands to that of its scores."""
+        folder = self._folder(root)
+        start, end = ((folder / name).stat().st_mtime for name in (MADE_BY, RESULT))
+        return (end - start) / 60
+
     def scores(self, root: Path) -> dict[str, dict[str, float]]:
         """By metric and image; computed once, and again where the commands are others than they were.
 
         Raises:
             CalledProcessError: a command failed; what it printed is in the cell's ``log.txt``.
         """
-        folder = root / self.track.name / self.method.replace(" ", "_") / f"seed {self.seed}"
+        folder = self._folder(root)
         commands = self.commands(folder)
-        made_by, result = folder / "commands.json", folder / "scores.json"
+        made_by, result = folder / MADE_BY, folder / RESULT
         if not made_by.exists() or json.loads(made_by.read_text(encoding="utf-8")) != commands:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)

@@ -1,7 +1,6 @@
 """``python -m benchmarks restoration``: learn, train, restore and judge, cell by cell; write record and page."""
 
 import argparse
-import time
 from pathlib import Path
 from typing import Any
 
@@ -58,15 +57,17 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
     from benchmarks.restoration.summary import summary
     from benchmarks.restoration.tracks import Track, make_tracks
 
-    start = time.monotonic()
     work = arguments.work.resolve()
+    minutes = 0.0
 
     def measured(track: Track, method: str) -> dict[str, Any]:
+        nonlocal minutes
         cells = [
             Cell(track, method, seed, arguments.steps, arguments.metric_files.resolve())
             for seed in range(arguments.seeds)
         ]
         result = summary([cell.scores(work) for cell in cells])
+        minutes += sum(cell.minutes(work) for cell in cells)
         told = ", ".join(f"{name} {values['mean']:.4g}" for name, values in result.items())
         print(f"{track.name}, {method}: {told}", flush=True)
         return result
@@ -84,7 +85,7 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
         ablation = {name: measured(made, name) for name in ABLATION}
     return {
         "command": "python -m benchmarks restoration",
-        "minutes": round((time.monotonic() - start) / 60, 1),
+        "minutes": round(minutes, 1),
         "machine": records.machine(),
         "threads": torch.get_num_threads(),
         "versions": records.versions(("torch",)),
