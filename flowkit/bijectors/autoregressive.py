@@ -12,6 +12,7 @@ from flowkit.bijectors.conditioner import prepare_conditioner
 from flowkit.bijectors.dependence import require_autoregressive
 from flowkit.bijectors.parts import require_transform
 from flowkit.half_precision import first_parameter, in_full_precision
+from flowkit.nn.masked_mlp import MaskedMLP
 from flowkit.ops.precision import at_least_float32, without_autocast
 from flowkit.transforms.affine import Affine
 from flowkit.transforms.transform import Transform, split_parameters
@@ -27,8 +28,8 @@ class MaskedAutoregressive(ChannelBijector):
 
     ``forward`` is one pass of the network, whatever the number of features. ``inverse`` finds one feature after
     another: with a conditioner that has ``unroll``, such as :class:`~flowkit.MADE`, at the cost of about one
-    pass in many small steps; with one that has ``passes``, such as :class:`~flowkit.nn.MaskedMLP` over a graph, by so
-    many; with any other, by ``features`` passes, which are right for any order of dependence.
+    pass in many small steps; with :class:`~flowkit.nn.MaskedMLP`, over a graph, by its ``passes``; with any other, by
+    ``features`` passes, which are right for any order of dependence.
 
     It runs outside of autocast: a rounding to half precision would grow from feature to feature, and differ between
     the two directions.
@@ -101,9 +102,13 @@ class MaskedAutoregressive(ChannelBijector):
                 return unrolled
             # After n passes the first n features of the order are right, whatever the others were.
             x = torch.zeros_like(y)
-            for _ in range(getattr(self.conditioner, "passes", self.channels)):
+            for _ in range(self._passes()):
                 x, log_derivative = direction(y, self._parameters_from(x, prepared))
             return x, sum_event(log_derivative, 1, like=y)
+
+    def _passes(self) -> int:
+        """As many as features, which is right for any network, or those that a network over a graph needs."""
+        return self.conditioner.passes if isinstance(self.conditioner, MaskedMLP) else self.channels
 
     def _unrolled(self, direction: Callable[..., Any], y: Tensor, prepared: Any) -> tuple[Tensor, Tensor] | None:
         """The same feature by feature in about one pass; ``None`` where the conditioner does not unroll."""

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from flowkit.bijector import Bijector
 
-__all__ = ["Identity"]
+__all__ = ["Identity", "no_log_det"]
 
 
 class Identity(Bijector[Tensor, Tensor]):

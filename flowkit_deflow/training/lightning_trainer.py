@@ -97,5 +97,5 @@ def lightning_trainer(
         )
     except (MisconfigurationException, ValueError, ModuleNotFoundError) as error:
         names = ("accelerator", "devices", "strategy", "precision")
-        given = ", ".join(f"{name}={getattr(loop, name)}" for name in names)
-        raise UserError(f"the settings of training {given} cannot be used here: {error}") from error
+        given = ", ".join(f"training.{name}={getattr(loop, name)}" for name in names)
+        raise UserError(f"the settings {given} cannot be used here: {error}") from error

@@ -76,4 +76,6 @@ class Moebius(ChannelBijector):
         offset = x - centre
         room = 1 - centre.square().sum(-1, keepdim=True)
         factor = room / offset.square().sum(-1, keepdim=True)
-        return factor * offset - centre, (self.channels - 1) * factor.log().squeeze(-1)
+        # In float32 a point beside a centre near the sphere would come to lie off it.
+        moved = torch.nn.functional.normalize(factor * offset - centre, dim=-1)
+        return moved, (self.channels - 1) * factor.log().squeeze(-1)

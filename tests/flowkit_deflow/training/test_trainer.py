@@ -105,7 +105,8 @@ class Spoil(Callback):
 
 class TestResults:
     def test_the_runs_folder(self, trained: Path, tiny: Settings) -> None:
-        assert {path.name for path in trained.iterdir()} == {"run.yaml", "checkpoints", "log", "model", "monitors.csv"}
+        written = {"run.yaml", "checkpoints", "log", "model", "monitors.csv", "chosen_step.yaml"}
+        assert {path.name for path in trained.iterdir()} == written
         assert [path.name for path in (trained / "checkpoints").iterdir()] == ["last.ckpt"]
         assert (trained / "run.yaml").read_text() == to_yaml(tiny())
         model = DeFlow.from_pretrained(trained / "model")
