@@ -107,7 +107,7 @@ class TestResults:
     def test_the_runs_folder(self, trained: Path, tiny: Settings) -> None:
         written = {"run.yaml", "checkpoints", "log", "model", "monitors.csv", "chosen_step.yaml"}
         assert {path.name for path in trained.iterdir()} == written
-        assert [path.name for path in (trained / "checkpoints").iterdir()] == ["last.ckpt"]
+        assert {path.name for path in (trained / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
         assert (trained / "run.yaml").read_text() == to_yaml(tiny())
         model = DeFlow.from_pretrained(trained / "model")
         assert all(value.isfinite().all() for value in model.state_dict().values())
