@@ -63,6 +63,7 @@ nitpick_ignore_regex = [
     ("py:class", r"flowkit\.recorded\..*|flowkit\.models\.(recipe\.Model|architecture\.classes\.Class)|P"),
     ("py:class", r"flowkit_deflow\.(images\.tiling\.Piece|method\.latent_edits\.LatentEdit)"),
     ("py:class", r"(flowkit_deflow\.degraders\.handwritten\.operation\.)?Operation"),
+    ("py:class", r"flowkit_deflow\.degraders\.adversarial\.configured\.ConfiguredDegrader"),
     ("py:class", r"(types\.|typing\.)?Annotated.*|(flowkit_deflow\.settings\.sorts\.)?Sort\.\w+|tuple\[int"),
     ("py:class", r"(bool|int|float|str|bytes|tuple|list|dict|set|object|type|None|abc\.ABC|enum\.IntEnum)"),
 ]

@@ -23,7 +23,7 @@ def conditional_flow_matching(
 ) -> Tensor:
     r"""The squared error of a continuous flow's velocity against straight ways from data to latents.
 
-    .. math:: \mathbb E_{t,\, (x, z)} \big\| f_\theta(t T,\, (1 - t)\, x + t\, z,\, c) - (z - x) / T \big\|^2,
+    .. math:: \mathbb E_{t,\, (x, z)} \left\|  f_\theta(t T,\, (1 - t)\, x + t\, z,\, c) - (z - x) / T  \right\|^2,
               \qquad t \sim U[0, 1]
 
     The field that minimises it carries the data's distribution to the base distribution: flows trained so are sampled

@@ -24,7 +24,7 @@ class MaskedMLP(Recorded, nn.Module):
 
     Each hidden unit stands for one feature and sees that feature's parents; of the units in the layer before, it sees
     those that see no more than it does. For :class:`~flowkit.MaskedAutoregressive`, which then inverts it in
-    :attr:`passes` passes, as many as the longest path of the graph has features, instead of one for each feature. The
+    ``passes`` passes, as many as the longest path of the graph has features, instead of one for each feature. The
     last layer starts at zero.
 
     Args:

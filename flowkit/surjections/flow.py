@@ -21,7 +21,7 @@ Layer = Bijector[Any, Any] | StochasticMap
 class StochasticFlow(Recorded, nn.Module):
     r"""A density by layers of which some are no bijections: surjections, augmentation, Monte Carlo steps.
 
-    .. math:: \log p(x) \ge \mathbb{E}\Big[\log p_Z(z) + \sum_l V_l\Big]
+    .. math:: \log p(x) \ge \mathbb{E}\left[\log p_Z(z) + \sum_l V_l\right]
 
     ``V`` of a bijector is its log-determinant. Where every layer is exact (bijections and surjections whose latent is a
     function of the data), the bound is the likelihood.

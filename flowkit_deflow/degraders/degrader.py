@@ -75,7 +75,7 @@ class SupportsDegrade(Protocol):
 class Degrader(SupportsDegrade, Protocol):
     r"""A degrader :math:`p(y \mid x)` of images ``B x 3 x H x W`` that is stored in a folder, under its kind's name.
 
-    To add one: a class with this face in a file of its own, whose ``degrade`` begins with :func:`require_degradable`,
+    To add one: a class with this face in a file of its own, whose ``degrade`` begins with ``require_degradable``,
     and a line in ``flowkit_deflow.degraders.registry.KINDS``.
 
     Attributes:

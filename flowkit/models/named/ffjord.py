@@ -48,7 +48,7 @@ def ffjord(
         standardize: data ``batch x features`` whose mean and standard deviation are taken out first, as a fixed
             layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
         support: what takes the data from where they lie onto vectors of real numbers, a bijector: ``Positive()``,
-            ``Box(lower, upper)``, ``StickBreaking()`` and others of :mod:`flowkit.bijectors`; ``None`` for real data.
+            ``Box(lower, upper)``, ``StickBreaking()`` and others of ``flowkit.bijectors``; ``None`` for real data.
 
     Returns:
         A flow over vectors ``batch x features``, its base the standard normal.

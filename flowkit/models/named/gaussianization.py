@@ -32,7 +32,7 @@ def gaussianization(
 ) -> Flow:
     r"""The Gaussianization flow: each feature made normal by a mixture's distribution function, and rotations between.
 
-    .. math:: z_i = \Phi^{-1}\Big(\sum_k w_{ik}\, \Phi(a_{ik} (x_i - \mu_{ik}))\Big), \qquad x \leftarrow R\, z
+    .. math:: z_i = \Phi^{-1}\left(\sum_k w_{ik}\, \Phi(a_{ik} (x_i - \mu_{ik}))\right), \qquad x \leftarrow R\, z
 
     It has no network, unless there is a context: the mixtures and the rotations, products of reflections, are its
     parameters. Both directions work on all features at once; the inverse of a mixture is found numerically. Data are to
@@ -47,7 +47,7 @@ def gaussianization(
         standardize: data ``batch x features`` whose mean and standard deviation are taken out first, as a fixed
             layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
         support: what takes the data from where they lie onto vectors of real numbers, a bijector: ``Positive()``,
-            ``Box(lower, upper)``, ``StickBreaking()`` and others of :mod:`flowkit.bijectors`; ``None`` for real data.
+            ``Box(lower, upper)``, ``StickBreaking()`` and others of ``flowkit.bijectors``; ``None`` for real data.
 
     Returns:
         A flow over vectors ``batch x features``, its base the standard normal.

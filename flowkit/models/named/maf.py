@@ -46,7 +46,7 @@ def maf(
         standardize: data ``batch x features`` whose mean and standard deviation are taken out first, as a fixed
             layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
         support: what takes the data from where they lie onto vectors of real numbers, a bijector: ``Positive()``,
-            ``Box(lower, upper)``, ``StickBreaking()`` and others of :mod:`flowkit.bijectors`; ``None`` for real data.
+            ``Box(lower, upper)``, ``StickBreaking()`` and others of ``flowkit.bijectors``; ``None`` for real data.
         passes: in how many passes samples are drawn, from 1 to ``features``: the features are in so many groups, each
             of which depends on those before it, 2 being a coupling; ``None`` for feature by feature.
         adjacency: a graph over the features (those of the support's real numbers): rows of booleans, true where the

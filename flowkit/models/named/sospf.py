@@ -28,7 +28,7 @@ def sospf(
 ) -> Flow:
     r"""The sum-of-squares polynomial flow: increasing polynomials whose coefficients come from masked networks.
 
-    .. math:: z_i = b_i + \int_0^{x_i} \Big(\epsilon + \sum_k p_k(t;\, \theta_i(x_{<i}, c))^2\Big)\, dt
+    .. math:: z_i = b_i + \int_0^{x_i} \left(\epsilon + \sum_k p_k(t;\, \theta_i(x_{<i}, c))^2\right)\, dt
 
     Densities take one pass of each network; samples are computed feature by feature, each found by nine calls of
     its transform. Data are to be of about mean 0 and variance 1: see ``standardize``.
@@ -44,7 +44,7 @@ def sospf(
         standardize: data ``batch x features`` whose mean and standard deviation are taken out first, as a fixed
             layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
         support: what takes the data from where they lie onto vectors of real numbers, a bijector: ``Positive()``,
-            ``Box(lower, upper)``, ``StickBreaking()`` and others of :mod:`flowkit.bijectors`; ``None`` for real data.
+            ``Box(lower, upper)``, ``StickBreaking()`` and others of ``flowkit.bijectors``; ``None`` for real data.
 
     Returns:
         A flow over vectors ``batch x features``, its base the standard normal.
