@@ -54,7 +54,6 @@ def unvalidated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.distributions.Distribution, "_validate_args", False)
 
 
-
 @pytest.mark.parametrize(("peer", "cells"), ROWS, ids=[f"{peer}-{i}" for i, (peer, _) in enumerate(ROWS)])
 def test_every_row_runs(peer: str, cells: list[str]) -> None:
     theirs, ours, *_ = cells
