@@ -3,15 +3,25 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from flowkit_deflow.app.image_task import usable_device
 from flowkit_deflow.app.rendering import Rendering, Work
 from flowkit_deflow.app.renderings import degraded
+from flowkit_deflow.degraders.degrader import Degrader
 from flowkit_deflow.degraders.registry import load_degrader
 from flowkit_deflow.images.noise import SeededNoise
 
-__all__ = ["Degrading"]
+__all__ = ["Degrading", "load_onto"]
+
+
+def load_onto(model: Path, place: torch.device) -> Degrader:
+    """The degrader of a model folder, on a device if it has weights."""
+    degrader = load_degrader(model)
+    if isinstance(degrader, nn.Module):
+        degrader.to(place)
+    return degrader
 
 
 class Degrading:
@@ -41,9 +51,7 @@ class Degrading:
         """
         if self._work is None:
             place = usable_device(self.device)
-            degrader = load_degrader(self.model)
-            if isinstance(degrader, nn.Module):
-                degrader.to(place)
+            degrader = load_onto(self.model, place)
             self._work = degraded(degrader, lambda noise: self.temperature, self.samples, self.tile, place)
         return self._work
 

@@ -65,12 +65,10 @@ def pairs(
     force: Force = False,
 ) -> None:
     """Make pairs for super-resolution: photographs (HR), downsampled (LR), and degraded (LQ)."""
-    from torch import nn
-
+    from flowkit_deflow.app.degrading import load_onto
     from flowkit_deflow.app.lmdb_folder import require_lmdb, write_lmdb
     from flowkit_deflow.app.pairs import DEGRADED, HIGH, LMDB, LOW, arranged, paired, temperature_of, write_options
     from flowkit_deflow.app.sub_images import SubImages
-    from flowkit_deflow.degraders.registry import load_degrader
     from flowkit_deflow.model_folder import model_folder_of
 
     low, high = _bounds(temperature, force)
@@ -99,10 +97,7 @@ def pairs(
         arrange=partial(arranged, out=target, scale=scale, sub_images=cut),
     )
     place = usable_device(device)
-    degrader = load_degrader(model)
-    if isinstance(degrader, nn.Module):
-        degrader.to(place)
-    work = paired(degrader, scale, temperature_of(low, high), samples or 1, tile, place, cut)
+    work = paired(load_onto(model, place), scale, temperature_of(low, high), samples or 1, tile, place, cut)
     settings: dict[str, Any] = {"scale": scale, "temperature": [low, high], "tile": tile}
     if cut is not None:
         settings["sub-images"] = [cut.size, cut.step, cut.threshold]
