@@ -8,10 +8,12 @@ from torch import Tensor
 from flowkit.bijector import Bijector, Shape
 from flowkit.bijectors.chain import Chain
 from flowkit.bijectors.parts import require_bijector
+from flowkit.distributions.standard_normal import StandardNormal
+from flowkit.flow import Flow
 from flowkit.models.standardize import Standardize, standardized
 from flowkit.supports.interval import IntervalSupport
 
-__all__ = ["SupportBijector", "data_shape", "on_support", "real_features"]
+__all__ = ["SupportBijector", "data_shape", "flow_on_support", "real_features"]
 
 # A model's setting: the bijector that takes the data from their support onto vectors of real numbers, or nothing.
 SupportBijector = Bijector[Tensor, Tensor] | None
@@ -80,20 +82,20 @@ def real_features(features: int, support: SupportBijector, least: int = 1) -> in
     return int(entries)
 
 
-def on_support(
-    bijector: Bijector[Any, Any], entries: int, standardize: Standardize, support: SupportBijector
-) -> Bijector[Any, Any]:
-    """A bijector of standardised vectors, after what takes the data to them.
+def flow_on_support(
+    bijector: Bijector[Any, Any], shape: Shape, standardize: Standardize, support: SupportBijector
+) -> Flow:
+    """The flow of a bijector of standardised vectors: after what takes the data to them, and over the standard normal.
 
     Args:
         bijector: of standardised vectors of real numbers.
-        entries: of those vectors.
+        shape: event shape of the data, as :func:`data_shape` gives it.
         standardize: as for :func:`~flowkit.models.standardize.standardized`; data are those of the support, and are
             taken off it before their mean and deviation are measured.
         support: the setting.
 
     Returns:
-        The bijector itself where there is neither, else a chain.
+        The flow, whose contexts are vectors.
 
     Raises:
         TypeError: as for :func:`~flowkit.models.standardize.standardized`.
@@ -102,11 +104,13 @@ def on_support(
     Examples:
         >>> from flowkit import Reversal
         >>> from flowkit.bijectors import Positive
-        >>> bool(on_support(Reversal(2), 2, None, Positive())(torch.ones(2))[0].any())
-        False
+        >>> flow_on_support(Reversal(2), (2,), None, Positive()).sample(5).shape
+        torch.Size([5, 2])
     """
-    if support is not None and isinstance(standardize, Tensor):
+    if support is None:
+        return Flow(standardized(bijector, standardize, shape), StandardNormal(), shape, context_dims=1)
+    if isinstance(standardize, Tensor):
         with torch.no_grad():
             standardize, _ = support(standardize)
-    inner = standardized(bijector, standardize, (entries,))
-    return inner if support is None else Chain([support, inner])
+    inner = standardized(bijector, standardize, support.output_shape(shape))
+    return Flow(Chain([support, inner]), StandardNormal(), shape, context_dims=1)

@@ -6,12 +6,11 @@ from flowkit.bijector import Bijector
 from flowkit.bijectors.block_autoregressive import BlockNeuralAutoregressive
 from flowkit.bijectors.chain import Chain
 from flowkit.bijectors.permutation import Reversal
-from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
-from flowkit.models.support import SupportBijector, data_shape, on_support, real_features
+from flowkit.models.support import SupportBijector, data_shape, flow_on_support, real_features
 from flowkit.nn.block_autoregressive import BlockAutoregressive
 
 __all__ = ["bnaf"]
@@ -70,5 +69,4 @@ def bnaf(
         if layer:
             parts.append(Reversal(features))
         parts.append(BlockNeuralAutoregressive(BlockAutoregressive(features, units, depth, context_features)))
-    bijector = on_support(Chain(parts), features, standardize, support)
-    return Flow(bijector, StandardNormal(), shape, context_dims=1)
+    return flow_on_support(Chain(parts), shape, standardize, support)

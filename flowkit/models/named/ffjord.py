@@ -7,12 +7,11 @@ from flowkit.bijectors.elementwise import Elementwise
 from flowkit.bijectors.neural_ode import NeuralODE
 from flowkit.bijectors.ode_solvers import DormandPrince, RungeKutta4
 from flowkit.bijectors.traces import ExactTrace, HutchinsonTrace
-from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
-from flowkit.models.support import SupportBijector, data_shape, on_support, real_features
+from flowkit.models.support import SupportBijector, data_shape, flow_on_support, real_features
 from flowkit.nn.time_mlp import TimeMLP
 from flowkit.transforms.affine import Affine
 
@@ -78,5 +77,4 @@ def ffjord(
     trace = ExactTrace() if exact else HutchinsonTrace()
     solver = DormandPrince() if steps is None else RungeKutta4(steps)
     chain = Chain([Elementwise(Affine(), (features,)), NeuralODE(field, trace, solver=solver)])
-    bijector = on_support(chain, features, standardize, support)
-    return Flow(bijector, StandardNormal(), shape, context_dims=1)
+    return flow_on_support(chain, shape, standardize, support)

@@ -8,12 +8,11 @@ from flowkit.bijectors.chain import Chain
 from flowkit.bijectors.elementwise import Elementwise
 from flowkit.bijectors.householder import Householder
 from flowkit.bijectors.injector import Injector
-from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
-from flowkit.models.support import SupportBijector, data_shape, on_support, real_features
+from flowkit.models.support import SupportBijector, data_shape, flow_on_support, real_features
 from flowkit.nn.mlp import MLP
 from flowkit.transforms.normal_mixture import NormalMixture
 
@@ -81,5 +80,4 @@ def gaussianization(
             parts.append(Injector(features, network, mixture, event_dims=1))
         else:
             parts.append(Elementwise(mixture, (features,)))
-    bijector = on_support(Chain(parts), features, standardize, support)
-    return Flow(bijector, StandardNormal(), shape, context_dims=1)
+    return flow_on_support(Chain(parts), shape, standardize, support)

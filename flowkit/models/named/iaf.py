@@ -7,12 +7,11 @@ from flowkit.bijector import Bijector
 from flowkit.bijectors.autoregressive import InverseAutoregressive
 from flowkit.bijectors.chain import Chain
 from flowkit.bijectors.permutation import Reversal
-from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
-from flowkit.models.support import SupportBijector, data_shape, on_support, real_features
+from flowkit.models.support import SupportBijector, data_shape, flow_on_support, real_features
 from flowkit.nn.made import MADE
 from flowkit.transforms.scale_shift import ScaleShift
 
@@ -69,5 +68,4 @@ def iaf(
     for _ in range(layers):
         network = MADE(features, 2, hidden, context_features)
         parts += [InverseAutoregressive(features, network, ScaleShift()), Reversal(features)]
-    bijector = on_support(Chain(parts), features, standardize, support)
-    return Flow(bijector, StandardNormal(), shape, context_dims=1)
+    return flow_on_support(Chain(parts), shape, standardize, support)

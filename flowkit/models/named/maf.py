@@ -7,12 +7,11 @@ from flowkit.bijector import Bijector
 from flowkit.bijectors.autoregressive import MaskedAutoregressive
 from flowkit.bijectors.chain import Chain
 from flowkit.bijectors.permutation import Reversal
-from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
-from flowkit.models.support import SupportBijector, data_shape, on_support, real_features
+from flowkit.models.support import SupportBijector, data_shape, flow_on_support, real_features
 from flowkit.nn.made import MADE
 from flowkit.nn.masked_mlp import MaskedMLP, Rows, adjacency_in_passes
 from flowkit.transforms.scale_shift import ScaleShift
@@ -81,8 +80,7 @@ def maf(
         parts.append(MaskedAutoregressive(features, network, ScaleShift()))
         if adjacency is None:
             parts.append(Reversal(features))
-    bijector = on_support(Chain(parts), features, standardize, support)
-    return Flow(bijector, StandardNormal(), shape, context_dims=1)
+    return flow_on_support(Chain(parts), shape, standardize, support)
 
 
 def _network(

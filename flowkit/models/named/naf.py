@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.autoregressive_layers import autoregressive_layers
 from flowkit.models.counts import require_counts
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
-from flowkit.models.support import SupportBijector, data_shape, on_support, real_features
+from flowkit.models.support import SupportBijector, data_shape, flow_on_support, real_features
 from flowkit.transforms.deep_sigmoidal import DeepSigmoidal
 
 __all__ = ["naf"]
@@ -63,5 +62,4 @@ def naf(
     require_counts(1, features=features, units=units, depth=depth)
     shape, features = data_shape(features, support), real_features(features, support)
     chain = autoregressive_layers(features, layers, hidden, context_features, lambda: DeepSigmoidal(units, depth))
-    bijector = on_support(chain, features, standardize, support)
-    return Flow(bijector, StandardNormal(), shape, context_dims=1)
+    return flow_on_support(chain, shape, standardize, support)

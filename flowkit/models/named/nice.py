@@ -8,12 +8,11 @@ from torch import nn
 from flowkit.bijector import Bijector
 from flowkit.bijectors.chain import Chain
 from flowkit.bijectors.elementwise import Elementwise
-from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
-from flowkit.models.support import SupportBijector, data_shape, on_support, real_features
+from flowkit.models.support import SupportBijector, data_shape, flow_on_support, real_features
 from flowkit.models.vector_coupling import vector_coupling
 from flowkit.transforms.additive import Additive
 from flowkit.transforms.affine import Affine
@@ -74,5 +73,4 @@ def nice(
     ]
     # The scales are parameters of their own: unlike a network's outputs, they need no bound.
     parts.append(Elementwise(Affine(nn.Identity()), (features,)))
-    bijector = on_support(Chain(parts), features, standardize, support)
-    return Flow(bijector, StandardNormal(), shape, context_dims=1)
+    return flow_on_support(Chain(parts), shape, standardize, support)

@@ -9,12 +9,11 @@ from flowkit.bijector import Bijector
 from flowkit.bijectors.autoregressive import MaskedAutoregressive
 from flowkit.bijectors.chain import Chain
 from flowkit.bijectors.lu import LULinear
-from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
-from flowkit.models.support import SupportBijector, data_shape, on_support, real_features
+from flowkit.models.support import SupportBijector, data_shape, flow_on_support, real_features
 from flowkit.models.vector_coupling import vector_coupling
 from flowkit.nn.made import MADE
 from flowkit.transforms.rational_quadratic import RationalQuadraticSpline
@@ -96,5 +95,4 @@ def nsf(
             parts.append(MaskedAutoregressive(features, network, spline))
         else:
             parts.append(vector_coupling(features, spline, layer % 2, hidden, context_features))
-    bijector = on_support(Chain(parts), features, standardize, support)
-    return Flow(bijector, StandardNormal(), shape, context_dims=1)
+    return flow_on_support(Chain(parts), shape, standardize, support)

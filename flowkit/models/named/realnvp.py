@@ -8,12 +8,11 @@ import torch
 from flowkit.bijector import Bijector
 from flowkit.bijectors.chain import Chain
 from flowkit.bijectors.lu import LULinear
-from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
-from flowkit.models.support import SupportBijector, data_shape, on_support, real_features
+from flowkit.models.support import SupportBijector, data_shape, flow_on_support, real_features
 from flowkit.models.vector_coupling import vector_coupling
 from flowkit.transforms.scale_shift import ScaleShift
 
@@ -75,5 +74,4 @@ def realnvp(
         # Starting from zeros, affine couplings learn more slowly: after 500 steps they were up to 0.05 nats behind.
         coupling = vector_coupling(features, ScaleShift(), layer % 2, hidden, context_features, start_at_identity=False)
         parts += [coupling, LULinear(features, start=torch.eye(features))]
-    bijector = on_support(Chain(parts), features, standardize, support)
-    return Flow(bijector, StandardNormal(), shape, context_dims=1)
+    return flow_on_support(Chain(parts), shape, standardize, support)

@@ -8,12 +8,11 @@ from flowkit.bijectors.chain import Chain
 from flowkit.bijectors.elementwise import Elementwise
 from flowkit.bijectors.residual import Residual
 from flowkit.bijectors.residual_log_det import ExactLogDet, RussianRouletteLogDet
-from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
-from flowkit.models.support import SupportBijector, data_shape, on_support, real_features
+from flowkit.models.support import SupportBijector, data_shape, flow_on_support, real_features
 from flowkit.nn.lipschitz import LipschitzMLP
 from flowkit.transforms.affine import Affine
 
@@ -81,5 +80,4 @@ def residual(
         network = LipschitzMLP(features, hidden, context_features, COEFFICIENT)
         log_det = ExactLogDet() if exact else RussianRouletteLogDet(CONTINUATION)
         parts += [Elementwise(Affine(), (features,)), Residual(network, log_det)]
-    bijector = on_support(Chain(parts), features, standardize, support)
-    return Flow(bijector, StandardNormal(), shape, context_dims=1)
+    return flow_on_support(Chain(parts), shape, standardize, support)

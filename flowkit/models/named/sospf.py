@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.autoregressive_layers import autoregressive_layers
 from flowkit.models.counts import require_counts
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
-from flowkit.models.support import SupportBijector, data_shape, on_support, real_features
+from flowkit.models.support import SupportBijector, data_shape, flow_on_support, real_features
 from flowkit.transforms.sum_of_squares import SumOfSquares
 
 __all__ = ["sospf"]
@@ -67,5 +66,4 @@ def sospf(
     chain = autoregressive_layers(
         features, layers, hidden, context_features, lambda: SumOfSquares(polynomials, degree, bound)
     )
-    bijector = on_support(chain, features, standardize, support)
-    return Flow(bijector, StandardNormal(), shape, context_dims=1)
+    return flow_on_support(chain, shape, standardize, support)

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.autoregressive_layers import autoregressive_layers
 from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
-from flowkit.models.support import SupportBijector, data_shape, on_support, real_features
+from flowkit.models.support import SupportBijector, data_shape, flow_on_support, real_features
 from flowkit.transforms.unconstrained_monotonic import UnconstrainedMonotonic
 
 __all__ = ["unaf"]
@@ -71,5 +70,4 @@ def unaf(
     chain = autoregressive_layers(
         features, layers, hidden, context_features, lambda: UnconstrainedMonotonic(signal, integrand, points, bound)
     )
-    bijector = on_support(chain, features, standardize, support)
-    return Flow(bijector, StandardNormal(), shape, context_dims=1)
+    return flow_on_support(chain, shape, standardize, support)
