@@ -12,7 +12,7 @@ from flowkit.testing import Case
 from flowkit.testing.catalogue import CATALOGUE
 from flowkit.testing.check import as_case
 from flowkit.testing.subject import Subject
-from tests.flowkit.models.settings import MODELS, Settings, context_of, data, made_of, ready_of
+from tests.flowkit.models.settings import Settings, context_of, data, made_of, ready_of
 
 __all__ = ["ROWS", "Row"]
 

@@ -52,8 +52,8 @@ def of_check(check: Check) -> Feature:
 
 
 HALF = (
-    "Densities and gradients with parameters and data in this type: densities in float32, near those of the same numbers "
-    "in float32."
+    "Densities and gradients with parameters and data in this type: densities in float32, near those of the same "
+    "numbers in float32."
 )
 
 FEATURES: Mapping[str, Feature] = {
@@ -109,8 +109,8 @@ REASONS = (
     Reason(
         ("residual", "ffjord, equal steps", "flow_matching, equal steps"),
         ("export",),
-        "The log-determinant takes a Jacobian by `torch.func.vjp`, which `torch.export` does not trace (`torch.compile` "
-        "does).",
+        "The log-determinant takes a Jacobian by `torch.func.vjp`, which `torch.export` does not trace, while "
+        "`torch.compile` does.",
         "doesn't have storage|meta conversion to view functorch tensor",
     ),
     Reason(
@@ -139,10 +139,10 @@ def reason(row: str, feature: str) -> Reason | None:
 INTRODUCTION = """\
 # Models under torch's features
 
-Every model of {func}`~flowkit.list_models` under what torch offers to modules, each cell by a test: a tick says that the
-claim below holds for a small model of that kind, on a CPU, and a number why it does not. The page is made by
-`python -m tests.flowkit.models.torch_features.table` from the table that drives the tests
-(`tests/flowkit/models/torch_features`), and a test compares the two.
+Every named model under what torch offers to modules, with torch 2.13. A tick says that the claim below holds for a
+small model of that kind, on a CPU; a number leads to the reason why it does not. Tests run every cell, those without a
+tick as well, and compare this page with the table that drives them
+(`python -m tests.flowkit.models.torch_features.table` prints it).
 """
 
 
@@ -175,7 +175,7 @@ def _reasons() -> Iterator[str]:
 
 def _claims() -> Iterator[str]:
     for name, feature in FEATURES.items():
-        yield f"- **{name}**: {feature.claim.replace('``', '`')} {_proof(feature)}"
+        yield f"- **{name}**: {feature.claim.replace('``', '`')} {_proof(feature)}".rstrip()
 
 
 def _proof(feature: Feature) -> str:
@@ -184,7 +184,7 @@ def _proof(feature: Feature) -> str:
         return f"(Of whole flows, by {' and '.join(files)}.)"
     if feature.contract:
         return f"(The contract's property `{feature.contract}`, of the model's bijector or of each layer that it has.)"
-    return "(`tests/flowkit/models/torch_features`.)"
+    return ""
 
 
 if __name__ == "__main__":
