@@ -26,7 +26,8 @@ def exported(row: Row) -> None:
     batch = Dim("batch")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = torch.export.export(row.flow, given, dynamic_shapes=tuple({0: batch} for _ in given))
+        # Not strict, the default since torch 2.7: Python runs, and what it does with tensors is recorded.
+        program = torch.export.export(row.flow, given, dynamic_shapes=tuple({0: batch} for _ in given), strict=False)
     others = row.inputs(5)
     torch.testing.assert_close(program.module()(*others), row.flow(*others))
 

@@ -105,13 +105,19 @@ class Reason:
     sign: str
 
 
+# What torch 2.6, 2.11 and 2.13 say where their tracing ends at a transform of torch.func, or at what depends on values.
+NOT_TRACED = (
+    "doesn't have storage|meta conversion to view functorch tensor|Expected FakeTensor|cannot unpack non-iterable None"
+    "|data-dependent|tolist|builtin: vars"
+)
+
 REASONS = (
     Reason(
         ("residual", "ffjord, equal steps", "flow_matching, equal steps"),
         ("export",),
         "The log-determinant takes a Jacobian by `torch.func.vjp`, which `torch.export` does not trace, while "
         "`torch.compile` does.",
-        "doesn't have storage|meta conversion to view functorch tensor",
+        NOT_TRACED,
     ),
     Reason(
         ("ffjord, adaptive steps",),
@@ -119,7 +125,7 @@ REASONS = (
         "The adaptive solver, the default of `ffjord` and `flow_matching`, chooses its steps by values, which a whole "
         "graph and `torch.func` do not see: take `steps=`; `torch.compile` without `fullgraph=True` leaves the solver "
         "out of its graph.",
-        "adapts its steps to values|data-dependent|tolist",
+        f"adapts its steps to values|{NOT_TRACED}",
     ),
     Reason(
         ("jet", "tarflow"),
