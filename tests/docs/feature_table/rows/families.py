@@ -72,6 +72,16 @@ ROWS = (
         read(f"{TFB}/masked_autoregressive.py", "class MaskedAutoregressiveFlow"),
     ),
     Row(
+        "inverse autoregressive flows",
+        ran("flowkit.iaf(2)"),
+        ran("nt.InverseTransform(nt.MaskedAffineAutoregressiveTransform(2, 8))"),
+        ran("nf.flows.Reverse(nf.flows.MaskedAffineAutoregressive(2, 8))"),
+        ran("zuko.lazy.LazyInverse(zuko.flows.MaskedAutoregressiveTransform(2))"),
+        lacks("autoregressive|made"),
+        read("flowjax/bijections/utils.py", "class Invert"),
+        read(f"{TFB}/invert.py", "class Invert"),
+    ),
+    Row(
         "autoregression over a graph",
         ran("flowkit.maf(3, adjacency=[[0, 0, 0], [1, 0, 0], [0, 1, 0]])"),
         lacks("adjacency"),

@@ -42,6 +42,16 @@ ROWS = (
         lacks(RECOMPUTES, "bijectors"),
     ),
     Row(
+        "training with activations recomputed, layer by layer",
+        ran("flowkit.use_activations(flow, flowkit.Checkpointed())\nflow.log_prob(x).sum().backward()"),
+        lacks("checkpoint|memory_?eff"),
+        partly(ran("nf.flows.residual.MemoryEfficientLogDetEstimator"), "the log-determinant of residual flows"),
+        partly(ran("zuko.utils.AdaptiveCheckpointAdjoint"), "continuous flows, by the adjoint equation"),
+        lacks("checkpoint|memory_?eff"),
+        lacks("checkpoint|memory_?eff"),
+        lacks("checkpoint|memory_?eff", "bijectors"),
+    ),
+    Row(
         "a start from data that all processes of DDP share",
         read("flowkit/bijectors/actnorm.py", "Of a ``DistributedDataParallel`` module every process calls this"),
         *[lacks("distributed_?data|rank_?0|from_rank")] * 4,
