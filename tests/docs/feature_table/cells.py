@@ -29,10 +29,12 @@ class Code:
     Args:
         code: Python, with the names of the library's setup.
         note: what the feature lacks there, for a footnote; empty if nothing.
+        since: the oldest torch with which it runs; empty if that is any which is supported.
     """
 
     code: str
     note: str = ""
+    since: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,9 +105,9 @@ class Row:
         return dict(zip(LIBRARIES, cells, strict=True))
 
 
-def ran(code: str) -> Code:
-    """The feature, by code that runs."""
-    return Code(code)
+def ran(code: str, since: str = "") -> Code:
+    """The feature, by code that runs; with torch as old as is said."""
+    return Code(code, since=since)
 
 
 def read(path: str, text: str) -> File:
@@ -115,7 +117,7 @@ def read(path: str, text: str) -> File:
 
 def partly(cell: Code | File, note: str) -> Code | File:
     """A feature that is there in part."""
-    return Code(cell.code, note) if isinstance(cell, Code) else File(cell.path, cell.text, note)
+    return Code(cell.code, note, cell.since) if isinstance(cell, Code) else File(cell.path, cell.text, note)
 
 
 def lacks(name: str, under: str = "") -> Absent:

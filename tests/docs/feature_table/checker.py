@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from tests.docs.feature_table.cells import Absent, Blank, Cell, Code, Fails, File
 from tests.docs.feature_table.libraries import PACKAGES, SETUP
 
@@ -27,6 +29,8 @@ def why_not(library: str, cell: Cell, sources: Path) -> str | None:
         A sentence; ``None`` where nothing is wrong.
     """
     match cell:
+        case Code(code, _, since) if since and torch.__version__ < since:
+            return f"this runs before torch {since}:\n{code}" if _failure(library, code) is None else None
         case Code(code):
             return _failure(library, code)
         case Fails(code, message):

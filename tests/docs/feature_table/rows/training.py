@@ -81,10 +81,10 @@ ROWS = (
     Row(
         "exported for batches of any size (`torch.export`)",
         ran(EXPORTED.format(model="flow")),
-        ran(EXPORTED.format(model="flow")),
+        ran(EXPORTED.format(model="flow"), since="2.8"),
         fails(EXPORTED.format(model="flow"), "Constraints violated"),
         ran(EXPORTED.format(model="flow")),
-        ran(EXPORTED.format(model="inn")),
+        ran(EXPORTED.format(model="inn"), since="2.8"),
         Blank(),
         Blank(),
     ),
