@@ -1,13 +1,14 @@
 """Exponential-map flows on spheres."""
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowkit.bijectors.channels import ChannelBijector
+from flowkit.bijectors.supports.radial_potential import RadialPotential, dot, without_radial
 from flowkit.nn.context_parameters import ContextParameters
 from flowkit.ops.precision import without_autocast
 from flowkit.supports.sphere import SphereSupport
@@ -16,7 +17,7 @@ __all__ = ["ExponentialMap"]
 
 # What all weights together stay below: at 1, the sphere near a centre would be sent to a point.
 LARGEST_TOTAL = 0.99
-# Where they start, near the identity, and the concentration that components start with, about that of a quarter sphere.
+# Where they start, near the identity; and the concentration of the first bumps, which are 1 / sqrt(2) radians wide.
 FIRST_TOTAL = 0.1
 FIRST_CONCENTRATION = 2.0
 
@@ -25,14 +26,6 @@ FIRST_CONCENTRATION = 2.0
 TRIALS = 9
 # The most that was needed, on spheres of 1 to 4 dimensions with 1 to 10 components of concentrations up to 1000, is 8.
 STEPS = 10
-
-# Series in the square of a length below 1, which eleven terms leave no error of: the square root itself has no
-# derivative at 0.
-TERMS = 11
-COSINE = [(-1) ** n / math.factorial(2 * n) for n in range(TERMS)]
-SINE_RATIO = [(-1) ** n / math.factorial(2 * n + 1) for n in range(TERMS)]
-# (cos r - sin r / r) / r^2
-SLOPE = [cosine - ratio for cosine, ratio in zip(COSINE[1:], SINE_RATIO[1:], strict=True)]
 
 
 class ExponentialMap(ChannelBijector):
@@ -101,90 +94,48 @@ class ExponentialMap(ChannelBijector):
         """The sphere."""
         return SphereSupport()
 
-    def prepare(self, context: Any) -> "_Potential":
+    def prepare(self, context: Any) -> RadialPotential:
         """The bumps, their parameters ``batch x components``."""
         raw = self.source(context).unflatten(-1, (self.components, self.channels + 2))
         centre, concentration, logit = raw.split((self.channels, 1, 1), -1)
         # A share that moves nothing stands beside those of the components.
         shares = torch.softmax(F.pad(logit.squeeze(-1), (0, 1)), -1)[..., :-1]
-        return _Potential(F.normalize(centre, dim=-1), F.softplus(concentration.squeeze(-1)), LARGEST_TOTAL * shares)
+        return RadialPotential(
+            F.normalize(centre, dim=-1), F.softplus(concentration.squeeze(-1)), LARGEST_TOTAL * shares
+        )
 
-    def _forward(self, x: Tensor, prepared: "_Potential") -> tuple[Tensor, Tensor]:
+    def _forward(self, x: Tensor, prepared: RadialPotential) -> tuple[Tensor, Tensor]:
         x = x.to(torch.promote_types(x.dtype, prepared.centres.dtype))
         with without_autocast(x.device):
-            z, derivative = _moved_and_derivative(x, prepared)
+            z, derivative = prepared.moved_and_derivative(x)
             return F.normalize(z, dim=-1), torch.linalg.slogdet(derivative).logabsdet
 
-    def _inverse(self, z: Tensor, prepared: "_Potential") -> tuple[Tensor, Tensor]:
+    def _inverse(self, z: Tensor, prepared: RadialPotential) -> tuple[Tensor, Tensor]:
         z = F.normalize(z.to(torch.promote_types(z.dtype, prepared.centres.dtype)), dim=-1)
         with without_autocast(z.device):
             with torch.no_grad():
                 x = _root(z, prepared)
             if torch.is_grad_enabled():
                 x = _with_derivatives(x, z, prepared)
-            return x, -torch.linalg.slogdet(_moved_and_derivative(x, prepared)[1]).logabsdet
+            return x, -torch.linalg.slogdet(prepared.moved_and_derivative(x)[1]).logabsdet
 
 
-class _Potential(NamedTuple):
-    """A sum of radial bumps: centres ``batch x components x features``, the others ``batch x components``."""
-
-    centres: Tensor
-    concentrations: Tensor
-    weights: Tensor
-
-    def slopes(self, x: Tensor) -> Tensor:
-        """By how much each bump rises towards its centre, ``batch x components``."""
-        cosines = (self.centres * x.unsqueeze(-2)).sum(-1)
-        return self.weights * (self.concentrations * (cosines - 1)).exp()
-
-
-def _moved(x: Tensor, potential: _Potential) -> Tensor:
-    """Each point moved along the potential's gradient."""
-    tangent = _without_radial(x, (potential.slopes(x).unsqueeze(-1) * potential.centres).sum(-2))
-    square = tangent.square().sum(-1, keepdim=True)
-    return _series(COSINE, square) * x + _series(SINE_RATIO, square) * tangent
-
-
-def _moved_and_derivative(x: Tensor, potential: _Potential) -> tuple[Tensor, Tensor]:
-    """The moved points, and a matrix for each: the derivative, of tangent vectors, and ``x`` to the moved point."""
-    slopes, centres = potential.slopes(x), potential.centres
-    gradient = (slopes.unsqueeze(-1) * centres).sum(-2)
-    radial = _dot(gradient, x)
-    tangent = gradient - radial * x
-    square = _dot(tangent, tangent)
-    cosine, ratio, slope = (_series(terms, square) for terms in (COSINE, SINE_RATIO, SLOPE))
-    z = cosine * x + ratio * tangent
-
-    weighted = (slopes * potential.concentrations).unsqueeze(-1) * centres
-    hessian = weighted.transpose(-1, -2) @ centres
-    one = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
-    # Of the gradient of the potential along a tangent vector, still with a radial part.
-    turned = hessian - radial.unsqueeze(-1) * one
-    matrix = (
-        cosine.unsqueeze(-1) * one
-        + ratio.unsqueeze(-1) * turned
-        + _outer(slope * tangent - ratio * x, _applied(turned, tangent))
-        - _outer(ratio * x, gradient + _applied(hessian, x))
-    )
-    return z, matrix + _outer(z - _applied(matrix, x), x)
-
-
-def _root(z: Tensor, potential: _Potential) -> Tensor:
+def _root(z: Tensor, potential: RadialPotential) -> Tensor:
     """The points that are moved to ``z``."""
     x = z
     for _ in range(STEPS):
-        value, derivative = _moved_and_derivative(x, potential)
+        value, derivative = potential.moved_and_derivative(x)
         step = _solve(derivative, _towards(value, z))
         trials = F.normalize(torch.stack([x + step / 2**halvings for halvings in range(TRIALS)]), dim=-1)
-        left = torch.linalg.vector_norm(_moved(trials, potential) - z, dim=-1, keepdim=True)
+        left = torch.linalg.vector_norm(potential.moved(trials) - z, dim=-1, keepdim=True)
         x = torch.take_along_dim(trials, left.argmin(0, keepdim=True), dim=0).squeeze(0)
     return x
 
 
-def _with_derivatives(x: Tensor, z: Tensor, potential: _Potential) -> Tensor:
+def _with_derivatives(x: Tensor, z: Tensor, potential: RadialPotential) -> Tensor:
     """A root that counts as constant, with its derivatives: a step of Newton's has the first, two those up to third."""
     for _ in range(2):
-        value, derivative = _moved_and_derivative(x, potential)
+        value, derivative = potential.moved_and_derivative(x)
         excess = value - z
         x = F.normalize(x - _solve(derivative, excess - excess.detach()), dim=-1)
     return x
@@ -192,34 +143,9 @@ def _with_derivatives(x: Tensor, z: Tensor, potential: _Potential) -> Tensor:
 
 def _towards(point: Tensor, target: Tensor) -> Tensor:
     """The tangent vector at a point that leads to another one, of the length of the way."""
-    across = _without_radial(point, target)
+    across = without_radial(point, target)
     sine = torch.linalg.vector_norm(across, dim=-1, keepdim=True)
-    return across * torch.atan2(sine, _dot(point, target)) / sine.clamp_min(torch.finfo(sine.dtype).tiny)
-
-
-def _without_radial(x: Tensor, vector: Tensor) -> Tensor:
-    """The part of a vector that is tangent at ``x``."""
-    return vector - _dot(vector, x) * x
-
-
-def _series(terms: list[float], x: Tensor) -> Tensor:
-    """A power series, its constant term first."""
-    total = torch.full_like(x, terms[-1])
-    for term in reversed(terms[:-1]):
-        total = total * x + term
-    return total
-
-
-def _dot(a: Tensor, b: Tensor) -> Tensor:
-    return (a * b).sum(-1, keepdim=True)
-
-
-def _outer(a: Tensor, b: Tensor) -> Tensor:
-    return a.unsqueeze(-1) * b.unsqueeze(-2)
-
-
-def _applied(matrix: Tensor, vector: Tensor) -> Tensor:
-    return (matrix @ vector.unsqueeze(-1)).squeeze(-1)
+    return across * torch.atan2(sine, dot(point, target)) / sine.clamp_min(torch.finfo(sine.dtype).tiny)
 
 
 def _solve(matrix: Tensor, vector: Tensor) -> Tensor:

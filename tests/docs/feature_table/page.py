@@ -11,12 +11,10 @@ __all__ = ["page"]
 INTRODUCTION = """\
 # Features beside other libraries
 
-What flowkit, nflows, normflows, zuko, FrEIA, flowjax, and distrax with TensorFlow Probability (TFP) have of what one
-chooses a library of normalizing flows by; {date}, of the releases
-
+Features by which one chooses a library of normalizing flows, and the libraries that have them. flowkit, nflows,
+normflows, zuko and FrEIA are for PyTorch, flowjax and distrax for JAX, TensorFlow Probability (TFP) for TensorFlow and
+JAX; distrax takes TFP's bijectors, so that the two share a column. They were looked at on {date}, in these releases:
 {releases}
-
-The first five are for PyTorch, flowjax and distrax for JAX, TFP for TensorFlow and JAX.
 
 | sign | what backs it |
 |:-:|---|

@@ -1,15 +1,15 @@
-"""Which of torch's features every model works with, and the reason where one does not; as a page with ``python -m``."""
+"""Which of torch's features every model works with, and the reason where one does not."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from flowkit.testing.check import check_property
 from flowkit.testing.properties import PROPERTIES
 from tests.flowkit.models import test_every_model, test_half_precision, test_meta_device
 from tests.flowkit.models.torch_features import checks
-from tests.flowkit.models.torch_features.rows import ROWS, Row
+from tests.flowkit.models.torch_features.rows import Row
 
-__all__ = ["FEATURES", "REASONS", "Feature", "Reason", "page", "reason"]
+__all__ = ["FEATURES", "REASONS", "Feature", "Reason", "reason"]
 
 PROPERTY = {prop.id: prop for prop in PROPERTIES}
 Check = Callable[[Row], None]
@@ -140,58 +140,3 @@ REASONS = (
 def reason(row: str, feature: str) -> Reason | None:
     """Why a cell has no tick; ``None`` where it has one."""
     return next((one for one in REASONS if row in one.rows and feature in one.features), None)
-
-
-INTRODUCTION = """\
-# Models under torch's features
-
-Every named model under what torch offers to modules, with torch 2.13. A tick says that the claim below holds for a
-small model of that kind, on a CPU; a number leads to the reason why it does not. Tests run every cell, those without a
-tick as well, and compare this page with the table that drives them
-(`python -m tests.flowkit.models.torch_features.table` prints it).
-"""
-
-
-def page() -> str:
-    """The page."""
-    return "\n".join([INTRODUCTION, *_table(), "", *_reasons(), "", "## What the ticks claim", "", *_claims(), ""])
-
-
-def _table() -> Iterator[str]:
-    yield f"| | {' | '.join(FEATURES)} |"
-    yield "|---|" + ":-:|" * len(FEATURES)
-    for name in ROWS:
-        yield f"| {_title(name)} | {' | '.join(_cell(name, feature) for feature in FEATURES)} |"
-
-
-def _title(row: str) -> str:
-    name, _, variant = row.partition(", ")
-    return f"`{name}`, {variant}" if variant else f"`{name}`"
-
-
-def _cell(row: str, feature: str) -> str:
-    why = reason(row, feature)
-    return "✓" if why is None else str(REASONS.index(why) + 1)
-
-
-def _reasons() -> Iterator[str]:
-    for number, one in enumerate(REASONS, 1):
-        yield f"{number}. {one.text}"
-
-
-def _claims() -> Iterator[str]:
-    for name, feature in FEATURES.items():
-        yield f"- **{name}**: {feature.claim.replace('``', '`')} {_proof(feature)}".rstrip()
-
-
-def _proof(feature: Feature) -> str:
-    if feature.tests:
-        files = sorted({f"`{test.__module__.replace('.', '/')}.py`" for test in feature.tests})
-        return f"(Of whole flows, by {' and '.join(files)}.)"
-    if feature.contract:
-        return f"(The contract's property `{feature.contract}`, of the model's bijector or of each layer that it has.)"
-    return ""
-
-
-if __name__ == "__main__":
-    print(page(), end="")

@@ -11,8 +11,9 @@ from flowkit.testing.catalogue import CATALOGUE
 from flowkit.testing.check import as_case
 from tests.flowkit.models.settings import MODELS
 from tests.flowkit.models.torch_features.checks import double_backward
+from tests.flowkit.models.torch_features.page import page
 from tests.flowkit.models.torch_features.rows import ROWS
-from tests.flowkit.models.torch_features.table import FEATURES, REASONS, page, reason
+from tests.flowkit.models.torch_features.table import FEATURES, REASONS, reason
 
 PAGE = Path(__file__).parents[4] / "docs" / "reference" / "torch-features.md"
 
