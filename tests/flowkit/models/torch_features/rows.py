@@ -93,7 +93,7 @@ ROWS: dict[str, Row] = {
     "flow_matching, equal steps": Row(
         ("flow_matching", {**TWO, "steps": 1}), "flow_matching", ("NeuralODE, fixed steps",)
     ),
-    "ffjord, adaptive steps": Row(("ffjord", {"features": 2, "hidden": [2]}), "", ("NeuralODE", "ffjord")),
+    "ffjord, adaptive steps": Row(("ffjord", {"features": 1, "hidden": [2]}), "", ("NeuralODE", "ffjord")),
     "ncsf": Row(("ncsf", {**TWO, "layers": 1, "bins": 3}), "ncsf", ("ncsf, conditional",)),
     "spherical_nsf": Row(
         ("spherical_nsf", {"features": 3, "hidden": [4], "layers": 1, "bins": 3}),
