@@ -5,10 +5,10 @@ from collections.abc import Callable
 from functools import partial
 
 from benchmarks.alternating import take_turns
+from benchmarks.bench_options import CHOSEN
 from benchmarks.own_process import OwnProcess, Prepare
 from benchmarks.peers.cases import cases, repeated
 from benchmarks.peers.measured import phases
-from benchmarks.peers.options import CHOSEN
 from benchmarks.peers.work import GRIDS
 
 QUICK = CHOSEN.works == "quick"

@@ -2,7 +2,7 @@
 
 import argparse
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +68,10 @@ def _measure(chosen: str, rounds: int) -> dict[str, Any]:
     import torch
 
     from benchmarks.alternating import run_file
+    from benchmarks.bench_options import Options, arguments
     from benchmarks.peers.cases import CALLS
     from benchmarks.peers.libraries import LIBRARIES, build, takes_part
     from benchmarks.peers.measured import PHASES, phases, saved_bytes
-    from benchmarks.peers.options import Options, arguments
     from benchmarks.peers.table import OWN
     from benchmarks.peers.work import GRIDS
     from benchmarks.products import products
@@ -98,7 +98,7 @@ def _measure(chosen: str, rounds: int) -> dict[str, Any]:
         "calls": CALLS,
         "versions": records.versions(DISTRIBUTIONS),
         "works": {name: asdict(work) for name, work in works.items()},
-        "timings": [replace(run, seconds=tuple(s / CALLS for s in run.seconds)).record() for run in runs],
+        "timings": [run.per_call(CALLS).record() for run in runs],
         "multiply_adds": multiply_adds,
         "models": models,
     }

@@ -15,12 +15,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import record as records
 from benchmarks.__main__ import main
+from benchmarks.bench_options import Options, arguments
 from benchmarks.peers import table
 from benchmarks.peers.cases import CALLS, cases, repeated
 from benchmarks.peers.libraries import LIBRARIES, build, takes_part
 from benchmarks.peers.measured import PHASES, phases, saved_bytes
 from benchmarks.peers.model import Model
-from benchmarks.peers.options import Options, arguments
 from benchmarks.peers.work import FULL, GRIDS, QUICK, RECORD, Work
 from benchmarks.products import products
 
@@ -299,9 +299,9 @@ def test_a_run_is_several_calls():
 def test_options_reach_the_benchmarks():
     assert arguments(Options("quick", rounds=3)) == [
         "-p",
-        "benchmarks.peers.options",
-        "--peers-works=quick",
-        "--peers-rounds=3",
+        "benchmarks.bench_options",
+        "--timed-works=quick",
+        "--timed-rounds=3",
     ]
 
 
