@@ -6,9 +6,9 @@ r"""Two moons: a posterior of two crescents, whatever the data.
 
 Lueckmann, Boelts, Greenberg, Gonçalves and Macke, "Benchmarking simulation-based inference", AISTATS 2021, T.8.
 
-Let s = (theta_1 + theta_2) / sqrt 2 and d = (theta_2 - theta_1) / sqrt 2, which is a rotation. Of data x and the point p
-of the crescent that they were made with, abs(s) = p_1 - x_1 and d = x_2 - p_2. So the posterior is drawn exactly: p from
-its own distribution, the sign of s at random, and all again where p_1 < x_1 or theta is outside the prior's square.
+Let s = (theta_1 + theta_2) / sqrt 2 and d = (theta_2 - theta_1) / sqrt 2, which is a rotation. Of data x and the point
+p of the crescent that they were made with, abs(s) = p_1 - x_1 and d = x_2 - p_2. So the posterior is drawn exactly: p
+from its own distribution, the sign of s at random, and all again where p_1 < x_1 or theta is outside the square.
 """
 
 import math

@@ -12,7 +12,7 @@ from benchmarks.page import write_page
 
 __all__ = ["add"]
 
-DISTRIBUTIONS = ("torch", "nflows", "normflows", "zuko", "FrEIA", "numpy", "pytest-benchmark")
+DISTRIBUTIONS = ("torch", "nflows", "normflows", "zuko", "FrEIA", "pyro-ppl", "numpy", "pytest-benchmark")
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -71,7 +71,7 @@ def _measure(chosen: str, rounds: int) -> dict[str, Any]:
     from benchmarks.bench_options import Options, arguments
     from benchmarks.peers.cases import CALLS
     from benchmarks.peers.libraries import LIBRARIES, build, takes_part
-    from benchmarks.peers.measured import PHASES, phases, saved_bytes
+    from benchmarks.peers.measured import PHASES, saved_bytes
     from benchmarks.peers.table import OWN
     from benchmarks.peers.work import GRIDS
     from benchmarks.products import products
@@ -83,7 +83,7 @@ def _measure(chosen: str, rounds: int) -> dict[str, Any]:
     multiply_adds = {
         f"{name}, {phase}": products(PHASES[phase](build(OWN, work), work)).multiply_adds
         for name, work in works.items()
-        for phase in phases(work)
+        for phase in work.phases
     }
     for name, work in works.items():
         for library in filter(lambda library: takes_part(library, work), LIBRARIES):
