@@ -9,7 +9,7 @@ from benchmarks.inference.comparison import FIGURES, verdict
 from benchmarks.inference.suite import OWN
 from benchmarks.page import conditions, figures, markdown
 
-__all__ = ["MOST", "sections"]
+__all__ = ["MOST", "quality", "sections", "times"]
 
 Record = Mapping[str, Any]
 
@@ -26,16 +26,17 @@ MINUS = "\N{MINUS SIGN}"
 
 def sections(record: Record) -> dict[str, str]:
     """The generated parts of the page, by name."""
-    tables = {part: _quality(record, kind) for kind, part in PARTS.items()}
+    tables = {part: quality(record, kind) for kind, part in PARTS.items()}
     return tables | {
-        "times": _times(record),
+        "times": times(record),
         "costs": _costs(record),
         "verdicts": _verdicts(record),
         "conditions": _conditions(record),
     }
 
 
-def _quality(record: Record, kind: str) -> str:
+def quality(record: Record, kind: str) -> str:
+    """What flows of one kind of job came to, and whether flowkit is behind."""
     rows = [row for row in record["results"] if row["kind"] == kind]
     libraries = list(rows[0]["libraries"])
     body = []
@@ -57,7 +58,8 @@ def _number(value: float) -> str:
     return (MINUS if value < 0 else "") + figures(abs(value))
 
 
-def _times(record: Record) -> str:
+def times(record: Record) -> str:
+    """Medians and spreads, and how many times as long the fastest peer takes as flowkit."""
     groups: dict[str, dict[str, Any]] = {}
     for timing in record["timings"]:
         groups.setdefault(timing["group"], {})[timing["name"]] = timing

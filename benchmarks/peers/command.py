@@ -83,6 +83,7 @@ def _measure(chosen: str, rounds: int) -> dict[str, Any]:
     multiply_adds = {
         f"{name}, {phase}": products(PHASES[phase](build(OWN, work), work)).multiply_adds
         for name, work in works.items()
+        if work.bounded
         for phase in work.phases
     }
     for name, work in works.items():

@@ -7,6 +7,8 @@
   after each level but the last. The networks have actnorms, as Glow's have, or are plain: convolutions and ReLUs alone.
 - **Conditional flows** are those that a library has by name: MAF, neural spline flows (couplings and autoregressive)
   and RealNVP, the last three with matrices in LU form between their layers, of vectors of 6 given vectors of 16 to 128.
+- **Families** are those that at least one peer has: monotonic networks, polynomials and mixtures over 6 features, as
+  their samples are found numerically; the others as large as the first works where that takes a second at most.
 
 What differs beyond that is in the table of each library's module.
 """
@@ -33,9 +35,13 @@ from benchmarks.peers.families.architectures import (
     Stack,
 )
 
-__all__ = ["FULL", "GRIDS", "QUICK", "RECORD", "Work"]
+__all__ = ["FAMILIES_ROOM", "FULL", "GRIDS", "QUICK", "RECORD", "Work"]
 
 Settings = Spline | Coupling | Masked | Glow | Family
+
+ROOM = "benchmarks.peers"
+CONDITIONAL_ROOM, FAMILIES_ROOM = f"{ROOM}.conditional", f"{ROOM}.families"
+"""Packages of the libraries' modules."""
 
 TRAIN_AND_SAMPLE = ("training step", "sampling")
 TRAIN_AND_SCORE = ("training step", "log_prob")
@@ -55,7 +61,7 @@ class Work:
     """Samples of a training step, and of a drawing of samples."""
     context: int = 0
     """Entries of the context; 0 for an unconditional flow."""
-    room: str = "benchmarks.peers"
+    room: str = ROOM
     """The package of the libraries' modules."""
     phases: tuple[str, ...] = TRAIN_AND_SAMPLE
     """What is timed. Of a training step, a density by itself is a known part."""
@@ -65,7 +71,7 @@ class Work:
     @property
     def bounded(self) -> bool:
         """Whether flowkit is also timed compiled, and beside its products alone."""
-        return self.room == "benchmarks.peers"
+        return self.room == ROOM
 
     def data(self) -> tuple[Tensor, ...]:
         """A batch, the same each time: normal vectors, angles, or images in [-0.5, 0.5); and contexts, if any."""
@@ -104,7 +110,7 @@ def _conditional(sizes: Iterable[tuple[int, int]]) -> dict[str, Work]:
     """A work for each model and each pair of context and batch."""
     return {
         f"{model} given {context}, batch {batch}": Work(
-            model, (6,), settings, batch, context, room="benchmarks.peers.conditional", phases=ALL_PHASES
+            model, (6,), settings, batch, context, room=CONDITIONAL_ROOM, phases=ALL_PHASES
         )
         for (model, settings), (context, batch) in product(CONDITIONAL_SETTINGS.items(), list(sizes))
     }
@@ -121,7 +127,7 @@ def _family(
     phases: tuple[str, ...] = ALL_PHASES,
     angles: bool = False,
 ) -> Work:
-    return Work(model, event, settings, batch, room="benchmarks.peers.families", phases=phases, angles=angles)
+    return Work(model, event, settings, batch, room=FAMILIES_ROOM, phases=phases, angles=angles)
 
 
 FAMILIES = {
@@ -135,7 +141,7 @@ FAMILIES = {
     "planar": _family("planar", (64,), Stack(), batch=1024, phases=TRAIN_AND_SCORE),
     "radial": _family("radial", (64,), Stack(), batch=1024, phases=TRAIN_AND_SCORE),
     "sylvester": _family("sylvester", (16,), Ranked(), batch=1024, phases=TRAIN_AND_SCORE),
-    "residual": _family("residual", (64,), Stack(hidden=(128, 128)), batch=512, phases=TRAIN_AND_SAMPLE),
+    "residual": _family("residual", (16,), Stack(hidden=(64, 64)), batch=256, phases=TRAIN_AND_SAMPLE),
     "ncsf": _family("ncsf", (6,), Circular(), batch=512, angles=True),
     "gin": _family("gin", (64,), Coupling(layers=8, hidden=(128, 128)), batch=1024),
     "linear_spline": _family("linear_spline", (64,), WIDE, batch=1024),
@@ -153,7 +159,7 @@ SMALL = (16, 16)
 
 
 def _small_conditional(model: str, settings: Settings) -> Work:
-    return Work(model, (4,), settings, batch=8, context=5, room="benchmarks.peers.conditional", phases=ALL_PHASES)
+    return Work(model, (4,), settings, batch=8, context=5, room=CONDITIONAL_ROOM, phases=ALL_PHASES)
 
 
 QUICK = {

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 __all__ = [
+    "LIPSCHITZ",
     "Bernstein",
     "Blocks",
     "Circular",
@@ -16,6 +17,9 @@ __all__ = [
 ]
 
 Widths = tuple[int, ...]
+
+LIPSCHITZ = 0.97
+"""The largest slope of each layer in a residual block."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 ================ =====================================================================================================
 gaussianization  mixtures have weights; rotations are products of reflections
 planar, radial   start as the identity
-residual         the unbiased estimate of the log-determinant; a shift and a scale per feature before each block
+residual         the unbiased estimate of the log-determinant in training, the exact one in evaluation; a shift and a
+                 scale per feature before each block; the inverse by Newton's method
 ncsf             networks see cosines and sines; a phase for each angle
 gin              the log-scale is 2 tanh(a / 2) less the mean
 linear_spline    heights of 0.001 at least
@@ -14,12 +15,14 @@ cubic_spline     the inverse is found numerically
 
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import Any
 
 from torch import nn
 
 from benchmarks.density.architectures import Coupling as CouplingSettings
 from benchmarks.density.architectures import Event, Spline
 from benchmarks.peers.families.architectures import (
+    LIPSCHITZ,
     Bernstein,
     Blocks,
     Circular,
@@ -32,9 +35,10 @@ from benchmarks.peers.families.architectures import (
 )
 from benchmarks.peers.flowkit_models import couplings, halves
 from benchmarks.peers.model import Model
-from flowkit import MLP, Bijector, Chain, Flow, Planar, Radial, StandardNormal
+from flowkit import MLP, Affine, Bijector, Chain, Elementwise, Flow, Planar, Radial, Residual, StandardNormal
 from flowkit import models as named
-from flowkit.bijectors import Sylvester, VolumePreservingCoupling
+from flowkit.bijectors import RussianRouletteLogDet, Sylvester, VolumePreservingCoupling
+from flowkit.nn import LipschitzMLP
 from flowkit.transforms import CubicSpline, LinearSpline, QuadraticSpline
 
 __all__ = [
@@ -85,7 +89,12 @@ def ncsf(event: Event, settings: Circular) -> Model:
 
 
 def residual(event: Event, settings: Stack) -> Model:
-    return _model(named.residual(*event, blocks=settings.layers, hidden=settings.hidden, exact=False))
+    (features,) = event
+    parts: list[Bijector[Any, Any]] = []
+    for _ in range(settings.layers):
+        network = LipschitzMLP(features, settings.hidden, coefficient=LIPSCHITZ ** (len(settings.hidden) + 1))
+        parts += [Elementwise(Affine(), event), Residual(network, RussianRouletteLogDet())]
+    return _model(Flow(Chain(parts), StandardNormal(), event))
 
 
 def planar(event: Event, settings: Stack) -> Model:
@@ -122,7 +131,7 @@ def cubic_spline(event: Event, settings: Spline) -> Model:
 
 
 def _stack(event: Event, layers: int, make: Callable[[int], nn.Module]) -> Model:
-    parts: list[Bijector] = [make(*event) for _ in range(layers)]  # type: ignore[misc]
+    parts: list[Any] = [make(*event) for _ in range(layers)]
     return _model(Flow(Chain(parts), StandardNormal(), event))
 
 

@@ -2,7 +2,8 @@
 
 ============== =======================================================================================================
 planar, radial parameters at random at the start; no inverse, so that they either score data or sample
-residual       its estimate of the log-determinant, its default; a shift and a scale per feature before each block
+residual       the unbiased estimate of the log-determinant, always; a shift and a scale per feature before each block;
+               the inverse by iteration until a step is small
 ncsf           residual networks of as many matrices; they see cosines and sines in learned weights; no phases
 ============== =======================================================================================================
 """
@@ -15,7 +16,7 @@ from normflows.distributions.base import Uniform
 from torch import nn
 
 from benchmarks.density.architectures import Event
-from benchmarks.peers.families.architectures import Circular, Stack
+from benchmarks.peers.families.architectures import LIPSCHITZ, Circular, Stack
 from benchmarks.peers.model import Model, cannot_sample
 
 __all__ = ["NO_SAMPLES", "ncsf", "planar", "radial", "residual"]
@@ -35,7 +36,7 @@ def residual(event: Event, settings: Stack) -> Model:
     (features,) = event
     layers: list[nn.Module] = []
     for _ in range(settings.layers):
-        network = nf.nets.LipschitzMLP([features, *settings.hidden, features], lipschitz_const=0.97)
+        network = nf.nets.LipschitzMLP([features, *settings.hidden, features], lipschitz_const=LIPSCHITZ)
         layers += [nf.flows.AffineConstFlow(event), nf.flows.Residual(network)]
     return _model(layers, nf.distributions.DiagGaussian(features, trainable=False))
 
