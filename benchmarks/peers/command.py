@@ -89,7 +89,9 @@ def _measure(chosen: str, rounds: int) -> dict[str, Any]:
     for name, work in works.items():
         for library in filter(lambda library: takes_part(library, work), LIBRARIES):
             model = build(library, work)
-            models[name][library] = {"saved_bytes": saved_bytes(model, work), "parameters": model.size}
+            models[name][library] = {"parameters": model.size}
+            if not work.family:
+                models[name][library]["saved_bytes"] = saved_bytes(model, work)
     return {
         "command": "python -m benchmarks peers" + ("" if chosen == "record" else f" --{chosen}"),
         "minutes": round((time.monotonic() - start) / 60, 1),

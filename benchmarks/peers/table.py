@@ -64,7 +64,9 @@ def _memory(record: Record) -> str:
     """What a training step keeps, and how many times as much the thriftiest peer keeps as flowkit."""
     rows = []
     for name, libraries in record["models"].items():
-        saved = {library: figures["saved_bytes"] for library, figures in libraries.items()}
+        saved = {library: each["saved_bytes"] for library, each in libraries.items() if "saved_bytes" in each}
+        if not saved:
+            continue
         cells = [_megabytes(saved.get(library)) for library in LIBRARIES]
         rows.append([name, *cells, _least_peer(saved)])
     return markdown(["work", *LIBRARIES, "least peer / flowkit"], rows)

@@ -69,6 +69,11 @@ class Work:
     """Whether the data are angles."""
 
     @property
+    def family(self) -> bool:
+        """Whether it is one of the families, of which no memory is weighed: not every model's can be."""
+        return self.room == FAMILIES_ROOM
+
+    @property
     def bounded(self) -> bool:
         """Whether flowkit is also timed compiled, and beside its products alone."""
         return self.room == ROOM
