@@ -120,10 +120,10 @@ class TestSimulators:
     def test_two_sets_of_reference_draws_cannot_be_told_apart(self, name: str) -> None:
         simulator = SIMULATORS[name]
         _, (x, other) = simulator.draw(2, generator(8))
-        first, second = (simulator.posterior(x, 300, generator(seed)) for seed in (0, 1))
-        # A standard error of 0.02.
-        assert c2st(first, second) == pytest.approx(0.5, abs=0.08)
-        assert c2st(first, simulator.posterior(other, 300, generator(2))) > 0.8
+        first, second = (simulator.posterior(x, 200, generator(seed)) for seed in (0, 1))
+        # A standard error of 0.025.
+        assert c2st(first, second) == pytest.approx(0.5, abs=0.1)
+        assert c2st(first, simulator.posterior(other, 200, generator(2))) > 0.8
 
     def test_parameters_are_unbounded_and_back(self) -> None:
         theta, _ = SLCP.draw(10, generator())
@@ -171,7 +171,7 @@ class TestSamplers:
         target = TARGETS["banana"]
         sampler = built(target, "iaf", "flowkit", Masked(3, (32, 32)), seed=0)
         before = float(sampler.reverse_kl(target.log_density, 500))
-        assert descend(sampler, target, Descent(150, batch=128, learning_rate=1e-2)) > 0
+        assert descend(sampler, target, Descent(100, batch=64, learning_rate=2e-2)) > 0
         assert float(sampler.reverse_kl(target.log_density, 500)) < 0.3 * before
 
 
