@@ -97,6 +97,9 @@ def record_arguments(value: object, *positional: Any) -> None:
 
 def _new(cls: Any, *args: Any, **kwargs: Any) -> Any:
     made = object.__new__(cls)
+    # What compiled code makes on its way is not stored, and torch before 2.11 does not trace this.
+    if torch.compiler.is_compiling():
+        return made
     # A copy, and an object that is unpickled, is made without arguments, and gets those of the original afterwards.
     vars(made)["_made_with"] = Arguments(_kept(args), _kept(kwargs))
     return made

@@ -51,7 +51,8 @@ class BlockNeuralAutoregressive(ChannelBijector):
     def __init__(self, network: BlockAutoregressive) -> None:
         super().__init__(network.features, event_dims=1)
         self.network = network
-        self.raw_gate = nn.Parameter(torch.zeros(network.features))
+        # A gate of a quarter: where the network is saturated, three such layers still stretch by more than 1 / e.
+        self.raw_gate = nn.Parameter(torch.full((network.features,), -1.0))
 
     def prepare(self, context: Any) -> Any:
         """What the network computes from the context alone."""
@@ -69,8 +70,8 @@ class BlockNeuralAutoregressive(ChannelBijector):
             lower, upper = self._bracket(z)
             x = z[..., :0]
             for feature in range(self.channels):
-
-                def value_at(number: Tensor, known: Tensor = x, feature: int = feature) -> tuple[Tensor, Tensor]:
+                # Its result's type as a string: torch before 2.11 traces no subscripted one.
+                def value_at(number: Tensor, known: Tensor = x, feature: int = feature) -> "tuple[Tensor, Tensor]":
                     known = known.expand(*number.shape, feature)
                     missing = self.channels - feature - 1
                     y, log_derivative = self._value_and_slope(

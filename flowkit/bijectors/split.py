@@ -52,7 +52,7 @@ class Split(Bijector[Tensor, tuple[Tensor, ...]]):
 
     def input_shape(self, shape: Shape) -> Shape:
         """The shape of the whole; ValueError for other blocks."""
-        blocks = [tuple(block) if isinstance(block, tuple | list) else (block,) for block in shape]
+        blocks = [tuple(block) if isinstance(block, (tuple, list)) else (block,) for block in shape]
         if [block[0] for block in blocks] != self.sizes or any(block[1:] != blocks[0][1:] for block in blocks):
             raise ValueError(f"Split joins blocks of {self.sizes} that agree in all else, got the shapes {shape}")
         return sum(self.sizes), *blocks[0][1:]

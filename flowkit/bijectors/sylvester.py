@@ -96,7 +96,8 @@ class Sylvester(ChannelBijector):
             shift = bias[..., i] + (inner[..., i, i + 1 :] * found).sum(-1)
             target = image[..., i] - (outer[..., i, i + 1 :] * hidden).sum(-1)
 
-            def value_at(v: Tensor, a: Tensor = a, b: Tensor = b, shift: Tensor = shift) -> tuple[Tensor, Tensor]:
+            # Its result's type as a string: torch before 2.11 traces no subscripted one.
+            def value_at(v: Tensor, a: Tensor = a, b: Tensor = b, shift: Tensor = shift) -> "tuple[Tensor, Tensor]":
                 tanh = torch.tanh(a * v + shift)
                 return v + b * tanh, torch.log1p(a * b * (1 - tanh.square()))
 

@@ -115,7 +115,8 @@ class TransformerAutoregressive(ChannelBijector):
         network = self.conditioner if self.training else in_full_precision(self.conditioner)
         count = self.transform.parameters_per_element
 
-        def parameters(tokens: Tensor, cache: Any = None) -> tuple[Tensor, ...]:
+        # Its result's type as a string: torch before 2.11 traces no subscripted one.
+        def parameters(tokens: Tensor, cache: Any = None) -> "tuple[Tensor, ...]":
             given = cast_for(self.conditioner, tokens) if self.training else tokens
             raw = network(given, prepared, cache)
             return self.transform.constrain(split_parameters(raw, count, 1, self.channels))

@@ -4,7 +4,6 @@ from torch import Tensor, nn
 
 from flowkit.nn.mixed_resolution import MixedResolution, enlargement
 from flowkit.ops.convolution import conv2d
-from flowkit.ops.in_place import added
 from flowkit.ops.nearest_conv import nearest_conv2d
 
 __all__ = ["ContextConv2d"]
@@ -71,7 +70,7 @@ class ContextConv2d(nn.Conv2d):
     def over_data(self, x: Maps, prepared: Tensor | None, bias: Tensor | None) -> Tensor:
         """The convolution of the data by some other bias, plus what was prepared."""
         y = _convolve(x, self.weight[:, : self.data_channels], bias)
-        return y if prepared is None else added(y, prepared)
+        return y if prepared is None else y + prepared
 
 
 def _convolve(x: Maps, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -79,7 +78,7 @@ def _convolve(x: Maps, weight: Tensor, bias: Tensor | None) -> Tensor:
         return conv2d(x, weight, bias)
     weight_fine, weight_coarse = weight.split([weight.shape[1] - x.coarse.shape[-3], x.coarse.shape[-3]], 1)
     factor = enlargement(x.fine.shape[-2:], x.coarse)
-    return added(conv2d(x.fine, weight_fine, bias), nearest_conv2d(x.coarse, weight_coarse, factor))
+    return conv2d(x.fine, weight_fine, bias) + nearest_conv2d(x.coarse, weight_coarse, factor)
 
 
 def _channels(x: Maps) -> int:

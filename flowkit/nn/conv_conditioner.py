@@ -10,7 +10,6 @@ from flowkit.nn.conv2d import Conv2d
 from flowkit.nn.mixed_resolution import MixedResolution
 from flowkit.nn.zero_conv import ZeroConv2d
 from flowkit.ops.convolution import conv2d
-from flowkit.ops.in_place import rectified
 from flowkit.recorded import Recorded
 from flowkit.transforms.affine import Affine
 
@@ -99,6 +98,6 @@ class ConvConditioner(Recorded, nn.Module):
         kernel before it, and its scale multiplies the columns of the next.
         """
         first, second = self.norm1, self.norm2
-        y = rectified(self.conv1.over_data(x, prepared, first.bias))
-        y = rectified(conv2d(y, self.conv2.weight * first.log_scale.exp()[:, None, None], second.bias))
+        y = F.relu(self.conv1.over_data(x, prepared, first.bias))
+        y = F.relu(conv2d(y, self.conv2.weight * first.log_scale.exp()[:, None, None], second.bias))
         return conv2d(y, *self.conv3.kernel(second.log_scale.exp()))

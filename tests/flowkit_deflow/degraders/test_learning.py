@@ -256,7 +256,7 @@ class TestKernels:
     def test_an_anisotropic_gaussian_is_recovered(self) -> None:
         true = gaussian(2.5, 1.0, 2.2)
         image = apply_kernel(dead_leaves(320), true)[:, ::2, ::2].clamp(0, 1)
-        settings = KernelEstimation(images=1, steps=300, channels=16, crop=32, learning_rate=2e-3)
+        settings = KernelEstimation(images=1, steps=600, channels=16, crop=32, learning_rate=2e-3)
         found = estimate_kernel(image, settings, torch.Generator().manual_seed(0))
         row, column = divmod(int(found.argmax()), SIDE)
         assert max(abs(row - SIDE // 2), abs(column - SIDE // 2)) <= 1
