@@ -48,7 +48,7 @@ POSTERIOR = Contest(
     tuple(SIMULATORS),
     {"maf": MASKED, "nsf": SPLINE},
     (OWN, "zuko"),
-    {"budget": Budget(steps=2000, learning_rate=2e-3)},
+    {"budget": Budget(steps=1500, learning_rate=2e-3)},
 )
 
 NEUTRA = Contest(

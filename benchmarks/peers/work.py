@@ -185,16 +185,16 @@ QUICK = {
     **{
         name: replace(FAMILIES[name], event=(4,), batch=8, settings=settings)
         for name, settings in {
-            "naf": Monotonic(layers=2, hidden=SMALL, units=4),
-            "unaf": Integrals(layers=2, hidden=SMALL, signal=4, integrand=(8,), points=8),
+            "naf": Monotonic(layers=1, hidden=SMALL, units=4),
+            "unaf": Integrals(layers=1, hidden=SMALL, signal=4, integrand=(8,), points=8),
             "bnaf": Blocks(layers=2, units=4),
-            "sospf": Squares(layers=2, hidden=SMALL),
-            "bpf": Bernstein(layers=2, hidden=SMALL, degree=4),
-            "gaussianization": Mixtures(layers=2, components=4),
+            "sospf": Squares(layers=1, hidden=SMALL),
+            "bpf": Bernstein(layers=1, hidden=SMALL, degree=4),
+            "gaussianization": Mixtures(layers=1, components=4),
             "planar": Stack(layers=2),
             "radial": Stack(layers=2),
             "sylvester": Ranked(layers=2),
-            "residual": Stack(layers=2, hidden=SMALL),
+            "residual": Stack(layers=1, hidden=SMALL),
             "ncsf": Circular(layers=2, hidden=(16, 16, 16), bins=4),
             "gin": Coupling(layers=2, hidden=SMALL),
             "linear_spline": Spline(layers=2, hidden=SMALL, bins=4),
