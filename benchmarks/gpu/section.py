@@ -38,7 +38,7 @@ class Section:
         return function(setting, *self.arguments)
 
 
-PEERS = ("flowkit", "nflows", "normflows", "zuko", "FrEIA")
+PEERS = ("flowkit", "nflows", "normflows", "zuko", "FrEIA", "pyro")
 
 SECTIONS: dict[str, Section] = {
     "matrices": Section("Products and convolutions", 45, "matrices"),

@@ -25,13 +25,11 @@ def rows(setting: Setting, library: str) -> Iterator[Row]:
         return
     # Here: it imports the library.
     from benchmarks.peers.libraries import build, takes_part
-    from benchmarks.peers.measured import PHASES, phases
+    from benchmarks.peers.measured import PHASES
     from benchmarks.peers.work import GRIDS
 
     for name, work in GRIDS[setting.sizes.works].items():
-        if not takes_part(library, work):
-            continue
-        for phase in phases(work):
+        for phase in filter(lambda phase: takes_part(library, work, phase), work.phases):
             given = {"library": library, "work": f"{name}, {phase}"}
             try:
                 model = build(library, work)
