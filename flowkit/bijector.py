@@ -383,7 +383,8 @@ def sum_event(values: Tensor, event_dims: int, like: Tensor | None = None) -> Te
         tensor([48., 48.])
     """
     dtype = torch.promote_types(values.dtype, torch.float32)
-    if like is None or values.shape == like.shape:
+    # Of other lengths, shapes would be compared by what torch.export then takes to be fixed, the batch size.
+    if like is None or (values.ndim == like.ndim and values.shape == like.shape):
         return values.flatten(values.ndim - event_dims).sum(-1, dtype=dtype)
     values.expand_as(like)
     values = values[(None,) * (like.ndim - values.ndim)]

@@ -55,6 +55,7 @@ from flowkit.bijectors.split import Split
 from flowkit.bijectors.squeeze import Squeeze
 from flowkit.bijectors.supports.box import Box
 from flowkit.bijectors.supports.correlation_cholesky import CorrelationCholesky
+from flowkit.bijectors.supports.exponential_map import ExponentialMap
 from flowkit.bijectors.supports.moebius import Moebius
 from flowkit.bijectors.supports.ordered import Ordered
 from flowkit.bijectors.supports.positive import Positive
@@ -97,6 +98,7 @@ __all__ = [
     "EmergingConv2d",
     "ExactLogDet",
     "ExactTrace",
+    "ExponentialMap",
     "FactorOut",
     "FixedAffine",
     "HaarWavelet",

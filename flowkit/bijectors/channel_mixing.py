@@ -86,10 +86,9 @@ class ChannelMixing(ChannelBijector):
             return F.linear(x, matrix, shift)
         columns = x.flatten(1 - self.event_dims)
         columns = columns.reshape(-1, *columns.shape[-2:])
-        if shift is None:
-            mixed = torch.bmm(matrix.expand(len(columns), *matrix.shape), columns)
-        else:
-            mixed = torch.baddbmm(shift[:, None], matrix.expand(len(columns), *matrix.shape), columns)
+        # Not by len, which would make a number of a batch size that torch.export has as a symbol.
+        matrices = matrix.expand(columns.shape[0], *matrix.shape)
+        mixed = torch.bmm(matrices, columns) if shift is None else torch.baddbmm(shift[:, None], matrices, columns)
         return mixed.view(*x.shape[: -self.event_dims], len(matrix), *x.shape[1 - self.event_dims :])
 
     def _on_rows(self, function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from flowkit.bijectors.elementwise import Elementwise
 from flowkit.bijectors.identity import Identity
 from flowkit.bijectors.supports.box import Box
 from flowkit.bijectors.supports.correlation_cholesky import CorrelationCholesky
+from flowkit.bijectors.supports.exponential_map import ExponentialMap
 from flowkit.bijectors.supports.moebius import Moebius
 from flowkit.bijectors.supports.ordered import Ordered
 from flowkit.bijectors.supports.positive import Positive
@@ -50,6 +51,14 @@ def _moebius(draw: Draw) -> Case:
     return Case(lambda: Moebius(features, MLP(CONTEXT, features, (HIDDEN,))), (features,), (CONTEXT,))
 
 
+def _exponential_map(draw: Draw) -> Case:
+    features, components = draw(2, 4), draw(1, 3)
+    parameters = components * (features + 2)
+    return Case(
+        lambda: ExponentialMap(features, components, MLP(CONTEXT, parameters, (HIDDEN,))), (features,), (CONTEXT,)
+    )
+
+
 def _elementwise(transform: Callable[[], Transform]) -> Callable[[Draw], Case]:
     def build(draw: Draw) -> Case:
         features = draw(1, 5)
@@ -83,6 +92,7 @@ ENTRIES: dict[str, Entry] = {
         "sphere to circle and heights", f"{TORI_AND_SPHERES}, sec. 2.3.1", _vectors(SphereToCylinder)
     ),
     "Moebius": Entry("conditional Moebius transformation of a sphere", f"{TORI_AND_SPHERES}, sec. 2.1.1", _moebius),
+    "ExponentialMap": Entry("conditional exponential-map flow", f"{TORI_AND_SPHERES}, sec. 2.3", _exponential_map),
     "PhaseShift": Entry("turn of a circle", f"{TORI_AND_SPHERES}, sec. 2.1", _elementwise(PhaseShift)),
     "CircularSpline": Entry(
         "circular rational-quadratic spline", f"{TORI_AND_SPHERES}, sec. 2.1.2", _elementwise(lambda: CircularSpline(4))

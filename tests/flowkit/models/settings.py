@@ -80,8 +80,13 @@ MODELS: dict[str, Settings] = {
 
 def made(name: str) -> Flow:
     """One of the small models, as it is made."""
-    model_name, settings = MODELS[name]
-    flow = create_model(model_name, **settings)
+    return made_of(MODELS[name])
+
+
+def made_of(model: Settings) -> Flow:
+    """A model, as it is made."""
+    name, settings = model
+    flow = create_model(name, **settings)
     assert isinstance(flow, Flow)
     return flow
 
@@ -111,7 +116,12 @@ def entangled(flow: Flow, x: Tensor) -> Tensor:
 
 def context_for(name: str, *batch: int) -> Tensor | None:
     """A context for one of the small models, if it takes any."""
-    settings = MODELS[name][1]
+    return context_of(MODELS[name], *batch)
+
+
+def context_of(model: Settings, *batch: int) -> Tensor | None:
+    """A context for a model, if it takes any."""
+    settings = model[1]
     if "context_channels" in settings:
         shape = (settings["context_channels"], *settings["shape"][1:])
     elif "context_features" in settings:
@@ -123,8 +133,13 @@ def context_for(name: str, *batch: int) -> Tensor | None:
 
 def ready(name: str, deviation: float = 0.3) -> Flow:
     """One of the small models in float64, initialised, its parameters moved, in evaluation mode."""
+    return ready_of(MODELS[name], deviation)
+
+
+def ready_of(model: Settings, deviation: float = 0.3) -> Flow:
+    """A model in float64, initialised, its parameters moved, in evaluation mode."""
     torch.manual_seed(0)
-    flow = made(name).double()
-    initialize(flow.bijector, data(flow, 16), context_for(name, 16))
+    flow = made_of(model).double()
+    initialize(flow.bijector, data(flow, 16), context_of(model, 16))
     perturb(flow, deviation)
     return flow.eval()

@@ -8,12 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from flowkit import Chain, Elementwise, Flow, LULinear, ScaleShift, StandardNormal
+from flowkit import Chain, Elementwise, Flow, Inverse, LULinear, ScaleShift, StandardNormal
 from flowkit.bijector import Bijector
 from flowkit.bijectors import (
     Box,
     Concatenate,
     CorrelationCholesky,
+    ExponentialMap,
     Moebius,
     Ordered,
     Positive,
@@ -89,6 +90,7 @@ def sphere_grid(number: int) -> tuple[Tensor, float]:
 ON_SPHERES: dict[str, Callable[[], Flow]] = {
     "recursive": lambda: spherical_nsf(3, layers=2, bins=5, hidden=(8,)),
     "Moebius": lambda: Flow(Moebius(3), UniformSphere(), (3,)),
+    "exponential map": lambda: Flow(ExponentialMap(3, 5), UniformSphere(), (3,)),
     "stereographic": lambda: nsf(3, layers=2, bins=4, hidden=(8,), support=Stereographic()),
 }
 
@@ -97,6 +99,13 @@ ON_SPHERES: dict[str, Callable[[], Flow]] = {
 def test_the_sphere(make: Callable[[], Flow]) -> None:
     points, area = sphere_grid(250)
     assert mass(ready(make), points, area) == pytest.approx(1, abs=WITHIN)
+
+
+def test_the_sphere_by_a_numerical_inverse() -> None:
+    flow = ready(lambda: Flow(Inverse(ExponentialMap(3, 5)), UniformSphere(), (3,)))
+    # Its density has no kinks, so that a coarser grid does.
+    points, area = sphere_grid(60)
+    assert mass(flow, points, area) == pytest.approx(1, abs=WITHIN)
 
 
 def test_the_sphere_in_four_dimensions() -> None:
