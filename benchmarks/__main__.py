@@ -10,6 +10,7 @@ from importlib import import_module
 
 NAMES = (
     "density",
+    "inference",
     "peers",
     "deflow",
     "growth",

@@ -16,7 +16,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import wraps
 from pathlib import Path
 from statistics import median, quantiles
@@ -47,6 +47,10 @@ class Timing:
             return 0.0
         lower, _, upper = quantiles(self.seconds, n=4, method="inclusive")
         return (upper - lower) / 2 / self.median
+
+    def per_call(self, calls: int) -> "Timing":
+        """The same of runs that are so many calls each, per call."""
+        return replace(self, seconds=tuple(seconds / calls for seconds in self.seconds))
 
     def record(self) -> dict[str, Any]:
         """For a JSON file."""

@@ -1,24 +1,21 @@
 """The runs: one training after the other in a few processes of one thread each."""
 
 import importlib
-import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import get_context
 from types import ModuleType
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from tqdm import tqdm
 
 from benchmarks.density.architectures import Density
 from benchmarks.density.data import load
 from benchmarks.density.suite import LIBRARIES, Job
 from benchmarks.density.toys import TOYS
 from benchmarks.density.training import evaluate, train
+from benchmarks.pool import share_out
 
 __all__ = ["GRID", "Run", "build", "run", "run_all"]
 
@@ -82,16 +79,9 @@ def run(job: Job) -> Run | None:
 
 def run_all(jobs: Sequence[Job], workers: int) -> Iterator[Run]:
     """All runs, in the jobs' order, with a bar of progress; what has no counterpart is left out."""
-    # Set here and not in the processes: what they import reads it before any line of theirs could run.
-    os.environ["OMP_NUM_THREADS"] = "1"
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
-        for result in tqdm(pool.map(run, jobs), total=len(jobs), unit="run", smoothing=0):
-            if result is not None:
-                yield result
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
+    for result in share_out(run, jobs, workers):
+        if result is not None:
+            yield result
 
 
 def without_counterpart(models: Sequence[str]) -> dict[str, list[str]]:

@@ -5,10 +5,9 @@ from collections.abc import Callable
 from functools import partial
 
 from benchmarks.alternating import take_turns
+from benchmarks.bench_options import CHOSEN
 from benchmarks.own_process import OwnProcess, Prepare
 from benchmarks.peers.cases import cases, repeated
-from benchmarks.peers.measured import phases
-from benchmarks.peers.options import CHOSEN
 from benchmarks.peers.work import GRIDS
 
 QUICK = CHOSEN.works == "quick"
@@ -27,7 +26,7 @@ def benchmark(group: str, made: dict[str, Prepare]) -> Callable[..., None]:
 
 
 for _name, _work in GRIDS[CHOSEN.works].items():
-    for _phase in phases(_work):
+    for _phase in _work.phases:
         _group = f"{_name}, {_phase}"
         _made = cases(_phase, _work, compile_too=not QUICK)
         globals()["test_" + re.sub(r"\W+", "_", _group)] = benchmark(_group, _made)

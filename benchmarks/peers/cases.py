@@ -25,13 +25,13 @@ def cases(phase: str, work: Work, compile_too: bool) -> dict[str, Prepare]:
 
     Args:
         phase: one of :data:`~benchmarks.peers.measured.PHASES`.
-        work: the work. A conditional one is timed beside the peers alone.
+        work: the work; one that is not bounded is timed beside the peers alone.
         compile_too: whether flowkit's model is timed compiled as well.
     """
     made: dict[str, Prepare] = {
-        library: partial(_prepared, library, phase, work) for library in LIBRARIES if takes_part(library, work)
+        library: partial(_prepared, library, phase, work) for library in LIBRARIES if takes_part(library, work, phase)
     }
-    if work.context:
+    if not work.bounded:
         return made
     made[PRODUCTS] = partial(_products, phase, work)
     if compile_too and (work.model, phase) not in NOT_COMPILED:

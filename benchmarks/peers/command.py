@@ -2,7 +2,7 @@
 
 import argparse
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from benchmarks.page import write_page
 
 __all__ = ["add"]
 
-DISTRIBUTIONS = ("torch", "nflows", "normflows", "zuko", "FrEIA", "numpy", "pytest-benchmark")
+DISTRIBUTIONS = ("torch", "nflows", "normflows", "zuko", "FrEIA", "pyro-ppl", "numpy", "pytest-benchmark")
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -68,10 +68,10 @@ def _measure(chosen: str, rounds: int) -> dict[str, Any]:
     import torch
 
     from benchmarks.alternating import run_file
+    from benchmarks.bench_options import Options, arguments
     from benchmarks.peers.cases import CALLS
     from benchmarks.peers.libraries import LIBRARIES, build, takes_part
-    from benchmarks.peers.measured import PHASES, phases, saved_bytes
-    from benchmarks.peers.options import Options, arguments
+    from benchmarks.peers.measured import PHASES, saved_bytes
     from benchmarks.peers.table import OWN
     from benchmarks.peers.work import GRIDS
     from benchmarks.products import products
@@ -83,12 +83,15 @@ def _measure(chosen: str, rounds: int) -> dict[str, Any]:
     multiply_adds = {
         f"{name}, {phase}": products(PHASES[phase](build(OWN, work), work)).multiply_adds
         for name, work in works.items()
-        for phase in phases(work)
+        if work.bounded
+        for phase in work.phases
     }
     for name, work in works.items():
         for library in filter(lambda library: takes_part(library, work), LIBRARIES):
             model = build(library, work)
-            models[name][library] = {"saved_bytes": saved_bytes(model, work), "parameters": model.size}
+            models[name][library] = {"parameters": model.size}
+            if not work.family:
+                models[name][library]["saved_bytes"] = saved_bytes(model, work)
     return {
         "command": "python -m benchmarks peers" + ("" if chosen == "record" else f" --{chosen}"),
         "minutes": round((time.monotonic() - start) / 60, 1),
@@ -98,7 +101,7 @@ def _measure(chosen: str, rounds: int) -> dict[str, Any]:
         "calls": CALLS,
         "versions": records.versions(DISTRIBUTIONS),
         "works": {name: asdict(work) for name, work in works.items()},
-        "timings": [replace(run, seconds=tuple(s / CALLS for s in run.seconds)).record() for run in runs],
+        "timings": [run.per_call(CALLS).record() for run in runs],
         "multiply_adds": multiply_adds,
         "models": models,
     }

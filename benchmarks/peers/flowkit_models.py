@@ -37,15 +37,15 @@ from flowkit import (
 from flowkit.nn import Conv2d
 from flowkit.transforms import Transform
 
-__all__ = ["affine", "glow", "maf", "plain_glow", "spline"]
+__all__ = ["affine", "couplings", "glow", "halves", "maf", "plain_glow", "spline"]
 
 
 def spline(event: Event, settings: Spline) -> Model:
-    return _couplings(event, settings, RationalQuadraticSpline(settings.bins, settings.bound))
+    return couplings(event, settings, RationalQuadraticSpline(settings.bins, settings.bound))
 
 
 def affine(event: Event, settings: CouplingSettings) -> Model:
-    return _couplings(event, settings, ScaleShift(nn.Identity()))
+    return couplings(event, settings, ScaleShift(nn.Identity()))
 
 
 def maf(event: Event, settings: Masked) -> Model:
@@ -93,11 +93,16 @@ def _plain_network(inputs: int, outputs: int, hidden: int) -> nn.Module:
     )
 
 
-def _couplings(event: Event, settings: Spline | CouplingSettings, transform: Transform) -> Model:
+def halves(features: int, layers: int) -> list[Tensor]:
+    """What each layer keeps: the first half and the second in turn."""
+    first = torch.arange(features) < features // 2
+    return [~first if layer % 2 else first for layer in range(layers)]
+
+
+def couplings(event: Event, settings: Spline | CouplingSettings, transform: Transform) -> Model:
     (features,) = event
     parts = []
-    for layer in range(settings.layers):
-        kept = (torch.arange(features) < features // 2) == (layer % 2 == 0)
+    for kept in halves(features, settings.layers):
         outputs = transform.parameters_per_element * int((~kept).sum())
         network = MLP(int(kept.sum()), outputs, settings.hidden)
         parts.append(Coupling(features, network, transform, event_dims=1, mask=kept))

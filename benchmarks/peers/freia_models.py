@@ -23,16 +23,21 @@ from torch import Tensor, nn
 from benchmarks.density.architectures import Coupling, Event, Glow
 from benchmarks.peers.model import Model
 
-__all__ = ["affine", "plain_glow"]
+__all__ = ["affine", "blocks", "plain_glow"]
 
 
 def affine(event: Event, settings: Coupling) -> Model:
+    return blocks(event, settings, GLOWCouplingBlock)
+
+
+def blocks(event: Event, settings: Coupling, block: type[nn.Module]) -> Model:
+    """Of two couplings each."""
     (features,) = event
     if settings.layers % 2:
         raise ValueError(f"FrEIA's blocks have two couplings each, so that {settings.layers} are no whole blocks")
     flow = SequenceINN(features)
     for _ in range(settings.layers // 2):
-        flow.append(GLOWCouplingBlock, subnet_constructor=_mlp(settings.hidden))
+        flow.append(block, subnet_constructor=_mlp(settings.hidden))
 
     def log_prob(x: Tensor) -> Tensor:
         z, log_det = flow(x)

@@ -1,6 +1,7 @@
 """The libraries, and the models that they have."""
 
 import importlib
+import importlib.util
 from types import ModuleType
 
 import torch
@@ -10,13 +11,16 @@ from benchmarks.peers.work import Work
 
 __all__ = ["LIBRARIES", "build", "takes_part"]
 
-LIBRARIES = ("flowkit", "nflows", "normflows", "zuko", "FrEIA")
+LIBRARIES = ("flowkit", "nflows", "normflows", "zuko", "FrEIA", "pyro")
 """In the tables' order."""
 
 
-def takes_part(library: str, work: Work) -> bool:
-    """Whether a library has what a work needs."""
-    return hasattr(_module(library, work), work.model)
+def takes_part(library: str, work: Work, phase: str | None = None) -> bool:
+    """Whether a library has what a work needs, and what one of its phases does."""
+    module = _module(library, work)
+    if module is None or not hasattr(module, work.model):
+        return False
+    return phase != "sampling" or work.model not in getattr(module, "NO_SAMPLES", ())
 
 
 def build(library: str, work: Work) -> Model:
@@ -32,6 +36,7 @@ def build(library: str, work: Work) -> Model:
     return model
 
 
-def _module(library: str, work: Work) -> ModuleType:
-    package = "benchmarks.peers.conditional" if work.context else "benchmarks.peers"
-    return importlib.import_module(f"{package}.{library.lower()}_models")
+def _module(library: str, work: Work) -> ModuleType | None:
+    """Where a library's models of a kind are; ``None`` where it has none."""
+    name = f"{work.room}.{library.lower()}_models"
+    return importlib.import_module(name) if importlib.util.find_spec(name) else None

@@ -9,7 +9,7 @@ from torch import Tensor
 from benchmarks.peers.model import Model
 from benchmarks.peers.work import Work
 
-__all__ = ["PHASES", "density", "phases", "sampling", "saved_bytes", "training"]
+__all__ = ["PHASES", "density", "sampling", "saved_bytes", "training"]
 
 
 def training(model: Model, work: Work) -> Callable[[], object]:
@@ -52,14 +52,7 @@ def sampling(model: Model, work: Work) -> Callable[[], object]:
 
 
 PHASES = {"training step": training, "log_prob": density, "sampling": sampling}
-
-
-def phases(work: Work) -> tuple[str, ...]:
-    """Those of :data:`PHASES` that a work is timed at.
-
-    Densities alone are timed of conditional works only: of the others they are a known part of the training step.
-    """
-    return tuple(PHASES) if work.context else ("training step", "sampling")
+"""By the name that works know them by."""
 
 
 def _started(model: Model, work: Work) -> tuple[Tensor, ...]:

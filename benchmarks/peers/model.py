@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from benchmarks.density.architectures import do_nothing
 
-__all__ = ["Model", "compiled"]
+__all__ = ["Model", "cannot_sample", "compiled"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,11 @@ class Model:
     def size(self) -> int:
         """Numbers that are trained."""
         return sum(parameter.numel() for parameter in self.parameters)
+
+
+def cannot_sample(number: int) -> Tensor:
+    """The samples of a model whose library goes from the data to the latents alone."""
+    raise NotImplementedError("there is no way from the latents to the data")
 
 
 def compiled(model: Model) -> Model:

@@ -23,13 +23,13 @@ from benchmarks.density import nflows_models as known
 from benchmarks.density.architectures import Coupling, Event, Glow, Masked, Spline
 from benchmarks.peers.model import Model
 
-__all__ = ["affine", "maf", "plain_glow", "spline"]
+__all__ = ["affine", "changed", "maf", "plain_glow", "spline"]
 
 
 def spline(event: Event, settings: Spline) -> Model:
     couplings = [
         PiecewiseRationalQuadraticCouplingTransform(
-            _changed(event, layer),
+            changed(event, layer),
             lambda inputs, outputs: known.MLP(inputs, outputs, settings.hidden),
             num_bins=settings.bins,
             tails="linear",
@@ -43,7 +43,7 @@ def spline(event: Event, settings: Spline) -> Model:
 def affine(event: Event, settings: Coupling) -> Model:
     couplings = [
         AffineCouplingTransform(
-            _changed(event, layer), lambda inputs, outputs: known.MLP(inputs, outputs, settings.hidden)
+            changed(event, layer), lambda inputs, outputs: known.MLP(inputs, outputs, settings.hidden)
         )
         for layer in range(settings.layers)
     ]
@@ -58,7 +58,7 @@ def plain_glow(event: Event, settings: Glow) -> Model:
     return _model(known.glow(event, settings).module)
 
 
-def _changed(event: Event, layer: int) -> Tensor:
+def changed(event: Event, layer: int) -> Tensor:
     """1 for the features that a coupling changes: the second half, then the first."""
     (features,) = event
     return ((torch.arange(features) < features // 2) == (layer % 2 == 1)).int()

@@ -5,6 +5,7 @@ from typing import Any
 
 from benchmarks.page import figures, markdown
 from benchmarks.peers.libraries import LIBRARIES
+from benchmarks.peers.work import FAMILIES_ROOM
 
 __all__ = ["COMPILED", "OWN", "PRODUCTS", "sections"]
 
@@ -18,8 +19,11 @@ PRODUCTS = f"{OWN}'s products alone"
 def sections(record: Record) -> dict[str, str]:
     """The generated parts of the page, by name."""
     conditional = {name for name, work in record["works"].items() if work["context"]}
+    # Records of the time before the families say nothing of rooms.
+    families = {name for name, work in record["works"].items() if work.get("room") == FAMILIES_ROOM}
     return {
-        "times": _times(record, record["works"].keys() - conditional),
+        "times": _times(record, record["works"].keys() - conditional - families),
+        "families": _times(record, families),
         "conditional": _times(record, conditional),
         "saved": _memory(record),
         "parameters": _by_library(record, lambda figures: f"{figures['parameters']:,}"),
@@ -60,7 +64,9 @@ def _memory(record: Record) -> str:
     """What a training step keeps, and how many times as much the thriftiest peer keeps as flowkit."""
     rows = []
     for name, libraries in record["models"].items():
-        saved = {library: figures["saved_bytes"] for library, figures in libraries.items()}
+        saved = {library: each["saved_bytes"] for library, each in libraries.items() if "saved_bytes" in each}
+        if not saved:
+            continue
         cells = [_megabytes(saved.get(library)) for library in LIBRARIES]
         rows.append([name, *cells, _least_peer(saved)])
     return markdown(["work", *LIBRARIES, "least peer / flowkit"], rows)

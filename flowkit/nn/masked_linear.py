@@ -39,7 +39,9 @@ class MaskedLinear(WithConstants, ContextLinear):
     @property
     def data_weight(self) -> Tensor:
         """``W_x`` under its mask."""
-        return self.weight[:, : self.data_features] * self.mask
+        # Not by super(), whose properties torch.compile does not trace.
+        weight = self.weight[:, : self.data_features] if self.context_features else self.weight
+        return weight * self.mask
 
     def forward(self, x: Tensor | None, prepared: Tensor | None = None, context: Tensor | None = None) -> Tensor:
         """As :class:`~flowkit.nn.ContextLinear`, of ``batch x data_features``, under the masks."""

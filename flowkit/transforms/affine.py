@@ -34,12 +34,7 @@ class Affine(Transform):
 
     def constrain(self, raw: Tensor) -> tuple[Tensor, ...]:
         """(shift, raw scale) to (shift, log-scale), in float32 at least: half precision would spoil the round trip."""
-        raw = raw.to(torch.promote_types(raw.dtype, torch.float32))
-        if raw.stride(-1) == 1 and torch.is_grad_enabled():
-            # Vectors have their two parameters side by side in memory. What follows is faster on each by itself, but
-            # without gradients not by as much as the copy takes.
-            raw = raw.movedim(-1, 0).contiguous().movedim(0, -1)
-        shift, raw_scale = raw.unbind(-1)
+        shift, raw_scale = raw.to(torch.promote_types(raw.dtype, torch.float32)).unbind(-1)
         return shift, self.scale(raw_scale)
 
     def forward(self, x: Tensor, parameters: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:

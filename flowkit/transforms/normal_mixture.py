@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from flowkit.ops.normal_tails import normal_quantile
+from flowkit.ops.normal_tails import lower_normal_quantile
 from flowkit.ops.precision import at_least_float32
 from flowkit.transforms.mixture import Components, components_of
 from flowkit.transforms.monotone import MonotoneTransform
@@ -57,9 +57,12 @@ class NormalMixture(MonotoneTransform):
         """``y`` and log dy/dx, elementwise."""
         mixture = Components(*parameters)
         lines = mixture.lines(at_least_float32(x))
-        log_below = (mixture.log_weights + torch.special.log_ndtr(lines)).logsumexp(-1)
-        log_above = (mixture.log_weights + torch.special.log_ndtr(-lines)).logsumexp(-1)
-        y = normal_quantile(log_below, log_above)
+        with torch.no_grad():
+            below = (mixture.log_weights.exp() * torch.special.ndtr(lines)).sum(-1)
+            # The smaller of the two tails is the one that has all its digits.
+            side = torch.where(below < 0.5, 1.0, -1.0).to(lines.dtype)
+        log_tail = (mixture.log_weights + torch.special.log_ndtr(side.unsqueeze(-1) * lines)).logsumexp(-1)
+        y = side * lower_normal_quantile(log_tail)
         # As a product: the difference of two squares loses all digits far out.
         log_ratio = (y.unsqueeze(-1) - lines) * (y.unsqueeze(-1) + lines) / 2
         return y, (mixture.log_weights + mixture.log_slopes + log_ratio).logsumexp(-1)

@@ -1,4 +1,4 @@
-"""The works of the comparison with other libraries, of one library."""
+"""The works of the comparison with other libraries, of one library; the families are compared on processors alone."""
 
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -25,13 +25,12 @@ def rows(setting: Setting, library: str) -> Iterator[Row]:
         return
     # Here: it imports the library.
     from benchmarks.peers.libraries import build, takes_part
-    from benchmarks.peers.measured import PHASES, phases
+    from benchmarks.peers.measured import PHASES
     from benchmarks.peers.work import GRIDS
 
-    for name, work in GRIDS[setting.sizes.works].items():
-        if not takes_part(library, work):
-            continue
-        for phase in phases(work):
+    works = {name: work for name, work in GRIDS[setting.sizes.works].items() if not work.family}
+    for name, work in works.items():
+        for phase in filter(lambda phase: takes_part(library, work, phase), work.phases):
             given = {"library": library, "work": f"{name}, {phase}"}
             try:
                 model = build(library, work)

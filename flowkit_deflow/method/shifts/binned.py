@@ -25,7 +25,8 @@ __all__ = ["BinnedShift"]
 class BinnedShift(MeasuredShift):
     r"""Trained as the correlated shift, then measured anew per class of places of h, with the flow as it is.
 
-    .. math:: \Sigma_u(c) = \left(\operatorname{Cov}[z_y \mid c] - \operatorname{Cov}[z_x \mid c]\right)_+
+    .. math:: \mu_u = 0, \qquad
+              \Sigma_u(c) = \left(\operatorname{Cov}[z_y \mid c] - \operatorname{Cov}[z_x \mid c]\right)_+
 
     Noise depends on brightness and on texture, which one covariance for all positions cannot follow. The classes
     :math:`c` are bins of h's brightness and, within each, of its contrast, their centres at quantiles of the places of
@@ -126,7 +127,7 @@ class BinnedShift(MeasuredShift):
 
     def measure(self, clean: ClassMoments, degraded: ClassMoments) -> None:
         """Take every class's covariances; see :func:`~flowkit_deflow.method.shifts.measure.measure`."""
-        self._set(measure(clean, degraded, self.mean))
+        self._set(measure(clean, degraded))
 
     def measure_pairs(self, clean: ClassMoments, differences: ClassMoments) -> None:
         """Take every class's means and covariances of the differences."""

@@ -32,7 +32,7 @@ class MeasuredClasses(NamedTuple):
     clean_root: Tensor
 
 
-def measure(clean: ClassMoments, degraded: ClassMoments, trained_mean: Tensor) -> MeasuredClasses:
+def measure(clean: ClassMoments, degraded: ClassMoments) -> MeasuredClasses:
     r"""Estimate the shift of every class from unpaired latents.
 
     .. math:: \Sigma_u(c) = \left(\operatorname{Cov}[z_y \mid c] - \operatorname{Cov}[z_x \mid c]\right)_+
@@ -50,13 +50,13 @@ def measure(clean: ClassMoments, degraded: ClassMoments, trained_mean: Tensor) -
 
     A class with too few places takes the mean.
 
-    The mean is the trained one in every class: the two domains show different motifs, and the difference of their
-    means tells more of these than of the degradation.
+    The mean is zero in every class. Of the difference of the domains' means the motifs' colours are the most: learned
+    from 15 clean and 14 degraded photographs of one camera, it coloured images by 3 grey levels, which the real noise
+    does not. A change of colours that the degradation does make is in h, which keeps them.
 
     Args:
         clean: sums over the clean images' latents.
         degraded: sums over the degraded images' latents, in the same classes.
-        trained_mean: mean of the shift that training has found, ``C``.
 
     Returns:
         The measurement, in float64.
@@ -66,13 +66,13 @@ def measure(clean: ClassMoments, degraded: ClassMoments, trained_mean: Tensor) -
         >>> ones = torch.ones(1, 1, 1, 20)
         >>> clean.add(torch.arange(20.0).reshape(ones.shape) % 2, ones)
         >>> degraded.add(5 * (torch.arange(20.0).reshape(ones.shape) % 2), ones)
-        >>> round(measure(clean, degraded, torch.zeros(1)).root.square().item(), 6)
+        >>> round(measure(clean, degraded).root.square().item(), 6)
         6.0
     """
     least = PLACES_PER_CHANNEL * clean.channels
     x = clean.with_pooled_below(least, degraded)
     return MeasuredClasses(
-        trained_mean.detach().cpu().double().expand_as(x.mean),
+        torch.zeros_like(x.mean),
         symmetric_root(_shrunk_differences(clean, degraded, least)),
         x.mean,
         symmetric_root(x.covariance),
