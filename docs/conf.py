@@ -61,6 +61,8 @@ nitpick_ignore_regex = [
     ("py:(class|func)", r"flowkit_deflow\.method\.shifts\..*"),
     # Nor is what flows remember their arguments by, what makes images part by part, and what settings are marked with.
     ("py:class", r"flowkit\.recorded\..*|flowkit\.models\.(recipe\.Model|architecture\.classes\.Class)|P"),
+    # Nor what a layer hands from one of its methods to the next.
+    ("py:class", r"flowkit\.bijectors\.supports\.radial_potential\.RadialPotential"),
     ("py:class", r"flowkit_deflow\.(images\.tiling\.Piece|method\.latent_edits\.LatentEdit)"),
     ("py:class", r"(flowkit_deflow\.degraders\.handwritten\.operation\.)?Operation"),
     ("py:class", r"flowkit_deflow\.degraders\.adversarial\.configured\.ConfiguredDegrader"),
