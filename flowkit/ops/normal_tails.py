@@ -3,11 +3,13 @@
 import torch
 from torch import Tensor
 
+from flowkit.ops.polynomial import polynomial
+
 __all__ = ["lower_normal_quantile"]
 
-# Of the rational function in 1 / t that the search starts from: numerator and denominator, from the third power down.
-NUMERATOR = (2.515517, 0.802853, 0.010328, 0.0)
-DENOMINATOR = (1.0, 1.432788, 0.189269, 0.001308)
+# Of the rational function in 1 / t that the search starts from, the constants first.
+NUMERATOR = (0.0, 0.010328, 0.802853, 2.515517)
+DENOMINATOR = (0.001308, 0.189269, 1.432788, 1.0)
 
 
 def lower_normal_quantile(log_probability: Tensor) -> Tensor:
@@ -31,16 +33,9 @@ def lower_normal_quantile(log_probability: Tensor) -> Tensor:
     """
     with torch.no_grad():
         t = (-2 * log_probability).sqrt()
-        y = _polynomial(NUMERATOR, 1 / t) / _polynomial(DENOMINATOR, 1 / t) - t
+        y = polynomial(NUMERATOR, 1 / t) / polynomial(DENOMINATOR, 1 / t) - t
         y = _step(y, log_probability)
     return _step(_step(y, log_probability), log_probability)
-
-
-def _polynomial(coefficients: tuple[float, ...], u: Tensor) -> Tensor:
-    total = torch.full_like(u, coefficients[0])
-    for coefficient in coefficients[1:]:
-        total = total * u + coefficient
-    return total
 
 
 def _step(y: Tensor, log_probability: Tensor) -> Tensor:

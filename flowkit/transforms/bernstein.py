@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from flowkit.ops.precision import at_least_float32
+from flowkit.transforms.bernstein_basis import bernstein_basis
 from flowkit.transforms.monotone import StraightTails
-from flowkit.transforms.polynomial import bernstein_basis
 
 __all__ = ["BernsteinPolynomial"]
 

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
+from flowkit.ops.polynomial import polynomial
 from flowkit.ops.precision import at_least_float32
 from flowkit.transforms.monotone import StraightTails
-from flowkit.transforms.polynomial import polynomial
 
 __all__ = ["SumOfSquares"]
 
@@ -75,5 +75,5 @@ class SumOfSquares(StraightTails):
         """``y`` and log dy/dx, elementwise, for ``x`` in ``[-bound, bound]``."""
         coefficients, integral, shift = parameters
         u = x / self.bound
-        slope = polynomial(coefficients, u.unsqueeze(-1)).square().sum(-1) + SMALLEST_SLOPE
-        return shift + x * polynomial(integral, u), slope.log()
+        slope = polynomial(coefficients.unbind(-1), u.unsqueeze(-1)).square().sum(-1) + SMALLEST_SLOPE
+        return shift + x * polynomial(integral.unbind(-1), u), slope.log()

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from flowkit.ops.polynomial import polynomial
+
 __all__ = ["RadialPotential", "dot", "without_radial"]
 
 # Series in the square of a length below 1, which eleven terms leave no error of: the square root itself has no
@@ -34,7 +36,7 @@ class RadialPotential(NamedTuple):
         """Unit vectors ``batch x features``, each moved along the potential's gradient as far as that is long."""
         tangent = without_radial(x, self._gradient(self._rises(x)))
         square = dot(tangent, tangent)
-        return _series(COSINE, square) * x + _series(SINE_RATIO, square) * tangent
+        return polynomial(COSINE, square) * x + polynomial(SINE_RATIO, square) * tangent
 
     def moved_and_derivative(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The moved vectors, and a matrix for each: the derivative, of tangent vectors, and ``x`` to the moved one."""
@@ -43,7 +45,7 @@ class RadialPotential(NamedTuple):
         radial = dot(gradient, x)
         tangent = gradient - radial * x
         square = dot(tangent, tangent)
-        cosine, ratio, slope = (_series(terms, square) for terms in (COSINE, SINE_RATIO, SLOPE))
+        cosine, ratio, slope = (polynomial(terms, square) for terms in (COSINE, SINE_RATIO, SLOPE))
         moved = cosine * x + ratio * tangent
 
         weighted = (rises * self.concentrations).unsqueeze(-1) * self.centres
@@ -77,14 +79,6 @@ def without_radial(x: Tensor, vector: Tensor) -> Tensor:
 def dot(a: Tensor, b: Tensor) -> Tensor:
     """The inner products of vectors, with a last dimension of 1."""
     return (a * b).sum(-1, keepdim=True)
-
-
-def _series(terms: list[float], x: Tensor) -> Tensor:
-    """A power series, its constant term first."""
-    total = torch.full_like(x, terms[-1])
-    for term in reversed(terms[:-1]):
-        total = total * x + term
-    return total
 
 
 def _outer(a: Tensor, b: Tensor) -> Tensor:

@@ -1,32 +1,11 @@
-"""Polynomials with coefficients in a last dimension."""
+"""Bernstein's basis of the polynomials."""
 
 import math
 
 import torch
 from torch import Tensor
 
-__all__ = ["bernstein_basis", "polynomial"]
-
-
-def polynomial(coefficients: Tensor, x: Tensor) -> Tensor:
-    r""":math:`\sum_i c_i x^i`, by Horner's rule.
-
-    Args:
-        coefficients: ``... x (degree + 1)``, the constant first.
-        x: of a shape that broadcasts to that before the last dimension.
-
-    Returns:
-        The values.
-
-    Examples:
-        >>> polynomial(torch.tensor([1.0, 0.0, 2.0]), torch.tensor([3.0]))
-        tensor([19.])
-    """
-    highest, *rest = reversed(coefficients.unbind(-1))
-    value = highest
-    for coefficient in rest:
-        value = value * x + coefficient
-    return value
+__all__ = ["bernstein_basis"]
 
 
 def bernstein_basis(degree: int, t: Tensor) -> Tensor:
