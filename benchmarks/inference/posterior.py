@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import ClassVar
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from benchmarks.density.architectures import Density, Masked, Spline
 from benchmarks.density.data import Data
-from benchmarks.density.training import Budget, train
+from benchmarks.density.training import Budget, stepper, train
 from benchmarks.inference.c2st import c2st
 from benchmarks.inference.job import Figures
 from benchmarks.inference.simulator import Simulator
@@ -101,16 +101,7 @@ class Posterior:
     def timed(self) -> Callable[[], object]:
         model, _, data = self._made()
         batch = data.train[: self.budget.batch]
-        density = self._density(model)
-        optimizer = torch.optim.Adam(model.parameters, lr=self.budget.learning_rate, fused=True)
-
-        def step() -> None:
-            optimizer.zero_grad()
-            (-density.log_prob(batch).mean()).backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters, self.budget.largest_gradient)
-            optimizer.step()
-
-        return step
+        return partial(stepper(self._density(model), self.budget), batch)
 
     def _made(self) -> tuple[Model, _Scale, Data]:
         simulator = SIMULATORS[self.problem]

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmarks.density.architectures import Masked, Spline
+from benchmarks.density.training import minimiser
 from benchmarks.inference.job import Figures, module_of
 from benchmarks.inference.sampler import Sampler
 from benchmarks.inference.targets import TARGETS, Target
@@ -43,17 +44,8 @@ def built(target: Target, model: str, library: str, settings: Spline | Masked, s
 def stepper(sampler: Sampler, target: Target, descent: Descent) -> Callable[[], None]:
     """What takes one step of the training at each call."""
     parameters = list(sampler.module.parameters())
-    optimizer = torch.optim.Adam(parameters, lr=descent.learning_rate, fused=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, descent.steps)
-
-    def step() -> None:
-        optimizer.zero_grad()
-        sampler.reverse_kl(target.log_density, descent.batch).backward()
-        nn.utils.clip_grad_norm_(parameters, descent.largest_gradient)
-        optimizer.step()
-        schedule.step()
-
-    return step
+    minimise = minimiser(parameters, descent.steps, descent.learning_rate, descent.largest_gradient)
+    return lambda: minimise(lambda: sampler.reverse_kl(target.log_density, descent.batch))
 
 
 def descend(sampler: Sampler, target: Target, descent: Descent) -> float:

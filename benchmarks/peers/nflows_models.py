@@ -9,6 +9,8 @@ plain_glow put together of its parts; latents that leave are standard normal
 ========== =========================================================================================================
 """
 
+from typing import Any
+
 import torch
 from nflows.distributions import StandardNormal
 from nflows.flows import Flow
@@ -23,13 +25,18 @@ from benchmarks.density import nflows_models as known
 from benchmarks.density.architectures import Coupling, Event, Glow, Masked, Spline
 from benchmarks.peers.model import Model
 
-__all__ = ["affine", "changed", "maf", "plain_glow", "spline"]
+__all__ = ["affine", "couplings", "maf", "plain_glow", "spline"]
 
 
 def spline(event: Event, settings: Spline) -> Model:
-    couplings = [
-        PiecewiseRationalQuadraticCouplingTransform(
-            changed(event, layer),
+    return couplings(event, settings, PiecewiseRationalQuadraticCouplingTransform)
+
+
+def couplings(event: Event, settings: Spline, coupling: Any) -> Model:
+    """Couplings by one of the library's splines."""
+    parts = [
+        coupling(
+            _changed(event, layer),
             lambda inputs, outputs: known.MLP(inputs, outputs, settings.hidden),
             num_bins=settings.bins,
             tails="linear",
@@ -37,13 +44,13 @@ def spline(event: Event, settings: Spline) -> Model:
         )
         for layer in range(settings.layers)
     ]
-    return _model(Flow(CompositeTransform(couplings), StandardNormal(event)))
+    return _model(Flow(CompositeTransform(parts), StandardNormal(event)))
 
 
 def affine(event: Event, settings: Coupling) -> Model:
     couplings = [
         AffineCouplingTransform(
-            changed(event, layer), lambda inputs, outputs: known.MLP(inputs, outputs, settings.hidden)
+            _changed(event, layer), lambda inputs, outputs: known.MLP(inputs, outputs, settings.hidden)
         )
         for layer in range(settings.layers)
     ]
@@ -58,7 +65,7 @@ def plain_glow(event: Event, settings: Glow) -> Model:
     return _model(known.glow(event, settings).module)
 
 
-def changed(event: Event, layer: int) -> Tensor:
+def _changed(event: Event, layer: int) -> Tensor:
     """1 for the features that a coupling changes: the second half, then the first."""
     (features,) = event
     return ((torch.arange(features) < features // 2) == (layer % 2 == 1)).int()
