@@ -9,7 +9,7 @@ from flowkit.ops.private import HOOKS_FOR_ALL_MODULES
 __all__ = ["why_called"]
 
 
-def why_called(layers: Iterable[tuple[nn.Module, type[nn.Module]]]) -> str | None:
+def why_called(layers: Iterable[tuple[nn.Module | None, type[nn.Module]]]) -> str | None:
     """Why a network has to call its layers; ``None`` where a function of their parameters does the same.
 
     Args:

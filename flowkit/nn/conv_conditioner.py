@@ -82,14 +82,15 @@ class ConvConditioner(Recorded, nn.Module):
                 (self.conv2, Conv2d),
                 (self.norm2, ActNorm),
                 (self.conv3, ZeroConv2d),
+                # What replaced a layer may lack these; the reason found then is that it replaced one.
+                (getattr(self.norm1, "transform", None), Affine),
+                (getattr(self.norm2, "transform", None), Affine),
+                (getattr(self.conv3, "conv", None), Conv2d),
             ]
         )
-        if reason is not None:
-            return reason
-        if self.norm1.waits_for_start or self.norm2.waits_for_start:
+        if reason is None and (self.norm1.waits_for_start or self.norm2.waits_for_start):
             return "a norm waits for its start"
-        within = [(self.norm1.transform, Affine), (self.norm2.transform, Affine), (self.conv3.conv, Conv2d)]
-        return why_called(within)
+        return reason
 
     def _with_norms_folded(self, x: Tensor | MixedResolution, prepared: Tensor | None) -> Tensor:
         r"""The same network in fewer passes over the image, which also leave less in memory for the gradients.
