@@ -13,7 +13,9 @@ from flowkit_deflow.files import atomic_folder
 from flowkit_deflow.state_files import read_state, write_state
 
 __all__ = [
+    "CONFIG",
     "FORMAT",
+    "RUN_SETTINGS",
     "StoredModel",
     "load_exactly",
     "model_folder_of",

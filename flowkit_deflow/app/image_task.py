@@ -114,8 +114,10 @@ class ImageTask:
         problems = planned.problems + outcome.problems
         if problems and not outcome.written and not outcome.skipped:
             raise UserError(f"{self.source}: no image could be used, {len(problems)} tried; the first: {problems[0]}")
-        there = f", {outcome.skipped} were there already" if outcome.skipped else ""
-        typer.echo(f"{outcome.written} images done{there}; results in {self.record or self.target}")
+        done = "1 image done" if outcome.written == 1 else f"{outcome.written} images done"
+        were = "was" if outcome.skipped == 1 else "were"
+        there = f", {outcome.skipped} {were} there already" if outcome.skipped else ""
+        typer.echo(f"{done}{there}; results in {self.record or self.target}")
         planned.problems[:] = problems
         return planned
 

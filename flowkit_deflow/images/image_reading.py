@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from flowkit_deflow.errors import UserError
-from flowkit_deflow.images.colour_profile import to_srgb
+from flowkit_deflow.images.colour_profile import deep_to_srgb, to_srgb
 from flowkit_deflow.images.deep_colour import Deep, read_deep
 from flowkit_deflow.images.image_listing import IMAGE_SUFFIXES
 
@@ -105,7 +105,8 @@ def read_picture(path: Path, page: int = 0, keep_alpha: bool = False, keep_exif:
     - 16-bit images are divided by 65535 and keep their precision: grey ones, RGB ones of TIFF files, and those of PNG
       files where the library imagecodecs is installed. 32-bit integer grey up to 65535 is read likewise.
     - 32-bit float TIFF files, grey or RGB, are taken as they are and must lie in [0, 1]. Of these and of 16-bit images,
-      a colour profile is not converted, and a colour that is declared transparent is kept.
+      the colour profiles of RGB ones are converted where imagecodecs is installed, and a colour that is declared
+      transparent is kept.
 
     Args:
         path: The file; its content decides the format, not its suffix.
@@ -212,6 +213,8 @@ def _deep_picture(deep: Deep, keep_alpha: bool) -> Picture:
     values = deep.values
     if turn is not None:
         values = _turned(values, turn)
+    if deep.profile and values.shape[-1] >= len("RGB"):
+        values = np.concatenate([deep_to_srgb(values[..., :3], deep.profile), values[..., 3:]], -1)
     planes = torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))
     colour = planes[:3] if len(planes) >= 3 else planes[:1].expand(3, -1, -1).contiguous()
     if len(planes) not in (2, 4):
@@ -258,7 +261,7 @@ def _with_alpha(colour: Tensor, alpha: Tensor, keep_alpha: bool) -> Picture:
 
 def _bytes(image: Image.Image) -> Tensor:
     # Copied once, into planes: what Pillow hands out is read-only.
-    return torch.from_numpy(np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1)))
+    return torch.from_numpy(np.array(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1), order="C"))
 
 
 def _unit_range(pixels: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flowkit_deflow.app.image_task import report_problems
+from flowkit_deflow.app.left_out import other_files, report_problems
 from flowkit_deflow.app.options import Overwrite, Source, Strict
 
 __all__ = ["kernels"]
@@ -36,4 +36,4 @@ def kernels(
             source, target, settings, seed, overwrite=overwrite, strict=strict, progress=bar.update
         )
     typer.echo(f"{written} kernels written to {target}; train with them: --set data.kernels={target}")
-    report_problems(problems)
+    report_problems(problems, other_files(source))

@@ -15,7 +15,6 @@ from flowkit_deflow.degraders.adversarial.unpaired_crops import UnpairedFolders
 from flowkit_deflow.degraders.learning.learner import SETTINGS, Learned
 from flowkit_deflow.evaluation.metrics.lpips import Lpips
 from flowkit_deflow.evaluation.metrics.metric_files import MetricFiles
-from flowkit_deflow.files import write_text
 from flowkit_deflow.settings.adversarial import (
     CycleGanRun,
     DasrRun,
@@ -23,12 +22,12 @@ from flowkit_deflow.settings.adversarial import (
     PdmRun,
     SeparationLosses,
 )
-from flowkit_deflow.settings.text import to_yaml
 from flowkit_deflow.training.adversarial.alternating import Alternating, Optimisation
 from flowkit_deflow.training.adversarial.discriminators import PatchDiscriminator
 from flowkit_deflow.training.adversarial.task import Task
 from flowkit_deflow.training.fitting import fit
 from flowkit_deflow.training.lightning_trainer import Loop
+from flowkit_deflow.training.run_settings import keep_settings
 
 __all__ = ["train_cyclegan", "train_dasr", "train_frequency_separation", "train_pdm"]
 
@@ -98,7 +97,7 @@ def _fit(task: Task, run: _Run, out: Path, progress: bool) -> list[str]:
     module = Alternating(task, folders, optimisation, folders.problems)
     loop = Loop(training.steps, training.checkpoint_every, training.log_every, training.accelerator)
     # A run that is stopped goes on with the settings that it began with.
-    write_text(out / SETTINGS, to_yaml(run))
+    keep_settings(run, out / SETTINGS)
     fit(module, loop, out, progress=progress)
     return module.problems
 

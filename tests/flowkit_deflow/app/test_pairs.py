@@ -129,7 +129,7 @@ class TestSubImages:
         first, second = (cut / "HR" / f"rocket_1_s{sample}_s001.png" for sample in range(2))
         assert first.samefile(second)
         again = deflow(*common[:3], cut, *common[3:], "--sub-images", "24:12:5")
-        assert "0 images done, 1 were there already" in again.out
+        assert "0 images done, 1 was there already" in again.out
         other = deflow(*common[:3], cut, *common[3:], "--sub-images", "24:12")
         assert other.status == 2
         assert "sub-images was [24, 12, 5], is [24, 12, 0]" in other.err
