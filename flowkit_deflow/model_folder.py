@@ -62,7 +62,9 @@ class StoredModel(NamedTuple):
             UserError: it is of another kind.
         """
         if self.kind != kind:
-            raise UserError(f"{self.config}: is a model of the kind {self.kind!r}, expected {kind!r}")
+            raise UserError(
+                f"{self.config}: is a model of the kind {self.kind!r}, expected {kind!r}; give a model of that kind"
+            )
 
     def load_into(self, model: nn.Module) -> None:
         """Load the weights; see :func:`load_exactly`."""

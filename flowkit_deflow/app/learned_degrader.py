@@ -84,6 +84,8 @@ def learn_kind(
     learner = _learner(kind)
     run: Any = learner.preset(name)
     recorded = out / SETTINGS
+    if has_begun(recorded) and kind_of_run(out) != kind:
+        raise UserError(f"{out}: holds a run of the degrader {kind_of_run(out)!r}, not {kind!r}; choose another --out")
     begins = any(change.startswith("data.degraded=") for change in changes)
     if config is None and name is None and recorded.exists() and (has_begun(recorded) or not begins):
         config = recorded

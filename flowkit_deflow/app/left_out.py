@@ -37,6 +37,7 @@ def report_problems(problems: Sequence[str], others: Counter[str] | None = None)
     Raises:
         Exit: images were left out.
     """
+    problems = list(dict.fromkeys(problems))
     others = others or Counter()
     kinds = {suffix: count for suffix, count in sorted(others.items()) if suffix in NOT_READ}
     for suffix, count in sorted(others.items()):

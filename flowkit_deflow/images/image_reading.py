@@ -47,6 +47,8 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# Those of them that make columns of rows.
+_LYING = (5, 6, 7, 8)
 
 
 class ImageError(UserError):
@@ -132,13 +134,14 @@ def read_picture(path: Path, page: int = 0, keep_alpha: bool = False, keep_exif:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Height and width of an image file as stored, from its header alone: its pixels may still be damaged.
+    """Height and width of an image file, upright, from its header alone: its pixels may still be damaged.
 
     Args:
         path: The file.
 
     Returns:
-        Height and width in pixels, before the EXIF orientation is applied.
+        Height and width in pixels, as `read_image` gives them. (Of a PNG file whose EXIF data stands behind its pixels,
+        as they are stored.)
 
     Raises:
         ImageError: As for `read_image`, as far as the header shows it.
@@ -152,7 +155,17 @@ def image_size(path: Path) -> tuple[int, int]:
         (2, 4)
     """
     with _opened(path, header=True) as image:
-        return image.height, image.width
+        lies = _orientation_in_header(image) in _LYING
+        return (image.width, image.height) if lies else (image.height, image.width)
+
+
+def _orientation_in_header(image: Image.Image | Deep) -> object:
+    """The EXIF orientation, as far as it is known before the pixels are decoded."""
+    if isinstance(image, Deep):
+        return image.orientation
+    # Pillow itself gives the upright size of TIFF files.
+    known = image.format != "TIFF" and "exif" in image.info
+    return image.getexif().get(_ORIENTATION_TAG) if known else None
 
 
 def page_count(path: Path) -> int:

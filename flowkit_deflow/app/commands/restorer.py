@@ -181,7 +181,13 @@ def evaluate(
 ) -> None:
     """Restore images and judge what became of them, as deflow metrics does."""
     from flowkit_deflow.app.commands.metrics import judged
+    from flowkit_deflow.evaluation.partners import with_references
+    from flowkit_deflow.restoration.published import load_restorer
+    from flowkit_deflow.restoration.training.validation import require_partners
 
+    if clean is not None:
+        # What does not fit is told before the images are restored.
+        require_partners(with_references(degraded, clean), load_restorer(run).scale)
     images = out / "images"
     _require_no_others(degraded, images)
     task = ImageTask("restorer apply", degraded, images, Naming.of("png"), overwrite=True, strict=strict)
