@@ -133,6 +133,9 @@ class TestSubImages:
         other = deflow(*common[:3], cut, *common[3:], "--sub-images", "24:12")
         assert other.status == 2
         assert "sub-images was [24, 12, 5], is [24, 12, 0]" in other.err
+        mixed = deflow(*common[:3], whole, *common[3:], "--sub-images", "24:12:5")
+        assert mixed.status == 2
+        assert "made otherwise (HR/rocket_1_s0.png: sub-images was None, is [24, 12, 5])" in mixed.err
 
     def test_small_and_unreadable_photographs_are_named(
         self, deflow: Command, photos: Photos, noise: Path, tmp_path: Path

@@ -87,6 +87,7 @@ def begun(deflow: Command, photos: Photos, tmp_path: Path) -> Path:
     quick = ["--preset", "tiny", "--set", "accelerator=cpu", "--set", "halve_at=[]", "--steps", 2]
     ended = deflow("restorer", "train", *arguments, *quick, "--out", tmp_path / "run")
     assert ended.status == 0, ended.err
+    assert "Take care: There are 8 clean images." in ended.out
     return tmp_path / "run"
 
 
@@ -152,6 +153,14 @@ def test_the_restorers_settings_are_checked_before_a_degrader_is_learned(
     ended = deflow("restorer", "train", *folders, "--out", tmp_path / "run")
     assert (ended.status, "too few for crops of 4000" in ended.err) == (2, True)
     assert not (tmp_path / "run").exists()
+
+
+def test_partners_that_do_not_fit_are_told_before_images_are_restored(
+    deflow: Command, photos: Photos, begun: Path, tmp_path: Path
+) -> None:
+    ended = deflow("restorer", "evaluate", begun, photos.noisy, "--clean", photos.clean, "--out", tmp_path / "judged")
+    assert (ended.status, "will have 112 x 80 when it is restored at scale 2" in ended.err) == (2, True)
+    assert not (tmp_path / "judged").exists()
 
 
 def test_results_take_the_formats_of_the_other_commands(deflow: Command, begun: Path, tmp_path: Path) -> None:
