@@ -22,7 +22,8 @@ def cautions(out: Path, crops: UnpairedCrops) -> Iterator[str]:
         crops: the training data.
     """
     data = crops.data
-    yield from _one_domain(data.clean, data.degraded, data.clean_downsample)
+    made_of_degraded = ", or have the clean images made of the degraded ones by --set data.clean_downsample=[4]"
+    yield from _one_domain(data.clean, data.degraded, data.clean_downsample, made_of_degraded)
     yield from _few_images(crops)
     yield from _within_photographs(out, data.clean, data.degraded)
 
@@ -56,13 +57,15 @@ def cautions_of_folders(
     yield from _within_photographs(out, clean, degraded)
 
 
-def _one_domain(clean: str | None, degraded: str | None, clean_downsample: Sequence[int]) -> Iterator[str]:
+def _one_domain(
+    clean: str | None, degraded: str | None, clean_downsample: Sequence[int], or_else: str = ""
+) -> Iterator[str]:
     if clean is None or degraded is None or 1 not in clean_downsample:
         return
     if Path(clean).resolve() == Path(degraded).resolve():
         yield (
             f"--clean and --degraded are the same folder, {clean}: there is no degradation to learn between them. "
-            "Give two folders, or have the clean images made of the degraded ones by --set data.clean_downsample=[4]"
+            f"Give two folders{or_else}"
         )
 
 
