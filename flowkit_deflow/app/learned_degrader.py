@@ -86,6 +86,7 @@ def learn_kind(
     recorded = out / SETTINGS
     if has_begun(recorded) and kind_of_run(out) != kind:
         raise UserError(f"{out}: holds a run of the degrader {kind_of_run(out)!r}, not {kind!r}; choose another --out")
+    # A run that failed before its first checkpoint leaves nothing to go on with, unless nothing else is asked for.
     begins = any(change.startswith("data.degraded=") for change in changes)
     if config is None and name is None and recorded.exists() and (has_begun(recorded) or not begins):
         config = recorded

@@ -15,7 +15,7 @@ from flowkit_deflow.settings.differences import Difference, differences
 from flowkit_deflow.settings.sorts import Sort
 from flowkit_deflow.settings.text import read_settings, to_yaml
 from flowkit_deflow.training.changes import CHANGED, has_diverged, note_change
-from flowkit_deflow.training.checkpoint_io import last_checkpoint, steps_of
+from flowkit_deflow.training.checkpoint_io import good_checkpoint, last_checkpoint, steps_of
 from flowkit_deflow.training.fingerprints import Fingerprint, fingerprint_of
 
 __all__ = [
@@ -44,7 +44,8 @@ def has_begun(recorded: Path) -> bool:
         recorded: the file of its settings.
     """
     out = recorded.parent
-    return recorded.exists() and (last_checkpoint(out).exists() or (out / "model").exists())
+    results = (last_checkpoint(out), good_checkpoint(out), out / "model")
+    return recorded.exists() and any(result.exists() for result in results)
 
 
 def require_no_other_run(recorded: Path) -> None:
