@@ -119,7 +119,8 @@ def write_text(path: Path, text: str) -> None:
         'whole'
     """
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        # Names of files may hold bytes that are no text: these are written as escapes.
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def append_line(path: Path, line: str) -> None:

@@ -13,7 +13,9 @@ from flowkit_deflow.files import atomic_folder
 from flowkit_deflow.state_files import read_state, write_state
 
 __all__ = [
+    "CONFIG",
     "FORMAT",
+    "RUN_SETTINGS",
     "StoredModel",
     "load_exactly",
     "model_folder_of",
@@ -60,7 +62,9 @@ class StoredModel(NamedTuple):
             UserError: it is of another kind.
         """
         if self.kind != kind:
-            raise UserError(f"{self.config}: is a model of the kind {self.kind!r}, expected {kind!r}")
+            raise UserError(
+                f"{self.config}: is a model of the kind {self.kind!r}, expected {kind!r}; give a model of that kind"
+            )
 
     def load_into(self, model: nn.Module) -> None:
         """Load the weights; see :func:`load_exactly`."""

@@ -46,10 +46,11 @@ def require_replaceable(jobs: Sequence[Job], manifest: Manifest, origin: Origin)
     reasons = {job: reason for job in jobs if (reason := manifest.why_not_replaced(job, origin)) is not None}
     if reasons:
         first = next(job for job in reasons)
-        which = f"{first.targets[0]} and {len(reasons) - 1} others" if len(reasons) > 1 else str(first.targets[0])
+        others = len(reasons) - 1
+        more = f" and {others} other{'s' if others > 1 else ''} were" if others else " was"
         raise UserError(
-            f"{which} were made otherwise: {'; '.join(dict.fromkeys(reasons.values()))}; give --overwrite to make "
-            "them anew, or choose another folder"
+            f"{first.targets[0]}{more} made otherwise: {'; '.join(dict.fromkeys(reasons.values()))}; give --overwrite "
+            "to make them anew, or choose another folder"
         )
 
 

@@ -1,5 +1,6 @@
 """The ``deflow`` command."""
 
+import io
 import logging
 import sys
 import threading
@@ -84,6 +85,10 @@ def options(
 def main() -> None:
     """Run the command; a mistake in what was asked for becomes one line and exit status 2."""
     keep_freed_memory()
+    for stream in (sys.stdout, sys.stderr):
+        # Names of files that the terminal has no letters for are shown with escapes.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # Importing Lightning sets the level of its own logger, but not of these below it.
     for package in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(f"{package}.utilities.rank_zero").setLevel(logging.WARNING)
@@ -103,7 +108,7 @@ def main() -> None:
         sys.exit(2)
     except SystemExit as end:
         if end.code in STOPPED:
-            commands = "train, degrade, restore, sample, pairs and downsample"
+            commands = "train, restorer train, kernels and what writes a manifest"
             sys.stderr.write(f"deflow: stopped; {commands} go on when given again\n")
         raise
     finally:

@@ -50,6 +50,7 @@ class ImageTask:
         results: folder of results, should it be another than ``target``.
         record: where the manifest lies, should it be another folder than ``target``.
         arrange: a last change to each job, such as other files to write.
+        uniform: the folder is to hold results that were made in one way alone.
     """
 
     command: str
@@ -68,6 +69,7 @@ class ImageTask:
     results: Path | None = None
     record: Path | None = None
     arrange: "Callable[[Job], Job] | None" = None
+    uniform: bool = False
 
     def run(self, work: "Work", model: Path | None = None, settings: Mapping[str, Any] | None = None) -> "Plan":
         """Work through the images with a progress bar, and say what was done.
@@ -107,6 +109,12 @@ class ImageTask:
         }
         origin = Origin(self.command, None if model is None else model_hash(model), decisive)
         manifest = Manifest.beside(self.source, self.record or self.target, self.shard)
+        different = manifest.difference_of_others(jobs, origin) if self.uniform else None
+        if different is not None:
+            raise UserError(
+                f"{manifest.folder}: holds others that were made otherwise ({different}), and would be a mixture; "
+                "choose another folder, or remove them"
+            )
         notes = {"model folder": None if model is None else str(model), "in": str(self.source)}
         store = Store(manifest, origin, self.encoding, self.keep_alpha, self.keep_exif, notes)
         with tqdm(total=len(jobs), desc=self.command, unit=" image", disable=None) as bar:
@@ -114,8 +122,10 @@ class ImageTask:
         problems = planned.problems + outcome.problems
         if problems and not outcome.written and not outcome.skipped:
             raise UserError(f"{self.source}: no image could be used, {len(problems)} tried; the first: {problems[0]}")
-        there = f", {outcome.skipped} were there already" if outcome.skipped else ""
-        typer.echo(f"{outcome.written} images done{there}; results in {self.record or self.target}")
+        done = "1 image done" if outcome.written == 1 else f"{outcome.written} images done"
+        were = "was" if outcome.skipped == 1 else "were"
+        there = f", {outcome.skipped} {were} there already" if outcome.skipped else ""
+        typer.echo(f"{done}{there}; results in {self.record or self.target}")
         planned.problems[:] = problems
         return planned
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.images.image_files import IMAGE_SUFFIXES, NOT_READ, WRITABLE_SUFFIXES, page_count, survey
 
-__all__ = ["Job", "Naming", "Plan", "Shard", "is_one_file", "plan"]
+__all__ = ["Job", "Naming", "Plan", "Shard", "is_one_file", "plan", "require_distinct"]
 
 # File systems take names of up to 255 bytes.
 LONGEST_NAME = 255
@@ -164,7 +164,8 @@ def plan(source: Path, target: Path, naming: Naming, results: Path | None = None
             result.problems.append(f"{file}: its result's name would be too long for a file system; rename the image")
             continue
         result.jobs += _jobs_of(file, key, stem, called)
-    _require_distinct(result.jobs, naming)
+    advice = "rename one of them" if naming.keep_suffix else "rename one of them, or give --keep-suffix"
+    require_distinct(result.jobs, advice)
     return result
 
 
@@ -199,8 +200,16 @@ def _jobs_of(file: Path, key: str, stem: Path, naming: Naming) -> list[Job]:
     return jobs
 
 
-def _require_distinct(jobs: Sequence[Job], naming: Naming) -> None:
-    """Nothing is written twice, nor over its own source; what would be is named all at once."""
+def require_distinct(jobs: Sequence[Job], advice: str) -> None:
+    """Check that nothing is written twice, nor over its own source; what would be is named all at once.
+
+    Args:
+        jobs: what is to be done.
+        advice: what to do otherwise, for the message.
+
+    Raises:
+        UserError: something would be.
+    """
     sources: dict[Path, list[Path]] = {}
     for job in jobs:
         for target in job.targets:
@@ -213,5 +222,4 @@ def _require_distinct(jobs: Sequence[Job], naming: Naming) -> None:
     if twice:
         named = [f"{' and '.join(map(str, files))} to {target}" for target, files in list(twice.items())[:NAMED]]
         more = f"; and {len(twice) - NAMED} more" if len(twice) > NAMED else ""
-        advice = "rename one of them" if naming.keep_suffix else "rename one of them, or give --keep-suffix"
         raise UserError(f"images would be written to the same file: {'; '.join(named)}{more}; {advice}")

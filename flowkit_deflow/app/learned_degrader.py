@@ -1,6 +1,6 @@
 """A degrader of any kind, learned from two folders by the name of its kind."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +9,16 @@ from flowkit_deflow.degraders.learning.learner import SETTINGS, Learner
 from flowkit_deflow.degraders.learning.registry import LEARNERS
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.method.model import DeFlow
+from flowkit_deflow.settings.catalogue import settings
+from flowkit_deflow.settings.degraders import FolderData
 from flowkit_deflow.settings.presets import DEFAULT_PRESET, preset
 from flowkit_deflow.settings.restoration import RestorerRun
-from flowkit_deflow.settings.text import assignments, override, read_settings, read_yaml
+from flowkit_deflow.settings.text import assignments, override, read_run, read_settings, read_yaml
+from flowkit_deflow.training.resuming import settings_file
 from flowkit_deflow.training.run_settings import has_begun
 from flowkit_deflow.training.trainer import train
 
-__all__ = ["KINDS", "kind_of_run", "learn_for_restorer", "learn_kind"]
+__all__ = ["KINDS", "changes_for", "kind_of_run", "learn_for_restorer", "learn_kind"]
 
 KINDS = (DeFlow.kind, *LEARNERS)
 """The kinds of degraders that can be learned."""
@@ -31,7 +34,38 @@ def kind_of_run(out: Path) -> str:
     return str(read_yaml(recorded).get("degrader", DeFlow.kind)) if recorded.exists() else DeFlow.kind
 
 
-def learn_kind(kind: str, name: str | None, config: Path | None, changes: Sequence[str], out: Path) -> list[str]:
+def changes_for(kind: str, options: Mapping[str, tuple[str, object]]) -> list[str]:
+    """Options of the command line as changes to the settings of a kind of degrader.
+
+    Args:
+        kind: any but DeFlow.
+        options: by the setting's name, the option and its value; ``None`` if it was not given.
+
+    Raises:
+        UserError: the kind is unknown, or has no setting for an option that was given.
+
+    Examples:
+        >>> changes_for("impressionism", {"training.seed": ("--seed", 3)})
+        ['seed=3']
+        >>> changes_for("white", {"training.steps": ("--steps", 3)})
+        Traceback (most recent call last):
+        ...
+        flowkit_deflow.errors.UserError: --steps: the degrader 'white' has no such setting; leave it out
+    """
+    known = {setting.name for setting in settings(type(_learner(kind).preset(None)))}
+    given: dict[str, object] = {}
+    for name, (option, value) in options.items():
+        own = next((own for own in (name, name.partition(".")[2]) if own in known), None)
+        if own is not None:
+            given[own] = value
+        elif value is not None:
+            raise UserError(f"{option}: the degrader {kind!r} has no such setting; leave it out")
+    return assignments(given)
+
+
+def learn_kind(
+    kind: str, name: str | None, config: Path | None, changes: Sequence[str], out: Path
+) -> tuple[FolderData, list[str]]:
     """Learn a degrader of any kind but DeFlow, or go on with a run, by its own settings where none are named.
 
     Args:
@@ -42,18 +76,24 @@ def learn_kind(kind: str, name: str | None, config: Path | None, changes: Sequen
         out: folder of the run.
 
     Returns:
-        A message for each image that could not be used.
+        The folders that it was learned from, and a message for each image that could not be used.
 
     Raises:
         UserError: the kind, the preset or a setting is unknown, or does not fit.
     """
     learner = _learner(kind)
     run: Any = learner.preset(name)
-    if config is None and name is None and has_begun(out / SETTINGS):
-        config = out / SETTINGS
+    recorded = out / SETTINGS
+    if has_begun(recorded) and kind_of_run(out) != kind:
+        raise UserError(f"{out}: holds a run of the degrader {kind_of_run(out)!r}, not {kind!r}; choose another --out")
+    # A run that failed before its first checkpoint leaves nothing to go on with, unless nothing else is asked for.
+    begins = any(change.startswith("data.degraded=") for change in changes)
+    if config is None and name is None and recorded.exists() and (has_begun(recorded) or not begins):
+        config = recorded
     if config is not None:
         run = read_settings(type(run), config)
-    return learn_by(learner, override(run, changes), out).problems
+    run = override(run, changes)
+    return run.data, learn_by(learner, run, out).problems
 
 
 def learn_for_restorer(run: RestorerRun, kind: str, degraded: Path | None, out: Path, name: str | None) -> list[str]:
@@ -62,9 +102,9 @@ def learn_for_restorer(run: RestorerRun, kind: str, degraded: Path | None, out: 
     Args:
         run: the restoration network's settings: clean images, scale, seed.
         kind: the degrader's kind.
-        degraded: folder of degraded images.
+        degraded: folder of degraded images; ``None``: that of the run that goes on.
         out: folder of the degrader's run.
-        name: its preset; ``None`` for the usual one.
+        name: its preset; ``None`` for the run's, or the usual one.
 
     Returns:
         A message for each image that could not be used.
@@ -75,10 +115,12 @@ def learn_for_restorer(run: RestorerRun, kind: str, degraded: Path | None, out: 
     scale: Any = run.architecture.scale
     given = {"data.clean": run.data.clean, "data.degraded": degraded, "data.strict": run.data.strict}
     if kind != DeFlow.kind:
-        return learn_kind(kind, name, None, assignments(given | {"data.clean_downsample": scale}), out)
+        return learn_kind(kind, name, None, assignments(given | {"data.clean_downsample": scale}), out)[1]
     training = {"training.seed": run.training.seed, "training.accelerator": run.training.accelerator}
     changes = assignments(given | training | {"data.clean_downsample": [scale]})
-    return train(override(preset(name or DEFAULT_PRESET), changes), out)[1]
+    recorded = settings_file(out)
+    begun = name is None and recorded.exists() and (has_begun(recorded) or degraded is None)
+    return train(override(read_run(recorded) if begun else preset(name or DEFAULT_PRESET), changes), out)[1]
 
 
 def _learner(kind: str) -> Learner:

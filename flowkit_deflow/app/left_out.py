@@ -3,15 +3,26 @@
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import typer
 
-from flowkit_deflow.images.image_listing import NOT_READ
+from flowkit_deflow.images.image_listing import NOT_READ, survey
 
-__all__ = ["LEFT_OUT", "report_problems"]
+__all__ = ["LEFT_OUT", "other_files", "report_problems"]
 
 # Exit status of a command that did its work, but not on all that it was given.
 LEFT_OUT = 3
+
+
+def other_files(*folders: Path | str | None) -> Counter[str]:
+    """How many files of some folders are no images that are read, by their suffix in lower case.
+
+    Args:
+        folders: folders that images were taken from, or single images; one that is named twice is counted once.
+    """
+    places = dict.fromkeys(Path(folder).resolve() for folder in folders if folder is not None)
+    return sum((survey(place).others for place in places), Counter())
 
 
 def report_problems(problems: Sequence[str], others: Counter[str] | None = None) -> None:
@@ -26,6 +37,7 @@ def report_problems(problems: Sequence[str], others: Counter[str] | None = None)
     Raises:
         Exit: images were left out.
     """
+    problems = list(dict.fromkeys(problems))
     others = others or Counter()
     kinds = {suffix: count for suffix, count in sorted(others.items()) if suffix in NOT_READ}
     for suffix, count in sorted(others.items()):

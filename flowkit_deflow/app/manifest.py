@@ -136,6 +136,20 @@ class Manifest:
                 return "the images have changed since"
         return None
 
+    def difference_of_others(self, jobs: Sequence[Job], origin: Origin) -> str | None:
+        """How other results that are still there were made, if not with this origin; ``None`` if there are none.
+
+        Args:
+            jobs: whose results do not count.
+            origin: the origin.
+        """
+        own = {name for job in jobs for name in self._names(job.targets)}
+        for name, made in self.made.items():
+            before = self.origins.get(made.run)
+            if before is not None and made.run != origin.run and name not in own and (self.folder / name).exists():
+                return f"{name}: {'; '.join(origin.differences(before))}"
+        return None
+
     def start(self, origin: Origin, notes: Mapping[str, Any]) -> None:
         """Write that a run starts.
 

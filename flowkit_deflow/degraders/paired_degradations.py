@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 from flowkit_deflow.degraders.degrader import SupportsDegrade
 from flowkit_deflow.degraders.handwritten.operation import pick, uniform
 from flowkit_deflow.errors import UserError
-from flowkit_deflow.images.image_files import ImageError, image_size, list_images, read_image
+from flowkit_deflow.images.image_files import NOT_READ, ImageError, image_size, read_image, survey
 from flowkit_deflow.images.noise import seeded_generator
 from flowkit_deflow.images.resize import bicubic_downsample, cropped_to_multiple
 
@@ -20,9 +20,10 @@ __all__ = ["PairedDegradations"]
 class PairedDegradations(Dataset[tuple[Tensor, Tensor]]):
     r"""Pairs (degraded low-resolution image, high-resolution image) of a folder of clean photographs, made on the fly.
 
-    .. math:: x = \text{crop}, \qquad y \sim a \circ p_\tau \circ {\downarrow_s} \circ b\,(x)
+    .. math:: x = c(\text{crop}), \qquad y \sim a \circ p_\tau \circ {\downarrow_s} \circ b\,(x)
 
-    with what comes before, b, bicubic downsampling by the scale s, a degrader :math:`p_\tau` and what comes after, a.
+    with what sharpens the clean image, c, what comes before, b, bicubic downsampling by the scale s, a degrader
+    :math:`p_\tau` and what comes after, a.
     Everything random about item i depends on the seed, the epoch and i alone: not on the number of workers.
 
     Args:
@@ -34,13 +35,16 @@ class PairedDegradations(Dataset[tuple[Tensor, Tensor]]):
         crop: side of the high-resolution crops (pixels), a multiple of the scale; ``None``: whole images, cut to
             multiples of the scale.
         temperature: of the degraders, or a range ``(low, high)`` to draw one from for each item.
+        sharpen: works on the crop ahead of all else, and so on both images of the pair, such as
+            ``HandWritten(UnsharpMask())``, by which Real-ESRGAN sharpens; ``None`` for nothing.
         before: works on the crop, ahead of the downsampling, such as a blur; ``None`` for nothing. What comes out at
             the low resolution already is not downsampled.
         after: works on the degraded image, such as JPEG; ``None`` for nothing.
         seed: any integer.
 
     Attributes:
-        problems: messages on images that are left out: unreadable, or smaller than the crop.
+        problems: messages on images that are left out: unreadable, smaller than the crop, or, counted by their suffix,
+            of a format that is not read.
 
     Raises:
         ValueError: the numbers do not fit together.
@@ -71,6 +75,7 @@ class PairedDegradations(Dataset[tuple[Tensor, Tensor]]):
         scale: int = 4,
         crop: int | None = 256,
         temperature: float | tuple[float, float] = 1.0,
+        sharpen: SupportsDegrade | None = None,
         before: SupportsDegrade | None = None,
         after: SupportsDegrade | None = None,
         seed: int = 0,
@@ -89,11 +94,14 @@ class PairedDegradations(Dataset[tuple[Tensor, Tensor]]):
         if not 0 <= low <= high < float("inf"):
             raise ValueError(f"temperature is {temperature}; expected a number >= 0 or a rising range of them")
         self.temperature = (low, high)
-        self.scale, self.crop, self.before, self.after, self.seed = scale, crop, before, after, seed
-        self.problems: list[str] = []
-        self.images = [image for image in list_images(Path(folder)) if self._is_usable(image)]
+        self.scale, self.crop, self.seed = scale, crop, seed
+        self.sharpen, self.before, self.after = sharpen, before, after
+        found = survey(Path(folder))
+        unread = {suffix: count for suffix, count in sorted(found.others.items()) if suffix in NOT_READ}
+        self.problems = [f"{count} {suffix}: {NOT_READ[suffix]}" for suffix, count in unread.items()]
+        self.images = [image for image in found.images if self._is_usable(image)]
         if not self.images:
-            raise UserError(f"{folder}: no image in it can be used; the first: {self.problems[0]}")
+            raise UserError(f"{folder}: no image in it can be used; the last problem was: {self.problems[-1]}")
         # In shared memory: workers that outlive an epoch see it change.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
@@ -130,6 +138,8 @@ class PairedDegradations(Dataset[tuple[Tensor, Tensor]]):
         path = self.images[index]
         generator = seeded_generator(self.seed, int(self._epoch), index % len(self))
         clean = self._cropped(read_image(path), generator)
+        if self.sharpen is not None:
+            clean = self.sharpen.degrade(clean[None], generator=generator)[0]
         low_resolution = clean.shape[-2] // self.scale, clean.shape[-1] // self.scale
         image = clean[None]
         if self.before is not None:

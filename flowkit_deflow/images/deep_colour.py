@@ -14,6 +14,7 @@ __all__ = ["Deep", "encode_deep_png", "encode_deep_tiff", "read_deep"]
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _ORIENTATION_TAG = 274
+_PROFILE_TAG = 34675
 _PNG_HAS_RGB = (2, 6)
 
 # tifffile logs what it then raises.
@@ -32,6 +33,7 @@ class Deep(NamedTuple):
         n_frames: how many images the file holds.
         orientation: EXIF orientation.
         values: float32 in [0, 1], H x W x C, with C from 1 to 4; empty if the header alone was asked for.
+        profile: its embedded colour profile; ``None`` if it has none.
     """
 
     height: int
@@ -39,6 +41,7 @@ class Deep(NamedTuple):
     n_frames: int
     orientation: int
     values: _Array
+    profile: bytes | None = None
 
 
 def read_deep(path: Path, page: int = 0, header: bool = False) -> Deep | None:
@@ -74,7 +77,9 @@ def _read_png(path: Path, start: bytes, header: bool) -> Deep:
     values = np.empty(0, np.float32)
     if not header:
         values = _in_unit_range(imagecodecs.png_decode(path.read_bytes()))
-    return Deep(height, width, 1, 1, values)
+    with Image.open(path) as image:
+        profile = image.info.get("icc_profile")
+    return Deep(height, width, 1, 1, values, profile)
 
 
 def _read_tiff(path: Path, page: int, header: bool) -> Deep | None:
@@ -87,7 +92,8 @@ def _read_tiff(path: Path, page: int, header: bool) -> Deep | None:
             _require_no_bomb(ifd.imagelength, ifd.imagewidth)
             orientation = ifd.tags.valueof(_ORIENTATION_TAG, 1)
             values = np.empty(0, np.float32) if header else _in_unit_range(_pixels_last(ifd))
-            return Deep(ifd.imagelength, ifd.imagewidth, len(tiff.pages), int(orientation), values)
+            profile = ifd.tags.valueof(_PROFILE_TAG)
+            return Deep(ifd.imagelength, ifd.imagewidth, len(tiff.pages), int(orientation), values, profile)
     except tifffile.TiffFileError:
         # Pillow says what is wrong with it, or gets along with it.
         return None

@@ -116,13 +116,16 @@ def survey(folder: Path) -> Survey:
     found = [file for file in files if _is_image_name(file.name)]
     others = Counter(file.suffix.lower() for file in files if not _is_image_name(file.name))
     if not found:
-        there = f" (there are: {_counted(others)})" if others else ""
+        there = f"; there are: {_counted(others)}" if others else ""
         raise UserError(f"the folder '{folder}' holds no images; expected files that end in {suffixes}{there}")
     return Survey(sorted(found, key=lambda file: file.relative_to(folder).as_posix()), others)
 
 
 def _counted(others: Counter[str]) -> str:
-    return ", ".join(f"{count} {suffix or 'without a suffix'}" for suffix, count in sorted(others.items()))
+    return ", ".join(
+        f"{count} {suffix or 'without a suffix'}{f' ({NOT_READ[suffix]})' if suffix in NOT_READ else ''}"
+        for suffix, count in sorted(others.items())
+    )
 
 
 def _walk(folder: Path, above: tuple[str, ...]) -> list[Path]:

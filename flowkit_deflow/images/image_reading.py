@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from flowkit_deflow.errors import UserError
-from flowkit_deflow.images.colour_profile import to_srgb
+from flowkit_deflow.images.colour_profile import deep_to_srgb, to_srgb
 from flowkit_deflow.images.deep_colour import Deep, read_deep
 from flowkit_deflow.images.image_listing import IMAGE_SUFFIXES
 
@@ -47,6 +47,8 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# Those of them that make columns of rows.
+_LYING = (5, 6, 7, 8)
 
 
 class ImageError(UserError):
@@ -105,7 +107,8 @@ def read_picture(path: Path, page: int = 0, keep_alpha: bool = False, keep_exif:
     - 16-bit images are divided by 65535 and keep their precision: grey ones, RGB ones of TIFF files, and those of PNG
       files where the library imagecodecs is installed. 32-bit integer grey up to 65535 is read likewise.
     - 32-bit float TIFF files, grey or RGB, are taken as they are and must lie in [0, 1]. Of these and of 16-bit images,
-      a colour profile is not converted, and a colour that is declared transparent is kept.
+      the colour profiles of RGB ones are converted where imagecodecs is installed, and a colour that is declared
+      transparent is kept.
 
     Args:
         path: The file; its content decides the format, not its suffix.
@@ -131,13 +134,14 @@ def read_picture(path: Path, page: int = 0, keep_alpha: bool = False, keep_exif:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Height and width of an image file as stored, from its header alone: its pixels may still be damaged.
+    """Height and width of an image file, upright, from its header alone: its pixels may still be damaged.
 
     Args:
         path: The file.
 
     Returns:
-        Height and width in pixels, before the EXIF orientation is applied.
+        Height and width in pixels, as `read_image` gives them. (Of a PNG file whose EXIF data stands behind its pixels,
+        as they are stored.)
 
     Raises:
         ImageError: As for `read_image`, as far as the header shows it.
@@ -151,7 +155,17 @@ def image_size(path: Path) -> tuple[int, int]:
         (2, 4)
     """
     with _opened(path, header=True) as image:
-        return image.height, image.width
+        lies = _orientation_in_header(image) in _LYING
+        return (image.width, image.height) if lies else (image.height, image.width)
+
+
+def _orientation_in_header(image: Image.Image | Deep) -> object:
+    """The EXIF orientation, as far as it is known before the pixels are decoded."""
+    if isinstance(image, Deep):
+        return image.orientation
+    # Pillow itself gives the upright size of TIFF files.
+    known = image.format != "TIFF" and "exif" in image.info
+    return image.getexif().get(_ORIENTATION_TAG) if known else None
 
 
 def page_count(path: Path) -> int:
@@ -212,6 +226,8 @@ def _deep_picture(deep: Deep, keep_alpha: bool) -> Picture:
     values = deep.values
     if turn is not None:
         values = _turned(values, turn)
+    if deep.profile and values.shape[-1] >= len("RGB"):
+        values = np.concatenate([deep_to_srgb(values[..., :3], deep.profile), values[..., 3:]], -1)
     planes = torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))
     colour = planes[:3] if len(planes) >= 3 else planes[:1].expand(3, -1, -1).contiguous()
     if len(planes) not in (2, 4):
@@ -258,7 +274,7 @@ def _with_alpha(colour: Tensor, alpha: Tensor, keep_alpha: bool) -> Picture:
 
 def _bytes(image: Image.Image) -> Tensor:
     # Copied once, into planes: what Pillow hands out is read-only.
-    return torch.from_numpy(np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1)))
+    return torch.from_numpy(np.array(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1), order="C"))
 
 
 def _unit_range(pixels: Tensor) -> Tensor:

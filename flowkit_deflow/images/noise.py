@@ -152,5 +152,7 @@ def seeded_generator(seed: int, *keys: str | int) -> torch.Generator:
         >>> bool(torch.rand((), generator=a) == torch.rand((), generator=b))
         False
     """
-    digest = hashlib.sha256("\0".join(str(key) for key in (seed, *keys)).encode()).digest()
+    # A file's name may hold bytes that are no text; Python stands surrogates in for them.
+    text = "\0".join(str(key) for key in (seed, *keys)).encode(errors="surrogateescape")
+    digest = hashlib.sha256(text).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)

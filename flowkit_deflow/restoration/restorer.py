@@ -7,8 +7,9 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from flowkit_deflow.images.checks import require_images
-from flowkit_deflow.images.resize import Window, pad_to_multiple
+from flowkit_deflow.images.checks import require_images, require_pixels
+from flowkit_deflow.images.padded import PaddedImages
+from flowkit_deflow.images.resize import Window
 from flowkit_deflow.images.tiling import Piece, tiles
 from flowkit_deflow.model_folder import read_model_folder, write_model_folder
 from flowkit_deflow.restoration.networks.network import RestorationNetwork
@@ -65,6 +66,7 @@ class Restorer(nn.Module):
         Raises:
             ValueError: not a batch of RGB images.
         """
+        require_images(images)
         height, width = (self.scale * side for side in images.shape[-2:])
         result = images.new_empty((*images.shape[:2], height, width))
         for piece in self.pieces(images, tile):
@@ -74,10 +76,10 @@ class Restorer(nn.Module):
 
     @torch.no_grad()
     def pieces(self, images: Tensor, tile: int | None = None) -> Iterator[Piece]:
-        """Restored images part by part.
+        """Restored images part by part; what is in memory besides the images is a tile.
 
         Args:
-            images: ``B x 3 x H x W`` in [0, 1].
+            images: ``B x 3 x H x W``: floating-point numbers in [0, 1], or bytes, on any device.
             tile: side of the tiles in which to work (degraded pixels); ``None``: in one piece.
 
         Yields:
@@ -86,16 +88,17 @@ class Restorer(nn.Module):
         Raises:
             ValueError: not a batch of RGB images.
         """
-        require_images(images)
+        require_pixels(images)
         network, scale = self.network, self.scale
         height, width = images.shape[-2:]
-        padded, _ = pad_to_multiple(images, network.alignment)
+        weights = next(network.parameters())
+        dtype = images.dtype if images.is_floating_point() else weights.dtype
+        padded = PaddedImages(images, network.alignment, dtype, weights.device)
         side, margin = (
             -(-size // network.alignment) * network.alignment for size in (tile or max(padded.shape), network.margin)
         )
-        for outer, inner in tiles(padded.shape[-2], padded.shape[-1], side, margin, network.alignment):
-            seen = padded[..., outer.top : outer.top + outer.height, outer.left : outer.left + outer.width]
-            restored = network(seen).clamp(0, 1)
+        for outer, inner in tiles(padded.height, padded.width, side, margin, network.alignment):
+            restored = network(padded.window(outer)).clamp(0, 1)
             top, left = scale * (inner.top - outer.top), scale * (inner.left - outer.left)
             # What is restored of the padding is left out.
             rows = scale * min(inner.height, height - inner.top)

@@ -1,11 +1,12 @@
 """What can be set of the degraders that are trained against a discriminator."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict
 
 from flowkit_deflow.settings.degraders import FolderData
+from flowkit_deflow.settings.sorts import Sort
 
 __all__ = [
     "AdversarialTraining",
@@ -79,10 +80,10 @@ class AdversarialTraining:
     betas: tuple[float, float] = (0.5, 0.999)
     decay_from: float = 0.5
     seed: int = 0
-    checkpoint_every: int = 500
-    log_every: int = 10
-    workers: int = 1
-    accelerator: str = "auto"
+    checkpoint_every: Annotated[int, Sort.SPEED] = 500
+    log_every: Annotated[int, Sort.SPEED] = 10
+    workers: Annotated[int, Sort.SPEED] = 1
+    accelerator: Annotated[str, Sort.SPEED] = "auto"
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "checkpoint_every", "log_every"):

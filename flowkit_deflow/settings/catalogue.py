@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, NamedTuple, get_args, get_type_hints
 
@@ -28,34 +28,42 @@ class Setting(NamedTuple):
     sort: Sort
 
 
-def settings() -> list[Setting]:
+def settings(schema: type = Run) -> list[Setting]:
     """All settings of a run, in the order of the schema.
+
+    Args:
+        schema: the class of its settings.
 
     Examples:
         >>> (steps,) = (setting for setting in settings() if setting.name == "training.steps")
         >>> steps.default, steps.sort.name
         (100000, 'RESULT')
     """
-    return [setting for section in fields(Run) for setting in settings_of(section.name)]
+    return [setting for section in fields(schema) for setting in settings_of(section.name, schema)]
 
 
-def settings_of(section: str) -> Iterator[Setting]:
-    """The settings of one section: ``architecture``, ``data`` or ``training``.
+def settings_of(section: str, schema: type = Run) -> Iterator[Setting]:
+    """The settings of one section, such as ``architecture``, ``data`` or ``training``; itself if it is no section.
 
     Examples:
         >>> [setting.name for setting in settings_of("data")][:2]
         ['data.clean', 'data.degraded']
     """
-    schema = get_type_hints(Run)[section]
-    assert isinstance(schema, type)
+    inner = get_type_hints(schema)[section]
+    if isinstance(inner, type) and is_dataclass(inner):
+        yield from _settings_in(inner, f"{section}.", [item.name for item in fields(inner)])
+    else:
+        yield from _settings_in(schema, "", [section])
+
+
+def _settings_in(schema: type, prefix: str, names: Sequence[str]) -> Iterator[Setting]:
     assert is_dataclass(schema)
-    hints = get_type_hints(schema, include_extras=True)
-    meanings = _meanings(schema)
+    hints, meanings = get_type_hints(schema, include_extras=True), _meanings(schema)
     for item in fields(schema):
-        sorts = [note for note in get_args(hints[item.name]) if isinstance(note, Sort)]
-        yield Setting(
-            f"{section}.{item.name}", meanings.get(item.name, ""), item.default, sorts[0] if sorts else Sort.RESULT
-        )
+        if item.name in names:
+            sorts = [note for note in get_args(hints[item.name]) if isinstance(note, Sort)]
+            sort = sorts[0] if sorts else Sort.RESULT
+            yield Setting(f"{prefix}{item.name}", meanings.get(item.name, ""), item.default, sort)
 
 
 def _meanings(schema: type) -> dict[str, str]:

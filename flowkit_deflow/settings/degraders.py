@@ -1,9 +1,11 @@
 """What can be set of the degraders besides DeFlow, and of how they are learned."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict
+
+from flowkit_deflow.settings.sorts import Sort
 
 __all__ = [
     "CameraRun",
@@ -43,10 +45,10 @@ class FolderData:
 
     __pydantic_config__ = _STRICT
 
-    clean: str | None = None
-    degraded: str | None = None
+    clean: Annotated[str | None, Sort.PLACE] = None
+    degraded: Annotated[str | None, Sort.PLACE] = None
     clean_downsample: int = 1
-    strict: bool = False
+    strict: Annotated[bool, Sort.SPEED] = False
 
     def __post_init__(self) -> None:
         if self.clean_downsample < 1:
@@ -260,7 +262,7 @@ class MixtureParts:
 
     __pydantic_config__ = _STRICT
 
-    folders: tuple[str, ...] = ()
+    folders: Annotated[tuple[str, ...], Sort.PLACE] = ()
     weights: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:

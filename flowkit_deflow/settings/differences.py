@@ -1,12 +1,14 @@
 """In what two runs' settings differ."""
 
-from typing import Any, NamedTuple
+from operator import attrgetter
+from typing import Any, NamedTuple, TypeVar
 
 from flowkit_deflow.settings.catalogue import settings
-from flowkit_deflow.settings.schema import Run
 from flowkit_deflow.settings.sorts import Sort
 
 __all__ = ["Difference", "differences"]
+
+T = TypeVar("T")
 
 
 class Difference(NamedTuple):
@@ -28,18 +30,18 @@ class Difference(NamedTuple):
         return f"{self.name} was {self.before!r}, now {self.now!r}"
 
 
-def differences(before: Run, now: Run) -> list[Difference]:
-    """The settings in which two runs differ, in the order of the schema.
+def differences(before: T, now: T) -> list[Difference]:
+    """The settings in which two runs of one kind differ, in the order of the schema.
 
     Examples:
-        >>> from flowkit_deflow.settings.schema import Training
+        >>> from flowkit_deflow.settings.schema import Run, Training
         >>> [str(difference) for difference in differences(Run(), Run(training=Training(steps=500)))]
         ['training.steps was 100000, now 500']
     """
     found = []
-    for setting in settings():
-        section, name = setting.name.split(".")
-        first, second = (getattr(getattr(run, section), name) for run in (before, now))
+    for setting in settings(type(before)):
+        value_of = attrgetter(setting.name)
+        first, second = value_of(before), value_of(now)
         if first != second:
             found.append(Difference(setting.name, first, second, setting.sort))
     return found

@@ -1,9 +1,11 @@
 """What can be set of a restoration network and its training: typed, each value checked where it comes in."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict
+
+from flowkit_deflow.settings.sorts import Sort
 
 __all__ = ["RestorerArchitecture", "RestorerData", "RestorerLosses", "RestorerRun", "RestorerTraining"]
 
@@ -59,6 +61,7 @@ class RestorerData:
         degraded: folder of degraded partners of the clean images, by the same names, instead of a degrader.
         crop: side of the square crops of clean images (pixels).
         flip: mirror and turn crops at random.
+        sharpen: sharpen the clean crops by unsharp masking before they are degraded, as Real-ESRGAN does.
         valid_degraded: folder of degraded images that training is judged by; ``None``: it is not.
         valid_clean: folder of their clean partners; ``None``: they are judged without.
         strict: stop at the first unreadable image, instead of going on without it.
@@ -73,15 +76,16 @@ class RestorerData:
 
     __pydantic_config__ = _STRICT
 
-    clean: str | None = None
-    degrader: str | None = None
+    clean: Annotated[str | None, Sort.PLACE] = None
+    degrader: Annotated[str | None, Sort.PLACE] = None
     temperature: tuple[float, float] = (1.0, 1.0)
-    degraded: str | None = None
+    degraded: Annotated[str | None, Sort.PLACE] = None
     crop: int = 128
     flip: bool = True
-    valid_degraded: str | None = None
-    valid_clean: str | None = None
-    strict: bool = False
+    sharpen: bool = False
+    valid_degraded: Annotated[str | None, Sort.PLACE] = None
+    valid_clean: Annotated[str | None, Sort.PLACE] = None
+    strict: Annotated[bool, Sort.SPEED] = False
 
     def __post_init__(self) -> None:
         if self.crop < 8:
@@ -122,7 +126,7 @@ class RestorerLosses:
     features: float = 0.0
     adversarial: float = 0.0
     feature_network: Literal["vgg19", "vgg16"] = "vgg19"
-    feature_weights: str | None = None
+    feature_weights: Annotated[str | None, Sort.PLACE] = None
     discriminator: Literal["vgg128", "patch"] = "vgg128"
     discriminator_features: int = 64
     domain_weighted: bool = False
@@ -175,14 +179,14 @@ class RestorerTraining:
     learning_rate: float = 1e-4
     halve_at: tuple[float, ...] = (0.5, 0.75, 0.9)
     betas: tuple[float, float] = (0.9, 0.999)
-    weights: str | None = None
+    weights: Annotated[str | None, Sort.PLACE] = None
     seed: int = 0
-    checkpoint_every: int = 500
+    checkpoint_every: Annotated[int, Sort.SPEED] = 500
     validate_every: int = 1000
     judge: str = "psnr"
-    log_every: int = 10
-    workers: int = 2
-    accelerator: str = "auto"
+    log_every: Annotated[int, Sort.SPEED] = 10
+    workers: Annotated[int, Sort.SPEED] = 2
+    accelerator: Annotated[str, Sort.SPEED] = "auto"
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
 
     def __post_init__(self) -> None:

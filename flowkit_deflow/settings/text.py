@@ -154,9 +154,15 @@ def assignments(values: Mapping[str, object]) -> list[str]:
         >>> assignments({"data.clean": Path("2021"), "training.steps": 500, "training.seed": None})
         ['data.clean="2021"', 'training.steps=500']
     """
-    # JSON is YAML: in quotes, a folder's name is not taken for a number or a date.
     given = {name: value for name, value in values.items() if value is not None}
-    return [f"{name}={json.dumps(value, default=str, ensure_ascii=False)}" for name, value in given.items()]
+    return [f"{name}={_quoted(value)}" for name, value in given.items()]
+
+
+def _quoted(value: object) -> str:
+    """A value as JSON, which is YAML: in quotes, a folder's name is not taken for a number or a date."""
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    # YAML takes the bytes of a name that are no text as escapes alone.
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _value(text: str) -> Any:

@@ -1,14 +1,14 @@
 """What a user should know of a run before its first step."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from flowkit_deflow.images.image_listing import list_images
 from flowkit_deflow.method.latents import Domain
-from flowkit_deflow.settings.schema import Data
 from flowkit_deflow.training.data import UnpairedCrops
 from flowkit_deflow.training.held_out import SMALLEST_FOLDER
 
-__all__ = ["FEW_IMAGES", "cautions"]
+__all__ = ["FEW_IMAGES", "cautions", "cautions_of_folders"]
 
 # Below, the level of the noise was off by over 15 % where it was measured: docs/explanation/what-deflow-learns.md.
 FEW_IMAGES = 20
@@ -21,18 +21,51 @@ def cautions(out: Path, crops: UnpairedCrops) -> Iterator[str]:
         out: folder of the run.
         crops: the training data.
     """
-    yield from _one_domain(crops.data)
+    data = crops.data
+    made_of_degraded = ", or have the clean images made of the degraded ones by --set data.clean_downsample=[4]"
+    yield from _one_domain(data.clean, data.degraded, data.clean_downsample, made_of_degraded)
     yield from _few_images(crops)
-    yield from _within_photographs(out, crops.data)
+    yield from _within_photographs(out, data.clean, data.degraded)
 
 
-def _one_domain(data: Data) -> Iterator[str]:
-    if data.clean is None or data.degraded is None or 1 not in data.clean_downsample:
-        return
-    if Path(data.clean).resolve() == Path(data.degraded).resolve():
+def cautions_of_folders(
+    out: Path, clean: str | None, degraded: str | None, clean_downsample: Sequence[int] = (1,)
+) -> Iterator[str]:
+    """The same of a run of another degrader or of a restorer.
+
+    Args:
+        out: folder of the run.
+        clean: folder of clean images.
+        degraded: folder of degraded images.
+        clean_downsample: factors by which the clean ones are downsampled first.
+
+    Raises:
+        UserError: a folder cannot be read, or holds no images.
+    """
+    yield from _one_domain(clean, degraded, clean_downsample)
+    counts = {
+        name: len(list_images(Path(folder)))
+        for name, folder in (("clean", clean), ("degraded", degraded))
+        if folder is not None
+    }
+    told = _few(counts)
+    if told:
         yield (
-            f"--clean and --degraded are the same folder, {data.clean}: there is no degradation to learn between them. "
-            "Give two folders, or have the clean images made of the degraded ones by --set data.clean_downsample=[4]"
+            f"There are {told}. With fewer than {FEW_IMAGES} in a folder, expect what is learned to be of their scenes "
+            "as well as of what they have in common"
+        )
+    yield from _within_photographs(out, clean, degraded)
+
+
+def _one_domain(
+    clean: str | None, degraded: str | None, clean_downsample: Sequence[int], or_else: str = ""
+) -> Iterator[str]:
+    if clean is None or degraded is None or 1 not in clean_downsample:
+        return
+    if Path(clean).resolve() == Path(degraded).resolve():
+        yield (
+            f"--clean and --degraded are the same folder, {clean}: there is no degradation to learn between them. "
+            f"Give two folders{or_else}"
         )
 
 
@@ -41,10 +74,9 @@ def _few_images(crops: UnpairedCrops) -> Iterator[str]:
         domain.name.lower(): len(crops.files[domain]) + len(crops.held_out[domain])
         for domain in (Domain.CLEAN, Domain.DEGRADED)
     }
-    few = {name: count for name, count in counts.items() if count < FEW_IMAGES}
-    if not few:
+    told = _few(counts)
+    if not told:
         return
-    told = " and ".join(f"{count} {name} image{'' if count == 1 else 's'}" for name, count in few.items())
     yield (
         f"There are {told}. Scenes differ more than noise does: with {FEW_IMAGES} in each folder expect the strength "
         f"of the noise to be off by 15 %, with 40 by 5 %, with fewer than {FEW_IMAGES} by more"
@@ -53,9 +85,14 @@ def _few_images(crops: UnpairedCrops) -> Iterator[str]:
         yield f"With fewer than {SMALLEST_FOLDER} images in a folder none are held out: nothing judges the training"
 
 
-def _within_photographs(out: Path, data: Data) -> Iterator[str]:
-    folders = dict.fromkeys(folder for folder in (data.clean, data.degraded) if folder is not None)
-    for folder in folders:
+def _few(counts: Mapping[str, int]) -> str:
+    """The domains of too few images, as text; empty if there are none."""
+    few = {name: count for name, count in counts.items() if count < FEW_IMAGES}
+    return " and ".join(f"{count} {name} image{'' if count == 1 else 's'}" for name, count in few.items())
+
+
+def _within_photographs(out: Path, *folders: str | None) -> Iterator[str]:
+    for folder in dict.fromkeys(folder for folder in folders if folder is not None):
         if out.resolve().is_relative_to(Path(folder).resolve()):
             yield (
                 f"--out {out} lies in the folder of images {folder}: pictures that are written there later, as by "

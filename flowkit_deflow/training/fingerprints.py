@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from flowkit_deflow.errors import UserError
+from flowkit_deflow.images.image_listing import list_images
 from flowkit_deflow.method.latents import Domain
+from flowkit_deflow.model_folder import CONFIG, model_folder_of
 from flowkit_deflow.settings.schema import Training
 from flowkit_deflow.training.data import UnpairedCrops
 
-__all__ = ["Fingerprint", "fingerprints_of_data", "fingerprints_of_weights"]
+__all__ = ["Fingerprint", "fingerprint_of", "fingerprints_of_data", "fingerprints_of_weights"]
 
 # Enough of a file's start and end to tell photographs apart; reading them whole would take minutes from a slow disk.
 EDGE = 4096  # bytes
@@ -45,8 +47,29 @@ class Fingerprint(NamedTuple):
         files = sorted(files, key=lambda file: file.relative_to(folder).as_posix())
         for file in files:
             name = file.relative_to(folder).as_posix()
-            total.update(hashlib.sha256(name.encode()).digest() + _edges(file))
+            total.update(hashlib.sha256(os.fsencode(name)).digest() + _edges(file))
         return cls(len(files), total.hexdigest())
+
+    @classmethod
+    def together(cls, parts: Iterable[Self]) -> Self:
+        """One fingerprint of several, in their order; of a single one, itself."""
+        first, *others = parts
+        if not others:
+            return first
+        digests = "".join(part.digest for part in (first, *others))
+        return cls(first.files + sum(part.files for part in others), hashlib.sha256(digests.encode()).hexdigest())
+
+
+def fingerprint_of(place: Path) -> Fingerprint:
+    """The fingerprint of what a setting points at: a folder of images, a model folder or a run, or a file.
+
+    Raises:
+        UserError: it is missing, cannot be read, or is a folder of neither images nor a model.
+    """
+    model = model_folder_of(place)
+    if place.is_file() or (model / CONFIG).exists():
+        return _of_weights(model)
+    return Fingerprint.of(list_images(place), place)
 
 
 def fingerprints_of_data(crops: UnpairedCrops) -> dict[str, Fingerprint]:

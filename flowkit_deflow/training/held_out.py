@@ -39,4 +39,4 @@ def held_out(files: Sequence[Path], folder: Path, share: float, seed: int) -> li
 def _rank(name: Path, seed: int) -> tuple[bytes, str]:
     """What orders names at random; the suffix has no part in it, since the partners of pairs may differ in format."""
     stem = name.with_suffix("").as_posix()
-    return hashlib.sha256(f"{seed}\0{stem}".encode()).digest(), name.suffix
+    return hashlib.sha256(f"{seed}\0{stem}".encode(errors="surrogateescape")).digest(), name.suffix

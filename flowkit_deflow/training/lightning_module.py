@@ -102,6 +102,18 @@ class DeFlowTraining(pl.LightningModule):
             raise batch
         for problem in batch["problems"]:
             self.leave_out(problem)
+        loss, bits = self.batch_loss(batch)
+        domain = batch["domain"]
+        with torch.no_grad():
+            for name, which in (("bits_clean", Domain.CLEAN), ("bits_degraded", Domain.DEGRADED)):
+                self.log(name, bits[domain == which].mean(), prog_bar=True)
+            self.log("loss", loss)
+            self.log("learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"], prog_bar=True)
+        # A non-finite loss has to reach every parameter's gradient, in every process: all of them then skip the step.
+        return loss if loss.isfinite() else loss * torch.nan
+
+    def batch_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The loss of a batch, and the code length of each crop in bits per dimension."""
         images, h = network_inputs(self.model, batch)
         domain = batch["domain"]
         objective = paired_log_prob if self.run.data.pairs else marginal_log_prob
@@ -113,18 +125,11 @@ class DeFlowTraining(pl.LightningModule):
         # The two images of a pair stay together.
         at_once = self._crops_at_once(images) if not self.run.data.pairs else 2 * -(-self._crops_at_once(images) // 2)
         try:
-            loss, bits = mean_in_parts(code_length, len(images), at_once, self.model)
+            return mean_in_parts(code_length, len(images), at_once, self.model)
         except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
             # The weights have gone astray so far that a covariance is none: a step as if its loss were not finite.
             loss = torch.stack([p.sum() for p in self.model.parameters() if p.requires_grad]).sum() * torch.nan
-            bits = images.new_full((len(images),), torch.nan)
-        with torch.no_grad():
-            for name, which in (("bits_clean", Domain.CLEAN), ("bits_degraded", Domain.DEGRADED)):
-                self.log(name, bits[domain == which].mean(), prog_bar=True)
-            self.log("loss", loss)
-            self.log("learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"], prog_bar=True)
-        # A non-finite loss has to reach every parameter's gradient, in every process: all of them then skip the step.
-        return loss if loss.isfinite() else loss * torch.nan
+            return loss, images.new_full((len(images),), torch.nan)
 
     def _crops_at_once(self, images: Tensor) -> int:
         given = self.run.training.crops_at_once

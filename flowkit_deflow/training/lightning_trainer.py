@@ -71,6 +71,10 @@ def lightning_trainer(
     """
     require_accelerator(loop.accelerator)
     try:
+        str(out).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{out}: TensorBoard's log needs a folder whose name is text; choose another --out") from None
+    try:
         return pl.Trainer(
             max_steps=loop.steps,
             max_epochs=-1,

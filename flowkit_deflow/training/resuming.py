@@ -8,17 +8,14 @@ from typing import NamedTuple
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.settings.differences import Difference, differences
 from flowkit_deflow.settings.schema import Run
-from flowkit_deflow.settings.sorts import Sort
 from flowkit_deflow.settings.text import read_run
-from flowkit_deflow.training.changes import has_diverged
 from flowkit_deflow.training.checkpoint_io import AtomicCheckpointIO, good_checkpoint, last_checkpoint
 from flowkit_deflow.training.fingerprints import Fingerprint, fingerprints_of_weights
+from flowkit_deflow.training.run_settings import STEPS, require_no_other_run, require_same_result
 from flowkit_deflow.training.schedules import rate_factor
 
 __all__ = ["Begun", "begun", "going_on", "has_begun", "require_same_data", "resumed", "settings_file"]
 
-STEPS = "training.steps"
-RATE = "training.learning_rate"
 WEIGHTS = ("training.encoder_weights", "training.initial_model")
 
 
@@ -53,8 +50,9 @@ def begun(out: Path) -> Begun | None:
     """What a folder holds of a run that has begun.
 
     Raises:
-        UserError: its settings or its checkpoint cannot be read.
+        UserError: its settings or its checkpoint cannot be read, or the folder holds a run of another kind.
     """
+    require_no_other_run(settings_file(out))
     if not has_begun(out):
         return None
     run = read_run(settings_file(out))
@@ -83,12 +81,7 @@ def resumed(before: Begun, wanted: Run) -> tuple[Run, list[Difference]]:
         UserError: a setting differs that would change what is learned, or names other weights to start from.
     """
     changed = differences(_with_open_settings(before.run, wanted), wanted)
-    refused = [difference for difference in changed if not _allowed(difference, before.out)]
-    if refused:
-        raise UserError(
-            f"{before.out}: holds a run with other settings ({'; '.join(map(str, refused))}); to go on with it, leave "
-            f"them as they were{_exceptions(refused)}, or choose another --out"
-        )
+    require_same_result(changed, before.out)
     _require_same_weights(before, wanted, changed)
     return replace(wanted, architecture=before.run.architecture), changed
 
@@ -127,11 +120,11 @@ def require_same_data(before: Begun, now: Mapping[str, Fingerprint]) -> None:
     """
     for name, found in now.items():
         known = before.sources.get(name)
-        if known is not None and known != found:
+        if before.sources and known != found:
             raise UserError(
                 f"setting '{name}': these files are not those that the run in {before.out} was trained on "
-                f"({known.files} then, {found.files} now); put them back, or start a new run from its weights by "
-                f"--from {last_checkpoint(before.out)} with another --out"
+                f"({known.files if known else 'none'} then, {found.files} now); put them back, or start a new run from "
+                f"its weights by --from {last_checkpoint(before.out)} with another --out"
             )
 
 
@@ -142,24 +135,6 @@ def _with_open_settings(recorded: Run, wanted: Run) -> Run:
     if wanted.data.normalize:
         measured["normalization"] = wanted.architecture.normalization
     return replace(recorded, architecture=replace(recorded.architecture, **measured))
-
-
-def _allowed(difference: Difference, out: Path) -> bool:
-    if difference.name == STEPS:
-        return bool(difference.now > difference.before)
-    if difference.name == RATE:
-        return bool(difference.now < difference.before) and has_diverged(out)
-    return difference.sort is not Sort.RESULT
-
-
-def _exceptions(refused: list[Difference]) -> str:
-    """What could be asked for instead."""
-    names = {difference.name for difference in refused}
-    if STEPS in names:
-        return " (a run can be lengthened by more training.steps, not shortened)"
-    if RATE in names:
-        return " (the learning rate can be lowered once a run has diverged)"
-    return ""
 
 
 def _require_same_weights(before: Begun, wanted: Run, changed: list[Difference]) -> None:

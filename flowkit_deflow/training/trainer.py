@@ -35,6 +35,7 @@ from flowkit_deflow.training.resuming import begun, going_on, require_same_data,
 from flowkit_deflow.training.sample_images import SampleImages
 from flowkit_deflow.training.scalars_file import ScalarsFile
 from flowkit_deflow.training.selection import SELECTIONS
+from flowkit_deflow.training.step_time import FEWEST_STEPS, time_of_training
 from flowkit_deflow.training.weight_average import Averaging
 from flowkit_deflow.weights.rrdb_weights import load_rrdb
 
@@ -111,6 +112,9 @@ def train(
         module.leave_out(problem)
     # The first images are read here: what is wrong with them is told before the run has begun.
     module.setup("fit")
+    if before is None and training.steps >= FEWEST_STEPS and trainer.strategy.root_device.type == "cpu":
+        # A GPU's time is told after some steps alone.
+        tell(time_of_training(module))
     write_text(settings_file(out), to_yaml(complete))
     if changed:
         rank_zero_only(note_change)(out, start, CHANGED, {d.name: [d.before, d.now] for d in changed})

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flowkit_deflow.app.image_task import report_problems
+from flowkit_deflow.app.left_out import other_files, report_problems
 from flowkit_deflow.app.options import Strict
 
 __all__ = ["evaluate"]
@@ -50,4 +50,4 @@ def evaluate(
     write_json(out / "evaluation.json", result)
     plots = plot_evaluation(result, out)
     typer.echo(f"Written to {out}: evaluation.json, {', '.join(path.name for path in plots)}")
-    report_problems(result.warnings)
+    report_problems(result.warnings, other_files(generated, real))

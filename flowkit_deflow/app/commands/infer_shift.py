@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flowkit_deflow.app.image_task import report_problems, usable_device
+from flowkit_deflow.app.image_task import usable_device
+from flowkit_deflow.app.left_out import other_files, report_problems
 from flowkit_deflow.app.options import Device, ModelFolder, Strict
 from flowkit_deflow.errors import UserError
 
@@ -69,7 +70,7 @@ def infer_shift(
     binned.cpu().save_pretrained(target)
     bright, contrast = binned.config.shift_classes
     typer.echo(f"The shift was measured in {bright} x {contrast} classes of places; the model is in {target}")
-    report_problems(problems)
+    report_problems(problems, other_files(crops.data.clean, crops.data.degraded))
 
 
 def _classes(text: str | None, architecture: "Architecture") -> tuple[int, int]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flowkit_deflow.app.image_task import report_problems
+from flowkit_deflow.app.left_out import other_files, report_problems
 from flowkit_deflow.app.options import Overwrite, Source, Strict
 
 __all__ = ["kernels"]
@@ -25,15 +25,16 @@ def kernels(
     """Estimate the blur kernels of images by KernelGAN, for data.kernels of deflow train and for impressionism."""
     from tqdm import tqdm
 
-    from flowkit_deflow.degraders.learning.kernel_folder import write_kernels
+    from flowkit_deflow.app.image_kernels import kernel_jobs, write_kernels
+    from flowkit_deflow.app.manifest import Manifest
     from flowkit_deflow.settings.degraders import KernelEstimation
     from flowkit_deflow.settings.text import from_dict
 
     given = {"scale": scale, "steps": steps, "channels": channels, "crop": crop}
     settings = from_dict(KernelEstimation, given, "deflow kernels")
-    with tqdm(desc="kernels", unit=" image", disable=None) as bar:
-        written, problems = write_kernels(
-            source, target, settings, seed, overwrite=overwrite, strict=strict, progress=bar.update
-        )
-    typer.echo(f"{written} kernels written to {target}; train with them: --set data.kernels={target}")
-    report_problems(problems)
+    jobs, manifest = kernel_jobs(source, target), Manifest.beside(source, target)
+    with tqdm(total=len(jobs), desc="kernels", unit=" image", disable=None) as bar:
+        done = write_kernels(jobs, settings, seed, manifest, overwrite=overwrite, strict=strict, progress=bar.update)
+    there = f", {done.skipped} were there already" if done.skipped else ""
+    typer.echo(f"{done.written} kernels written to {target}{there}; train with them: --set data.kernels={target}")
+    report_problems(done.problems, other_files(source))

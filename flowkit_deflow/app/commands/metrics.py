@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flowkit_deflow.app.image_task import report_problems, usable_device
+from flowkit_deflow.app.image_task import usable_device
+from flowkit_deflow.app.left_out import other_files, report_problems
 from flowkit_deflow.app.options import Device, Strict
 from flowkit_deflow.errors import UserError
 
@@ -38,7 +39,8 @@ def metrics(
     strict: Strict = False,
 ) -> None:
     """Judge images by PSNR, SSIM, LPIPS, NIQE, BRISQUE and PIQE."""
-    report_problems(judged(images, reference, metric, border, metric_files, out, device, strict, download))
+    problems = judged(images, reference, metric, border, metric_files, out, device, strict, download)
+    report_problems(problems, other_files(images))
 
 
 def judged(

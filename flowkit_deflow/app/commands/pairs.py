@@ -93,6 +93,7 @@ def pairs(
         strict=strict,
         shard=None if shard is None else Shard.parse(shard),
         results=target,
+        uniform=True,
         record=target,
         arrange=partial(arranged, out=target, scale=scale, sub_images=cut),
     )

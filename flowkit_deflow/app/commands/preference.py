@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flowkit_deflow.app.image_task import report_problems
+from flowkit_deflow.app.left_out import other_files, report_problems
 from flowkit_deflow.app.options import Strict
 from flowkit_deflow.errors import UserError
 
@@ -50,7 +50,7 @@ def preference(
     with tqdm(desc="preference", unit=" image", disable=None) as bar:
         problems = write_study(first, second, reference, out, settings, strict=strict, progress=bar.update)
     typer.echo(f"Open {out / 'index.html'} in a browser; count the answers with: deflow preference --tally ANSWERS")
-    report_problems(problems)
+    report_problems(problems, other_files(first, second))
 
 
 def _count(answers: Path, out: Path | None) -> None:

@@ -7,6 +7,7 @@ import typer
 
 from flowkit_deflow.app.image_task import usable_device
 from flowkit_deflow.app.options import Device, Seed
+from flowkit_deflow.errors import UserError
 
 __all__ = ["report"]
 
@@ -25,6 +26,11 @@ def report(
 ) -> None:
     """Write a page on a run: how the training went, and what its model makes of images that it never saw."""
     from flowkit_deflow.app.report.run_report import report_run
+    from flowkit_deflow.training.resuming import settings_file
 
+    if not settings_file(run).is_file():
+        raise UserError(
+            f"{run}: holds no run of DeFlow (no {settings_file(run).name}); give the folder of deflow train --out"
+        )
     page = report_run(run, out or run / "report", clean, degraded, seed=seed, device=usable_device(device))
     typer.echo(f"Open {page} in a browser.")

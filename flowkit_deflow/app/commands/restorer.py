@@ -6,10 +6,28 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flowkit_deflow.app.image_task import ImageTask, report_problems, usable_device
-from flowkit_deflow.app.jobs import Naming, plan
-from flowkit_deflow.app.options import Device, Format, Overwrite, Source, Strict, Target, TileSide, Workers
+from flowkit_deflow.app.image_task import ImageTask, usable_device
+from flowkit_deflow.app.jobs import Naming, Shard, plan
+from flowkit_deflow.app.left_out import other_files, report_problems
+from flowkit_deflow.app.options import (
+    BitDepth,
+    Device,
+    Exif,
+    Format,
+    KeepSuffix,
+    Overwrite,
+    Pages,
+    PagesOption,
+    Quality,
+    ShardOption,
+    Source,
+    Strict,
+    Target,
+    TileSide,
+    Workers,
+)
 from flowkit_deflow.errors import UserError, listed
+from flowkit_deflow.images.image_writing import Encoding
 from flowkit_deflow.model_folder import model_folder_of
 from flowkit_deflow.settings.restoration_presets import RESTORER_PRESETS
 
@@ -39,7 +57,7 @@ Trained = Annotated[
 
 @restorer.command()
 def train(
-    out: Annotated[Path, typer.Option(metavar="RUN", help="Folder of the run; given again, the run goes on.")],
+    out: Annotated[Path, typer.Option(metavar="RUN", help="Folder of the run; given alone, the run goes on.")],
     clean: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of clean images, full-size.")] = None,
     degraded: Annotated[
         Path | None,
@@ -49,17 +67,19 @@ def train(
         bool, typer.Option("--pairs", help="Images of the same name in both folders show the same; learn from pairs.")
     ] = False,
     degrader: Annotated[
-        str,
+        str | None,
         typer.Option(
-            metavar="MODEL", help="Model folder of a degrader, or the kind of one to learn from both folders."
+            metavar="MODEL",
+            help="Model folder of a degrader, or the kind of one to learn from both folders. [default: the run's, "
+            "deflow for a new one]",
         ),
-    ] = "deflow",
+    ] = None,
     scale: Annotated[int | None, typer.Option(min=1, help="Size of the restored over the degraded image.")] = None,
     valid_degraded: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Degraded images to judge the training by.")
     ] = None,
     valid_clean: Annotated[Path | None, typer.Option(metavar="DIR", help="Their clean partners.")] = None,
-    preset: Annotated[str, typer.Option(help=f"{listed(RESTORER_PRESETS, 'or')}.")] = "small",
+    preset: Annotated[str | None, typer.Option(help=f"{listed(RESTORER_PRESETS, 'or')}. [default: small]")] = None,
     degrader_preset: Annotated[
         str | None, typer.Option(help="Its preset in deflow train, where a degrader is learned. [default: small]")
     ] = None,
@@ -69,18 +89,20 @@ def train(
         typer.Option("--set", metavar="NAME=VALUE", help="Change any setting, like data.crop=64; repeatable."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Short for --set training.seed=...")] = None,
-    steps: Annotated[int | None, typer.Option(help="Short for --set training.steps=...")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Short for --set training.steps=...; more of them lengthen a run.")
+    ] = None,
     strict: Strict = False,
 ) -> None:
     """Train a restoration network from clean and degraded photographs, a degrader, or pairs."""
-    from flowkit_deflow.app.learned_degrader import KINDS, learn_for_restorer
+    from flowkit_deflow.app.learned_degrader import KINDS
+    from flowkit_deflow.app.restorer_run import settings_to_start_from, with_own_degrader
     from flowkit_deflow.restoration.training.trainer import train_restorer
-    from flowkit_deflow.settings.restoration import RestorerRun
-    from flowkit_deflow.settings.restoration_presets import restorer_preset
-    from flowkit_deflow.settings.text import assignments, override, read_settings
+    from flowkit_deflow.settings.text import assignments, override
 
-    run = restorer_preset(preset) if config is None else read_settings(RestorerRun, config)
-    learned = degrader in KINDS and not Path(degrader).is_dir()
+    if config is not None and preset is not None:
+        raise UserError(f"--config {config} and --preset {preset} were both given; choose one of them")
+    learned = degrader is None or (degrader in KINDS and not Path(degrader).is_dir())
     if degraded is not None and not learned:
         raise UserError(f"--degrader {degrader} and --degraded {degraded} were both given; choose one of them")
     given = {
@@ -94,14 +116,14 @@ def train(
         "training.steps": steps,
         "data.strict": strict or None,
     }
+    run = settings_to_start_from(out, preset, config, begins=clean is not None)
     run = override(run, [*assignments(given), *(set_ or [])])
     problems: list[str] = []
-    if learned and run.data.degraded is None and run.data.degrader is None:
-        problems = learn_for_restorer(run, degrader, degraded, out / "degrader", degrader_preset)
-        run = override(run, assignments({"data.degrader": out / "degrader" / "model"}))
+    if learned:
+        run, problems = with_own_degrader(run, degrader, None if pairs else degraded, out, degrader_preset)
     problems += [problem for problem in train_restorer(run, out)[1] if problem not in problems]
     typer.echo(f"The network is in {out / 'model'}; restore images with: deflow restorer apply {out} PHOTOS OUT")
-    report_problems(problems)
+    report_problems(problems, other_files(run.data.clean, run.data.degraded, run.data.valid_degraded, degraded))
 
 
 @restorer.command()
@@ -110,6 +132,12 @@ def apply(
     source: Source,
     target: Target,
     format_: Format = "png",
+    quality: Quality = 95,
+    bit_depth: BitDepth = 8,
+    exif: Exif = False,
+    pages: PagesOption = Pages.FIRST,
+    keep_suffix: KeepSuffix = False,
+    shard: ShardOption = None,
     tile: TileSide = 256,
     workers: Workers = 2,
     device: Device = "auto",
@@ -117,7 +145,19 @@ def apply(
     strict: Strict = False,
 ) -> None:
     """Restore images."""
-    done = _restored(run, source, target, format_, tile, workers, device, overwrite, strict)
+    task = ImageTask(
+        "restorer apply",
+        source,
+        target,
+        Naming.of(format_, keep_suffix=keep_suffix, all_pages=pages is Pages.ALL),
+        Encoding(quality, bit_depth),
+        keep_exif=exif,
+        workers=workers,
+        overwrite=overwrite,
+        strict=strict,
+        shard=None if shard is None else Shard.parse(shard),
+    )
+    done = _restored(run, task, tile, device)
     report_problems(done.problems, done.others)
 
 
@@ -141,27 +181,24 @@ def evaluate(
 ) -> None:
     """Restore images and judge what became of them, as deflow metrics does."""
     from flowkit_deflow.app.commands.metrics import judged
+    from flowkit_deflow.evaluation.partners import with_references
+    from flowkit_deflow.restoration.published import load_restorer
+    from flowkit_deflow.restoration.training.validation import require_partners
 
+    if clean is not None:
+        # What does not fit is told before the images are restored.
+        require_partners(with_references(degraded, clean), load_restorer(run).scale)
     images = out / "images"
     _require_no_others(degraded, images)
-    done = _restored(run, degraded, images, "png", tile, 2, device, True, strict)
+    task = ImageTask("restorer apply", degraded, images, Naming.of("png"), overwrite=True, strict=strict)
+    done = _restored(run, task, tile, device)
     problems = judged(images, clean, metric, border, None, out / "scores.json", device, strict)
     report_problems([*done.problems, *problems], done.others)
 
 
-def _restored(
-    run: Path,
-    source: Path,
-    target: Path,
-    format_: str,
-    tile: int,
-    workers: int,
-    device: str,
-    overwrite: bool,
-    strict: bool,
-) -> "Plan":
+def _restored(run: Path, task: ImageTask, tile: int, device: str) -> "Plan":
+    """Work through the images with the network of a run, of a model folder or of a file."""
     from flowkit_deflow.app.rendering import Rendering
-    from flowkit_deflow.app.renderings import in_unit_range
     from flowkit_deflow.restoration.published import load_restorer
 
     place = usable_device(device)
@@ -169,11 +206,8 @@ def _restored(
 
     def work(images: "Tensor", _: "SeededNoise") -> "Rendering":
         height, width = (network.scale * side for side in images.shape[-2:])
-        return Rendering([(height, width)], network.pieces(in_unit_range(images).to(place), tile))
+        return Rendering([(height, width)], network.pieces(images, tile))
 
-    task = ImageTask(
-        "restorer apply", source, target, Naming.of(format_), workers=workers, overwrite=overwrite, strict=strict
-    )
     if run.is_file():
         with run.open("rb") as file:
             return task.run(work, settings={"tile": tile, "weights": hashlib.file_digest(file, "sha256").hexdigest()})

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flowkit_deflow.app.image_task import report_problems
+from flowkit_deflow.app.left_out import other_files, report_problems
 from flowkit_deflow.app.options import Strict
 from flowkit_deflow.errors import UserError, listed
 from flowkit_deflow.settings.presets import DEFAULT_PRESET, PRESETS, PUBLISHED
@@ -51,7 +51,7 @@ def train(
     strict: Strict = False,
 ) -> None:
     """Train a model from two unrelated folders of images, or from pairs."""
-    from flowkit_deflow.app.learned_degrader import kind_of_run
+    from flowkit_deflow.app.learned_degrader import changes_for, kind_of_run
     from flowkit_deflow.method.model import DeFlow
     from flowkit_deflow.settings.text import assignments, override, read_run
     from flowkit_deflow.training.checkpoint_io import monitored_steps
@@ -62,33 +62,33 @@ def train(
 
     if config is not None and preset is not None:
         raise UserError(f"--config {config} and --preset {preset} were both given; choose one of them")
-    given = {
-        "data.clean": clean,
-        "data.degraded": degraded,
-        "data.pairs": pairs or None,
-        "training.initial_model": from_,
-        "training.seed": seed,
-        "training.steps": steps,
-        "data.strict": strict or None,
+    options: dict[str, tuple[str, object]] = {
+        "data.clean": ("--clean", clean),
+        "data.degraded": ("--degraded", degraded),
+        "data.pairs": ("--pairs", pairs or None),
+        "training.initial_model": ("--from", from_),
+        "training.seed": ("--seed", seed),
+        "training.steps": ("--steps", steps),
+        "data.strict": ("--strict", strict or None),
     }
-    changes = [*assignments(given), *(set_ or [])]
     kind = degrader or kind_of_run(out)
     if kind != DeFlow.kind:
-        _train_another_kind(kind, preset, config, changes, out)
+        _train_another_kind(kind, preset, config, [*changes_for(kind, options), *(set_ or [])], out)
         return
+    given = {name: value for name, (_, value) in options.items()}
     recorded = settings_file(out)
     # A run that failed before its first checkpoint leaves nothing to go on with, unless nothing else is asked for.
     goes_on = has_begun(out) or (recorded.exists() and degraded is None)
     as_recorded = goes_on and preset is None and config is None
     run = read_run(recorded) if as_recorded else _new_run(preset, config, from_)
-    run = override(run, changes)
+    run = override(run, [*assignments(given), *(set_ or [])])
     _, problems = run_training(run, out)
     for title, finding in findings(History.read(monitored_steps(out)), read_run(recorded)):
         if finding.advice:
             typer.echo(f"{title}: {finding.measured}; {finding.advice}")
     typer.echo(f"The model is in {out / 'model'}; scalars and sample images: tensorboard --logdir {out / 'log'}")
     typer.echo(f"How the training went, and what the model makes of images held out: deflow report {out}")
-    report_problems(problems)
+    report_problems(problems, other_files(run.data.clean, run.data.degraded))
 
 
 def _new_run(preset: str | None, config: Path | None, initial_model: Path | None) -> "Run":
@@ -118,6 +118,6 @@ def _new_run(preset: str | None, config: Path | None, initial_model: Path | None
 def _train_another_kind(kind: str, preset: str | None, config: Path | None, changes: list[str], out: Path) -> None:
     from flowkit_deflow.app.learned_degrader import learn_kind
 
-    problems = learn_kind(kind, preset, config, changes, out)
+    data, problems = learn_kind(kind, preset, config, changes, out)
     typer.echo(f"The degrader is in {out / 'model'}; apply it with: deflow degrade {out / 'model'} PHOTOS OUT")
-    report_problems(problems)
+    report_problems(problems, other_files(data.clean, data.degraded))

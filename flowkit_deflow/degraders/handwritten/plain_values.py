@@ -10,6 +10,7 @@ from flowkit_deflow.degraders.handwritten.jpeg import Jpeg
 from flowkit_deflow.degraders.handwritten.noise import CorrelatedNoise, GaussianNoise, PoissonNoise
 from flowkit_deflow.degraders.handwritten.operation import Operation
 from flowkit_deflow.degraders.handwritten.resizing import RandomResize, ToSize
+from flowkit_deflow.degraders.handwritten.sharpening import UnsharpMask
 
 __all__ = ["OPERATIONS", "from_plain", "to_plain"]
 
@@ -23,6 +24,7 @@ OPERATIONS: dict[str, type[Any]] = {
     "correlated-noise": CorrelatedNoise,
     "poisson-noise": PoissonNoise,
     "jpeg": Jpeg,
+    "unsharp-mask": UnsharpMask,
     "in-order": InOrder,
     "shuffled": Shuffled,
     "one-of": OneOf,

@@ -19,7 +19,8 @@ def _real_esrgan() -> Operation:
     """The second-order pipeline of Real-ESRGAN, with the constants of its authors' options for x4plus.
 
     X. Wang, L. Xie, C. Dong, Y. Shan, "Real-ESRGAN: Training real-world blind super-resolution with pure synthetic
-    data", ICCV workshops 2021, sec. 3. Their sharpening of the clean images is no degradation, and left out.
+    data", ICCV workshops 2021, sec. 3. Their sharpening of the clean images comes before it, and changes both images of
+    a pair: ``UnsharpMask``, given to ``PairedDegradations`` as ``sharpen``.
     """
     first = _blur(std=(0.2, 3.0))
     second = Sometimes(_blur(std=(0.2, 1.5)), 0.8)
@@ -71,8 +72,8 @@ def _bsrgan() -> Operation:
 
     K. Zhang, J. Liang, L. Van Gool, R. Timofte, "Designing a practical degradation model for deep blind image
     super-resolution", ICCV 2021, sec. 3. Two blurs, a downsampling, Gaussian noise and JPEG in an order that is drawn,
-    and JPEG at the end. Their noise of a camera's sensor behind its processing (a quarter of all cases) needs raw
-    images, and is left out.
+    and JPEG at the end. Their noise of a camera's sensor behind its processing (a quarter of all cases) needs a
+    model of that processing and of its inverse, and is left out.
     """
     # What is called the length of an anisotropic kernel's axes, from 0.5 to 8, is a variance in the authors' code.
     blur = OneOf(

@@ -1,5 +1,6 @@
 """Trains the degraders that have a discriminator."""
 
+import logging
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -15,7 +16,6 @@ from flowkit_deflow.degraders.adversarial.unpaired_crops import UnpairedFolders
 from flowkit_deflow.degraders.learning.learner import SETTINGS, Learned
 from flowkit_deflow.evaluation.metrics.lpips import Lpips
 from flowkit_deflow.evaluation.metrics.metric_files import MetricFiles
-from flowkit_deflow.files import write_text
 from flowkit_deflow.settings.adversarial import (
     CycleGanRun,
     DasrRun,
@@ -23,15 +23,17 @@ from flowkit_deflow.settings.adversarial import (
     PdmRun,
     SeparationLosses,
 )
-from flowkit_deflow.settings.text import to_yaml
 from flowkit_deflow.training.adversarial.alternating import Alternating, Optimisation
 from flowkit_deflow.training.adversarial.discriminators import PatchDiscriminator
 from flowkit_deflow.training.adversarial.task import Task
+from flowkit_deflow.training.cautions import cautions_of_folders
 from flowkit_deflow.training.fitting import fit
 from flowkit_deflow.training.lightning_trainer import Loop
+from flowkit_deflow.training.run_settings import has_begun, keep_settings
 
 __all__ = ["train_cyclegan", "train_dasr", "train_frequency_separation", "train_pdm"]
 
+log = logging.getLogger(__name__)
 
 _Run = FrequencySeparationRun | DasrRun | CycleGanRun | PdmRun
 
@@ -97,8 +99,12 @@ def _fit(task: Task, run: _Run, out: Path, progress: bool) -> list[str]:
     optimisation = Optimisation(training.steps, training.rate, training.betas, training.workers)
     module = Alternating(task, folders, optimisation, folders.problems)
     loop = Loop(training.steps, training.checkpoint_every, training.log_every, training.accelerator)
+    data = run.data
+    if not has_begun(out / SETTINGS):
+        for caution in cautions_of_folders(out, data.clean, data.degraded, (data.clean_downsample,)):
+            log.warning(f"Take care: {caution}.")
     # A run that is stopped goes on with the settings that it began with.
-    write_text(out / SETTINGS, to_yaml(run))
+    keep_settings(run, out / SETTINGS)
     fit(module, loop, out, progress=progress)
     return module.problems
 

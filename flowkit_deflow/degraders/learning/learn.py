@@ -4,9 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from flowkit_deflow.degraders.learning.learner import SETTINGS, Learned, Learner
-from flowkit_deflow.files import write_text
-from flowkit_deflow.settings.text import to_yaml
-from flowkit_deflow.training.run_settings import require_same_settings
+from flowkit_deflow.training.run_settings import keep_settings, require_resumable
 
 __all__ = ["learn_by"]
 
@@ -29,8 +27,8 @@ def learn_by(learner: Learner, run: Any, out: Path, *, progress: bool = True) ->
     Raises:
         UserError: a folder or setting does not fit.
     """
-    require_same_settings(run, out / SETTINGS)
+    require_resumable(run, out / SETTINGS)
     learned = learner.learn(run, out, progress)
-    write_text(out / SETTINGS, to_yaml(run))
+    keep_settings(run, out / SETTINGS)
     learned.degrader.save_pretrained(out / "model")
     return learned

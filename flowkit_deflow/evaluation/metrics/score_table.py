@@ -20,7 +20,10 @@ def format_scores(scores: Sequence[Scores]) -> str:
         "  ".join([name.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))])
         for name, *cells in rows
     ]
-    return "\n".join(lines)
+    identical = [
+        f"{entry.identical} identical, left out of the mean of {entry.name}" for entry in scores if entry.identical
+    ]
+    return "\n".join([*lines, *identical])
 
 
 def _row(scores: Scores) -> tuple[str, str, str, str]:
@@ -43,7 +46,8 @@ def scores_to_json(scores: Sequence[Scores], root: Path) -> dict[str, Mapping[st
 
     Returns:
         By the metric's key: ``name`` with its variant, ``better``, ``mean``, ``low`` and ``high`` of the 95 % interval
-        (null for fewer than five scenes) and ``values`` by image; null for a number that is not finite.
+        (null for fewer than five scenes), ``identical``, the number of images that equal their references and are left
+        out of the mean of a metric without a number for that, and ``values`` by image; null for no number.
     """
     return {entry.metric.key: _record(entry, root) for entry in scores}
 
@@ -56,6 +60,7 @@ def _record(scores: Scores, root: Path) -> Mapping[str, Any]:
         "mean": _finite(scores.mean),
         "low": low,
         "high": high,
+        "identical": scores.identical,
         "values": {
             (path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)): _finite(value)
             for path, value in scores.values.items()

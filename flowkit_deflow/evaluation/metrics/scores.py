@@ -1,5 +1,6 @@
 """Metrics of whole sets of images, with the uncertainty over images."""
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,8 +34,9 @@ class Scores:
     Attributes:
         metric: the metric.
         border: pixels that were cut off on each side.
-        values: its number for each image that it could measure, by the image's file.
-        scenes: its mean over the samples of each scene.
+        values: its number for each image that it could measure, by the image's file; infinite for one that is
+            identical to its reference, where the metric has no number for that.
+        scenes: its mean over the samples of each scene, without those that are identical to the reference.
     """
 
     metric: Metric
@@ -48,9 +50,14 @@ class Scores:
         return self.metric.full_name(self.border)
 
     @property
+    def identical(self) -> int:
+        """How many images have no number, since they are identical to their references."""
+        return sum(math.isinf(value) for value in self.values.values())
+
+    @property
     def mean(self) -> float:
-        """The mean over the scenes."""
-        return float(np.mean(list(self.scenes.values())))
+        """The mean over the scenes; infinite if all images are identical to their references."""
+        return float(np.mean(list(self.scenes.values()))) if self.scenes else math.inf
 
     @property
     def interval(self) -> Interval | None:
@@ -194,5 +201,6 @@ def _measured(metric: Metric, measure: Measure, image: Tensor, reference: Tensor
 def _by_scene(values: Mapping[Path, float], scenes: Mapping[Path, str]) -> dict[str, float]:
     samples: dict[str, list[float]] = defaultdict(list)
     for path, value in values.items():
-        samples[scenes[path]].append(value)
+        if math.isfinite(value):
+            samples[scenes[path]].append(value)
     return {scene: float(np.mean(numbers)) for scene, numbers in samples.items()}

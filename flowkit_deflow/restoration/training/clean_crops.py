@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from flowkit_deflow.degraders.handwritten.sharpening import UnsharpMask
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.evaluation.partners import with_references
 from flowkit_deflow.images.image_cache import ImageCache
@@ -45,6 +46,7 @@ class CleanCrops(Dataset[CleanBatch]):
         batch: crops in a step.
         seed: what the batches depend on, besides the step.
         flip: mirror and turn crops at random.
+        sharpen: sharpen the crops of clean images by unsharp masking.
         strict: stop at the first image that cannot be used.
 
     Attributes:
@@ -64,11 +66,13 @@ class CleanCrops(Dataset[CleanBatch]):
         seed: int,
         *,
         flip: bool = True,
+        sharpen: bool = False,
         strict: bool = False,
     ) -> None:
         self.scale, self.side, self.batch, self.seed = scale, side, batch, seed
         self.turns = TURNS if flip else 1
         self.strict = strict
+        self.sharpening = UnsharpMask() if sharpen else None
         self.problems: list[str] = []
         self._cache = ImageCache(CACHE_BYTES)
         if degraded is None:
@@ -83,8 +87,11 @@ class CleanCrops(Dataset[CleanBatch]):
         problems: list[str] = []
         crops = [self._crop(seeded_generator(self.seed, "crop", step, i), problems) for i in range(self.batch)]
         degraded = [partner for _, partner in crops if partner is not None]
+        clean = torch.stack([crop for crop, _ in crops])
+        if self.sharpening is not None:
+            clean = self.sharpening.apply(clean, (self.side, self.side), None)
         return CleanBatch(
-            clean=torch.stack([crop for crop, _ in crops]),
+            clean=clean,
             degraded=torch.stack(degraded) if degraded else None,
             problems=problems,
         )

@@ -1,5 +1,6 @@
 """Training a restoration network, or going on with a run that was stopped."""
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,6 @@ from torch import Tensor, nn
 from flowkit_deflow.degraders.degrader import SupportsDomainMap
 from flowkit_deflow.degraders.registry import load_degrader
 from flowkit_deflow.errors import UserError
-from flowkit_deflow.files import write_text
 from flowkit_deflow.restoration.published import load_restorer
 from flowkit_deflow.restoration.restorer import Restorer
 from flowkit_deflow.restoration.training.clean_crops import CleanCrops
@@ -19,14 +19,16 @@ from flowkit_deflow.restoration.training.on_the_fly import OnTheFly
 from flowkit_deflow.restoration.training.task import RestorerTask
 from flowkit_deflow.restoration.training.validation import validation
 from flowkit_deflow.settings.restoration import RestorerLosses, RestorerRun, RestorerTraining
-from flowkit_deflow.settings.text import to_yaml
 from flowkit_deflow.training.adversarial.alternating import Alternating, Optimisation
 from flowkit_deflow.training.adversarial.discriminators import PatchDiscriminator, Vgg128Discriminator
+from flowkit_deflow.training.cautions import cautions_of_folders
 from flowkit_deflow.training.fitting import fit
 from flowkit_deflow.training.lightning_trainer import Loop
-from flowkit_deflow.training.run_settings import require_same_settings
+from flowkit_deflow.training.run_settings import has_begun, keep_settings, require_resumable
 
-__all__ = ["SETTINGS", "train_restorer"]
+__all__ = ["SETTINGS", "require_trainable", "train_restorer"]
+
+log = logging.getLogger(__name__)
 
 SETTINGS = "restorer.yaml"
 """The file of a run's settings, by which its folder is known."""
@@ -55,7 +57,7 @@ def train_restorer(run: RestorerRun, out: Path, *, progress: bool = True) -> tup
     Raises:
         UserError: a folder or setting does not fit, or the loss was not finite.
     """
-    require_same_settings(run, out / SETTINGS)
+    require_resumable(run, out / SETTINGS)
     pl.seed_everything(run.training.seed, verbose=False)
     # Whatever can be wrong with the settings is found out before anything is written.
     crops = _crops(run)
@@ -68,13 +70,29 @@ def train_restorer(run: RestorerRun, out: Path, *, progress: bool = True) -> tup
     training = run.training
     optimisation = Optimisation(training.steps, partial(_learning_rate, training), training.betas, training.workers)
     module = Alternating(task, crops, optimisation, crops.problems)
-    write_text(out / SETTINGS, to_yaml(run))
+    if not has_begun(out / SETTINGS):
+        for caution in cautions_of_folders(out, run.data.clean, run.data.degraded):
+            log.warning(f"Take care: {caution}.")
+    keep_settings(run, out / SETTINGS)
     loop = Loop(training.steps, training.checkpoint_every, training.log_every, training.accelerator, training.precision)
     fit(module, loop, out, progress=progress, callbacks=[] if judged is None else [judged])
     best = restorer if judged is None or judged.best_value is None else Restorer.from_pretrained(judged.best)
     best = best.cpu().eval()
     best.save_pretrained(out / "model")
     return best, module.problems
+
+
+def require_trainable(run: RestorerRun) -> None:
+    """Check the settings as training will, before anything is learned for it; the degrader need not be there yet.
+
+    Raises:
+        UserError: a folder or setting does not fit.
+    """
+    _crops(run)
+    _start(run)
+    if run.losses.features:
+        feature_loss(run.losses)
+    validation(run, Path())
 
 
 def _learning_rate(training: RestorerTraining, step: int) -> float:
@@ -100,6 +118,7 @@ def _crops(run: RestorerRun) -> CleanCrops:
         run.training.batch,
         run.training.seed,
         flip=data.flip,
+        sharpen=data.sharpen,
         strict=data.strict,
     )
 

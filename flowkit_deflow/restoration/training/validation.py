@@ -14,13 +14,13 @@ from flowkit_deflow.evaluation.metrics.metric import Better, Metric
 from flowkit_deflow.evaluation.metrics.metric_files import MetricFiles
 from flowkit_deflow.evaluation.metrics.registry import named_metrics
 from flowkit_deflow.evaluation.partners import Partnered, with_references, without_partners
-from flowkit_deflow.images.image_files import image_size, read_image, to_uint8
+from flowkit_deflow.images.image_files import ImageError, image_size, read_image, to_uint8
 from flowkit_deflow.restoration.restorer import Restorer
 from flowkit_deflow.restoration.training.task import RestorerTask
 from flowkit_deflow.settings.restoration import RestorerRun
 from flowkit_deflow.training.adversarial.alternating import Alternating
 
-__all__ = ["Validation", "validation"]
+__all__ = ["Validation", "require_partners", "validation"]
 
 TILE = 256
 
@@ -119,11 +119,12 @@ def validation(run: RestorerRun, best: Path) -> Validation | None:
         images = without_partners(folder, "validation")
     else:
         images = with_references(folder, Path(data.valid_clean))
-    _require_sizes(images, metric, run.architecture.scale)
+    _require_large_enough(images, metric, run.architecture.scale)
+    require_partners(images, run.architecture.scale)
     return Validation(images, metric, metric.load(MetricFiles.usual()), training.validate_every, best)
 
 
-def _require_sizes(images: list[Partnered], metric: Metric, scale: int) -> None:
+def _require_large_enough(images: list[Partnered], metric: Metric, scale: int) -> None:
     """Check what would fail at the first judgement, by the files' headers."""
     for pair in images:
         height, width = (scale * side for side in image_size(pair.path))
@@ -132,8 +133,27 @@ def _require_sizes(images: list[Partnered], metric: Metric, scale: int) -> None:
                 f"{pair.path}: restored, its {width} x {height} pixels are fewer than the {metric.smallest_side} that "
                 f"{metric.name} needs; set training.judge to another metric, or remove it"
             )
-        if pair.clean is not None and image_size(pair.clean) != (height, width):
-            clean_height, clean_width = image_size(pair.clean)
+
+
+def require_partners(images: list[Partnered], scale: int) -> None:
+    """Check by the files' headers that degraded images will be as large as their clean partners when restored.
+
+    Files that cannot be read are passed over: reading them will say what is wrong.
+
+    Args:
+        images: degraded images with their clean partners.
+        scale: of the restoration.
+
+    Raises:
+        UserError: one will not.
+    """
+    for pair in images:
+        try:
+            clean_height, clean_width = image_size(pair.clean or pair.path)
+            height, width = (scale * side for side in image_size(pair.path))
+        except ImageError:
+            continue
+        if pair.clean is not None and (clean_height, clean_width) != (height, width):
             raise UserError(
                 f"{pair.clean} has {clean_width} x {clean_height} pixels, and {pair.path} will have {width} x {height} "
                 f"when it is restored at scale {scale}; give partners of that size"

@@ -15,7 +15,11 @@ from flowkit_deflow.training.adversarial.discriminators import frozen
 from flowkit_deflow.training.adversarial.task import Task
 from flowkit_deflow.training.loader import load
 
-__all__ = ["Alternating", "Optimisation"]
+__all__ = ["Alternating", "DivergedError", "Optimisation"]
+
+
+class DivergedError(UserError):
+    """A loss or a gradient that is not finite: no step is made by it."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +86,7 @@ class Alternating(pl.LightningModule):
         with nullcontext() if discriminators is None else frozen(discriminators):
             losses = self.task.generator_losses(made)
         loss = torch.stack(list(losses.values())).sum()
-        self._require_finite(loss, step)
-        optimizer.zero_grad()
-        self.manual_backward(loss)
+        self._differentiate(loss, optimizer, step)
         optimizer.step()
         self.log("loss", loss.detach(), prog_bar=True)
         self.log_dict({f"loss_{name}": part.detach() for name, part in losses.items()})
@@ -113,16 +115,16 @@ class Alternating(pl.LightningModule):
 
     def _judge(self, optimizer: Any, made: Any, step: int) -> None:
         loss = self.task.discriminator_loss(made)
-        self._require_finite(loss, step)
-        optimizer.zero_grad()
-        self.manual_backward(loss)
+        self._differentiate(loss, optimizer, step)
         # The optimiser itself: Lightning counts the steps of its own wrapper as steps of the run.
         optimizer.optimizer.step()
         self.log("loss_discriminators", loss.detach())
 
-    def _require_finite(self, loss: Tensor, step: int) -> None:
-        if not loss.isfinite():
-            raise UserError(
-                f"the loss is not finite at step {step}; the last checkpoint is kept: try a lower "
-                "training.learning_rate, with another --out"
-            )
+    def _differentiate(self, loss: Tensor, optimizer: Any, step: int) -> None:
+        """Gradients of a loss; nothing that is not finite gets into the weights, and so into a checkpoint."""
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        gradients = [part.grad for group in optimizer.param_groups for part in group["params"] if part.grad is not None]
+        largest = torch.stack([loss.detach(), *(gradient.norm() for gradient in gradients)])
+        if not largest.isfinite().all():
+            raise DivergedError(f"the loss or its gradient is not finite at step {step}")

@@ -332,7 +332,7 @@ class TestManifest:
 
     def test_a_file_of_unknown_origin_is_not_replaced(self, photos: Photos, tmp_path: Path) -> None:
         (tmp_path / "coffee_0.png").write_bytes(b"mine")
-        with pytest.raises(UserError, match=rf"coffee_0\.png were made otherwise: no {MANIFEST}"):
+        with pytest.raises(UserError, match=rf"coffee_0\.png was made otherwise: no {MANIFEST}"):
             apply(photos.clean, tmp_path, Noisy())
         assert contents(tmp_path) == {"coffee_0.png": b"mine"}
 

@@ -389,7 +389,7 @@ class TestOnAndSayingSo:
         more = ["--factor", 2] if command == "downsample" else []
         ended = deflow(command, *model, mixed, bench.out, *more)
         assert ended.status == 3
-        assert "1 images done" in ended.out
+        assert "1 image done" in ended.out
         lines = ended.err.splitlines()
         assert lines[0] == "3 images were left out:"
         for line, name in zip(lines[1:], ("cut.png", "text.jpg", "zero.png"), strict=True):

@@ -129,10 +129,13 @@ class TestSubImages:
         first, second = (cut / "HR" / f"rocket_1_s{sample}_s001.png" for sample in range(2))
         assert first.samefile(second)
         again = deflow(*common[:3], cut, *common[3:], "--sub-images", "24:12:5")
-        assert "0 images done, 1 were there already" in again.out
+        assert "0 images done, 1 was there already" in again.out
         other = deflow(*common[:3], cut, *common[3:], "--sub-images", "24:12")
         assert other.status == 2
         assert "sub-images was [24, 12, 5], is [24, 12, 0]" in other.err
+        mixed = deflow(*common[:3], whole, *common[3:], "--sub-images", "24:12:5")
+        assert mixed.status == 2
+        assert "made otherwise (HR/rocket_1_s0.png: sub-images was None, is [24, 12, 5])" in mixed.err
 
     def test_small_and_unreadable_photographs_are_named(
         self, deflow: Command, photos: Photos, noise: Path, tmp_path: Path

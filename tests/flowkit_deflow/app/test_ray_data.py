@@ -63,14 +63,14 @@ def test_it_makes_what_one_process_makes_and_goes_on(
     before = {path: path.stat().st_mtime_ns for path in list_images(tmp_path / "shared")}
     lost.unlink()
     again = deflow("degrade", model_folder, photographs, tmp_path / "shared", *OPTIONS, "--ray", "local")
-    assert "1 images done, 7 were there already" in again.out
+    assert "1 image done, 7 were there already" in again.out
     assert contents(tmp_path / "shared") == contents(tmp_path / "alone")
     changed = {path.name for path in before if path.stat().st_mtime_ns != before[path]}
     assert changed == {"coffee_0_s0.png", "coffee_0_s1.png"}
 
     # One process goes on with what a cluster has begun.
     lost.unlink()
-    assert "1 images done" in deflow("degrade", model_folder, photographs, tmp_path / "shared", *OPTIONS).out
+    assert "1 image done" in deflow("degrade", model_folder, photographs, tmp_path / "shared", *OPTIONS).out
     assert contents(tmp_path / "shared") == contents(tmp_path / "alone")
     weaker = (*OPTIONS, "--temperature", 0.5, "--ray", "local")
     other = deflow("degrade", model_folder, photographs, tmp_path / "shared", *weaker)

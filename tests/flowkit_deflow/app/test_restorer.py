@@ -1,11 +1,19 @@
 """``deflow restorer``, from two folders to restored photographs and their scores."""
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import tifffile
+import torch
+from PIL import Image
 
 from flowkit_deflow.images.image_files import image_size
+from flowkit_deflow.restoration.restorer import Restorer
+from flowkit_deflow.training.lightning_module import DeFlowTraining
 from tests.flowkit_deflow.conftest import Command, Photos
 
 
@@ -69,3 +77,109 @@ def test_a_mistake_is_one_line(deflow: Command, tmp_path: Path, arguments: list[
     assert message in ended.err
     assert ended.err.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def begun(deflow: Command, photos: Photos, tmp_path: Path) -> Path:
+    """A run that learned white noise for itself, on a copy of the photographs."""
+    shutil.copytree(photos.clean, tmp_path / "clean")
+    arguments = ["--clean", tmp_path / "clean", "--degraded", photos.noisy, "--degrader", "white", "--scale", 2]
+    quick = ["--preset", "tiny", "--set", "accelerator=cpu", "--set", "halve_at=[]", "--steps", 2]
+    ended = deflow("restorer", "train", *arguments, *quick, "--out", tmp_path / "run")
+    assert ended.status == 0, ended.err
+    assert "Take care: There are 8 clean images." in ended.out
+    return tmp_path / "run"
+
+
+def test_a_run_goes_on_alone_longer_moved_and_with_other_settings_of_speed(
+    deflow: Command, begun: Path, tmp_path: Path
+) -> None:
+    assert "Going on from step 2 of 2." in deflow("restorer", "train", "--out", begun).out
+    refused = deflow("restorer", "train", "--out", begun, "--set", "data.crop=32", "--set", "batch=3")
+    assert refused.status == 2
+    assert "data.crop was 16, now 32; training.batch was 2, now 3" in refused.err
+    moved = begun.rename(tmp_path / "moved")
+    clean = (tmp_path / "clean").rename(tmp_path / "elsewhere")
+    longer = deflow(
+        "restorer", "train", "--out", moved, "--clean", clean, "--steps", 3, "--set", "training.log_every=2"
+    )
+    assert longer.status == 0, longer.err
+    assert "Going on from step 2 of 3." in longer.out
+    assert "training.log_every was 1, now 2" in longer.out
+    assert (moved / "log" / "scalars.csv").read_text().startswith("step,")
+    assert "training.log_every" in (moved / "changes.yaml").read_text()
+    (clean / "another.png").write_bytes((clean / "coffee_0.png").read_bytes())
+    other = deflow("restorer", "train", "--out", moved)
+    assert (other.status, "'data.clean': these files are not those" in other.err) == (2, True)
+
+
+def test_a_folder_takes_runs_of_one_kind(deflow: Command, photos: Photos, begun: Path, trained: Path) -> None:
+    folders = ["--clean", photos.clean, "--degraded", photos.noisy]
+    before = (trained / "model" / "config.json").read_bytes()
+    for command in (["train"], ["train", "--degrader", "white"], ["restorer", "train", "--degrader", "none"]):
+        out = begun if command == ["train"] else trained
+        ended = deflow(*command, *folders[: 2 if "none" in command else 4], "--out", out)
+        assert ended.status == 2
+        assert f"{out}: holds a run of another kind, whose settings are in" in ended.err
+    assert (trained / "model" / "config.json").read_bytes() == before
+
+
+def test_stopped_while_the_degrader_is_learned_it_goes_on_alone(
+    deflow: Command, photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = DeFlowTraining.training_step
+
+    def stopping(self: DeFlowTraining, *arguments: Any) -> Any:
+        if self.trainer.global_step == 2:
+            raise KeyboardInterrupt
+        return step(self, *arguments)
+
+    monkeypatch.setattr(DeFlowTraining, "training_step", stopping)
+    folders = ["--clean", photos.clean, "--degraded", photos.noisy, "--scale", 1]
+    presets = ["--preset", "tiny", "--degrader-preset", "tiny", "--set", "accelerator=cpu"]
+    out = tmp_path / "run"
+    assert deflow("restorer", "train", *folders, *presets, "--out", out).status == 130
+    monkeypatch.undo()
+    ended = deflow("restorer", "train", "--out", out)
+    assert ended.status == 0, ended.err
+    assert "Going on from step 2 of" in ended.out
+    assert (out / "model" / "config.json").exists()
+
+
+def test_the_restorers_settings_are_checked_before_a_degrader_is_learned(
+    deflow: Command, photos: Photos, tmp_path: Path
+) -> None:
+    folders = ["--clean", photos.clean, "--degraded", photos.noisy, "--preset", "tiny", "--set", "data.crop=4000"]
+    ended = deflow("restorer", "train", *folders, "--out", tmp_path / "run")
+    assert (ended.status, "too few for crops of 4000" in ended.err) == (2, True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_partners_that_do_not_fit_are_told_before_images_are_restored(
+    deflow: Command, photos: Photos, begun: Path, tmp_path: Path
+) -> None:
+    ended = deflow("restorer", "evaluate", begun, photos.noisy, "--clean", photos.clean, "--out", tmp_path / "judged")
+    assert (ended.status, "will have 112 x 80 when it is restored at scale 2" in ended.err) == (2, True)
+    assert not (tmp_path / "judged").exists()
+
+
+def test_results_take_the_formats_of_the_other_commands(deflow: Command, begun: Path, tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((24, 20, 3), np.uint8)).save(tmp_path / "a.jpg")
+    options = ["--bit-depth", 16, "--format", "tif", "--keep-suffix", "--shard", "1/1", "--device", "cpu"]
+    ended = deflow("restorer", "apply", begun, tmp_path / "a.jpg", tmp_path / "out", *options)
+    assert ended.status == 0, ended.err
+    assert tifffile.imread(tmp_path / "out" / "a.jpg.tif").dtype == np.uint16
+
+
+def test_what_is_in_memory_besides_a_large_image_is_a_tile(begun: Path) -> None:
+    restorer = Restorer.from_pretrained(begun)
+    image = torch.randint(256, (1, 3, 61, 53), dtype=torch.uint8)
+    shapes: list[torch.Size] = []
+    restorer.network.register_forward_pre_hook(lambda _, images: shapes.append(images[0].shape))
+    pieces = list(restorer.pieces(image, tile=16))
+    margin, alignment = restorer.network.margin, restorer.network.alignment
+    assert max(max(shape[-2:]) for shape in shapes) <= 16 + 2 * (margin + alignment)
+    whole = restorer.restore(image / 255, tile=16)
+    for piece in pieces:
+        top, left, height, width = piece.window
+        assert torch.equal(piece.pixels, whole[..., top : top + height, left : left + width])

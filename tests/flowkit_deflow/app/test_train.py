@@ -125,7 +125,7 @@ def test_a_signal_to_the_whole_group_saves_and_leaves_one_sentence(
         time.sleep(0.01)
     os.killpg(process.pid, number)
     out, err = process.communicate(timeout=60)
-    told = "deflow: stopped; train, degrade, restore, sample, pairs and downsample go on when given again\n"
+    told = "deflow: stopped; train, restorer train, kernels and what writes a manifest go on when given again\n"
     assert (process.returncode, err) == (status, told)
     step = steps_of(last)
     assert f"Stopped after step {step}, which is saved: deflow train --out run goes on.\n" in out

@@ -15,6 +15,7 @@ from flowkit_deflow.degraders.handwritten.pipeline import HandWritten
 from flowkit_deflow.degraders.handwritten.plain_values import OPERATIONS, from_plain, to_plain
 from flowkit_deflow.degraders.handwritten.presets import PIPELINES
 from flowkit_deflow.degraders.handwritten.resizing import RandomResize, ToSize
+from flowkit_deflow.degraders.handwritten.sharpening import UnsharpMask
 from flowkit_deflow.degraders.registry import load_degrader
 from flowkit_deflow.errors import UserError
 from tests.flowkit_deflow.networks import crops
@@ -30,6 +31,7 @@ EACH: list[Operation] = [
     CorrelatedNoise(0.1),
     PoissonNoise((0.5, 2.0), grey=0.5),
     Jpeg((30, 95)),
+    UnsharpMask(),
     InOrder((Jpeg((30, 95)), GaussianBlur((1.0, 2.0)))),
     Shuffled((Jpeg((30, 95)), GaussianBlur((1.0, 2.0)))),
     OneOf((Jpeg((30, 95)), GaussianBlur((1.0, 2.0))), (0.5, 0.5)),
@@ -135,3 +137,31 @@ class TestHandWritten:
         (tmp_path / "model" / "config.json").write_text(config)
         with pytest.raises(UserError, match=named):
             load_degrader(tmp_path / "model")
+
+
+def test_unsharp_masking_by_hand() -> None:
+    # A dark and a bright half: far from the border between them nothing differs, beside it all of the mask is left.
+    image = torch.full((1, 3, 16, 400), 0.4, dtype=torch.float64)
+    image[..., 200:] = 0.6
+    sharpened = UnsharpMask(weight=0.5, threshold=10 / 255, std=8.0, side=51).apply(image, (16, 400), None)
+    offsets = torch.arange(-25, 26, dtype=torch.float64)
+    gaussian = torch.exp(-0.5 * (offsets / 8) ** 2)
+    gaussian = gaussian / gaussian.sum()
+
+    def blurred(row: list[float]) -> list[float]:
+        return [
+            sum(w * row[min(max(at + k - 25, 0), 399)] for k, w in enumerate(gaussian.tolist())) for at in range(400)
+        ]
+
+    row = [0.4] * 200 + [0.6] * 200
+    residual = [value - smooth for value, smooth in zip(row, blurred(row), strict=True)]
+    mask = blurred([float(abs(value) > 10 / 255) for value in residual])
+    expected = [x + m * 0.5 * r for x, m, r in zip(row, mask, residual, strict=True)]
+    assert sharpened[0, 0, 8].tolist() == pytest.approx(expected, abs=1e-6)
+    assert sharpened[0, 0, 0, :140].tolist() == pytest.approx([0.4] * 140, abs=1e-6)
+    assert max(expected) > 0.62
+
+
+def test_what_differs_little_stays_as_it_is() -> None:
+    image = 0.5 + 0.03 * torch.rand(1, 3, 32, 32, generator=seeded(0))
+    assert torch.allclose(UnsharpMask().apply(image, (32, 32), None), image, atol=1e-6)

@@ -1,6 +1,7 @@
 """Learning degraders from two folders: each moves its figures the right way."""
 
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -193,13 +194,19 @@ class TestAdversarial:
     def test_more_steps_lengthen_a_run(self, deflow: Command, folders: Photos, tmp_path: Path) -> None:
         # A rate that does not fall is the same however long the run.
         settings = ("training.decay_from=1", "training.batch=2", "workers=0", "accelerator=cpu", "checkpoint_every=2")
+        settings += ("log_every=1",)
         begun = ("train", "--degrader", "pdm", "--clean", folders.clean, "--degraded", folders.noisy)
         begun += tuple(part for setting in settings for part in ("--set", setting))
         for out, steps in (("run", 3), ("whole", 5)):
             assert deflow(*begun, "--steps", steps, "--out", tmp_path / out).status == 0
-        longer = deflow("train", "--out", tmp_path / "run", "--steps", 5)
+        # Where the photographs lie, and how often the run is saved, may change as well.
+        clean = shutil.copytree(folders.clean, tmp_path / "clean")
+        moved = ("--clean", clean, "--set", "checkpoint_every=1")
+        longer = deflow("train", "--out", tmp_path / "run", "--steps", 5, *moved)
         assert longer.status == 0, longer.err
         assert "Going on from step 3 of 5." in longer.out
+        assert "training.checkpoint_every was 2, now 1" in longer.out
+        assert (tmp_path / "run" / "log" / "scalars.csv").read_text().count("\n") == 1 + 5
         first, second = (tmp_path / out / "model" / "model.safetensors" for out in ("run", "whole"))
         assert first.read_bytes() == second.read_bytes()
 
@@ -278,6 +285,18 @@ class TestKernelCommand:
         # They are there already.
         again = deflow("kernels", photos.clean, tmp_path / "out", "--steps", 2, "--channels", 2, "--crop", 32)
         assert "0 kernels written" in again.out
+        assert "8 were there already" in again.out
+        other = deflow("kernels", photos.clean, tmp_path / "out", "--steps", 3, "--channels", 2, "--crop", 32)
+        assert (other.status, "made otherwise: steps was 2, is 3; give --overwrite" in other.err) == (2, True)
+
+    def test_kernels_of_one_name_are_refused_at_once(self, deflow: Command, tmp_path: Path) -> None:
+        for name in ("a.png", "a.jpg", "b/c.png", "b_c.png"):
+            write_image(tmp_path / "in" / name, torch.rand(3, 32, 32))
+        ended = deflow("kernels", tmp_path / "in", tmp_path / "out")
+        assert ended.status == 2
+        assert "a.png to" in ended.err
+        assert "b_c.png to" in ended.err
+        assert not (tmp_path / "out").exists()
 
     def test_small_images_are_named(self, deflow: Command, tmp_path: Path) -> None:
         write_image(tmp_path / "in" / "small.png", torch.rand(3, 31, 50))
@@ -309,7 +328,9 @@ class TestCommand:
             (["--degrader", "dasr"], "no folder of clean images was given"),
             (["--degrader", "mixture"], "a mixture needs degraders"),
             (["--degrader", "white", "--set", "sigma=-1"], "sigma is -1"),
-            (["--degrader", "white", "--pairs"], "unknown setting 'data.pairs'"),
+            (["--degrader", "white", "--pairs"], "--pairs: the degrader 'white' has no such setting; leave it out"),
+            (["--degrader", "white", "--from", "x"], "--from: the degrader 'white' has no such setting"),
+            (["--degrader", "none", "--steps", "3"], "--steps: the degrader 'none' has no such setting"),
         ],
     )
     def test_a_mistake_is_one_line(self, deflow: Command, tmp_path: Path, arguments: list[str], message: str) -> None:

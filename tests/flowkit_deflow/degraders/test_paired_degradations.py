@@ -8,6 +8,8 @@ from torch.utils.data import DataLoader
 from flowkit_deflow.degraders.handwritten.blur import GaussianBlur
 from flowkit_deflow.degraders.handwritten.jpeg import Jpeg
 from flowkit_deflow.degraders.handwritten.pipeline import HandWritten
+from flowkit_deflow.degraders.handwritten.sharpening import UnsharpMask
+from flowkit_deflow.degraders.identity import Identity
 from flowkit_deflow.degraders.paired_degradations import PairedDegradations
 from flowkit_deflow.degraders.white_noise import WhiteNoise
 from flowkit_deflow.errors import UserError
@@ -118,3 +120,18 @@ def test_images_that_cannot_be_used_are_named(photos: Photos, tmp_path: Path) ->
 def test_numbers_that_do_not_fit(photos: Photos, wrong: dict[str, object], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         PairedDegradations(photos.clean, WhiteNoise(0.1), **wrong)  # type: ignore[arg-type]
+
+
+def test_both_images_of_a_pair_are_sharpened(photos: Photos) -> None:
+    plain, sharpened = (
+        PairedDegradations(photos.clean, Identity(), scale=2, crop=32, sharpen=sharpen)[0]
+        for sharpen in (None, HandWritten(UnsharpMask()))
+    )
+    assert sharpened[1].std() > plain[1].std()
+    assert torch.allclose(sharpened[0], bicubic_downsample(sharpened[1], 2).clamp(0, 1))
+
+
+def test_images_of_other_formats_are_counted(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png", torch.rand(3, 32, 32))
+    (tmp_path / "b.gif").touch()
+    assert PairedDegradations(tmp_path, Identity(), crop=16).problems == ["1 .gif: not read: convert them to PNG"]

@@ -1,6 +1,8 @@
 """Formats beyond 8-bit RGB in sRGB, as cameras and editors write them."""
 
 import io
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from flowkit_deflow.images.image_files import (
     write_image,
     write_pixels,
 )
+from tests.flowkit_deflow.images.matrix_profiles import ADOBE_RGB, DISPLAY_P3, RgbSpace, to_srgb_by_formula
 
 DEEP: np.ndarray[Any, Any] = np.random.default_rng(0).integers(0, 65536, (6, 9, 3)).astype(np.uint16)
 # The linear relation that both readers give, in float32.
@@ -88,6 +91,38 @@ class TestColourProfiles:
         image = read_image(self.embedded(tmp_path, profile))
         np.testing.assert_array_equal((image * 255).round().numpy(), data.astronaut()[:8, 100:116].transpose(2, 0, 1))
 
+    @pytest.mark.parametrize("space", [ADOBE_RGB, DISPLAY_P3], ids=lambda space: space.name)
+    @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".webp", ".avif"])
+    def test_wide_gamuts_are_converted_as_by_formula(self, space: RgbSpace, suffix: str, tmp_path: Path) -> None:
+        levels = np.stack(np.meshgrid(*3 * [np.linspace(0, 255, 6)]), -1).round().astype(np.uint8).reshape(12, 18, 3)
+        # Blocks of one colour, which JPEG and the like keep to a level or two.
+        blocks = levels.repeat(16, 0).repeat(16, 1)
+        lossy = suffix in (".jpg", ".webp", ".avif")
+        quality: dict[str, Any] = {"quality": 100} if lossy else {}
+        Image.fromarray(blocks).save(tmp_path / f"a{suffix}", icc_profile=space.profile(), **quality)
+        colours = read_image(tmp_path / f"a{suffix}")[:, 8::16, 8::16].permute(1, 2, 0).numpy()
+        error = 255 * np.abs(colours - to_srgb_by_formula(space, levels / 255))
+        assert np.median(error) <= 0.5
+        assert error.max() <= (9 if lossy else 0.6)
+
+    @pytest.mark.parametrize("space", [ADOBE_RGB, DISPLAY_P3], ids=lambda space: space.name)
+    @pytest.mark.parametrize("suffix", [".png", ".tif"])
+    def test_wide_gamuts_of_16_bits_are_converted(self, space: RgbSpace, suffix: str, tmp_path: Path) -> None:
+        profile = space.profile()
+        if suffix == ".tif":
+            extra = [(34675, "B", len(profile), profile, True)]
+            tifffile.imwrite(tmp_path / "a.tif", DEEP, photometric="rgb", extratags=extra)
+        else:
+            (tmp_path / "a.png").write_bytes(with_profile(bytes(imagecodecs.png_encode(DEEP)), profile))
+        expected = to_srgb_by_formula(space, DEEP / 65535)
+        # A curve of 4,096 levels between which it is interpolated.
+        np.testing.assert_allclose(read_image(tmp_path / f"a{suffix}").permute(1, 2, 0), expected, atol=5e-4)
+
+    def test_a_damaged_profile_of_16_bits_is_named(self, tmp_path: Path) -> None:
+        tifffile.imwrite(tmp_path / "a.tif", DEEP, photometric="rgb", extratags=[(34675, "B", 4, b"nope", True)])
+        with pytest.raises(ImageError, match="colour profile is damaged"):
+            read_image(tmp_path / "a.tif")
+
     def test_a_profile_of_another_colour_space_is_passed_over(self, tmp_path: Path) -> None:
         image = read_image(self.embedded(tmp_path, self.wide()))
         np.testing.assert_array_equal((image * 255).round().numpy(), data.astronaut()[:8, 100:116].transpose(2, 0, 1))
@@ -95,6 +130,12 @@ class TestColourProfiles:
     def test_a_damaged_profile_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(ImageError, match="colour profile is damaged"):
             read_image(self.embedded(tmp_path, b"no profile at all"))
+
+
+def with_profile(png: bytes, profile: bytes) -> bytes:
+    """A PNG file with a chunk ``iCCP`` behind its header of 33 bytes."""
+    content = b"iCCP" + b"wide\0\0" + zlib.compress(profile)
+    return png[:33] + struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content)) + png[33:]
 
 
 class TestAlpha:

@@ -13,7 +13,15 @@ from skimage import data
 from torch import Tensor
 
 from flowkit_deflow.errors import UserError
-from flowkit_deflow.images.image_files import IMAGE_SUFFIXES, ImageError, list_images, read_image, to_uint8, write_image
+from flowkit_deflow.images.image_files import (
+    IMAGE_SUFFIXES,
+    ImageError,
+    image_size,
+    list_images,
+    read_image,
+    to_uint8,
+    write_image,
+)
 
 LOSSLESS = [".png", ".bmp", ".tif", ".tiff", ".ppm"]
 LOSSY = [".jpg", ".jpeg", ".webp"]
@@ -53,6 +61,7 @@ class TestReadImage:
         with Image.open(path) as stored:
             upright = np.array(ImageOps.exif_transpose(stored))
         assert upright.shape[:2] == ((40, 72) if orientation < 5 else (72, 40))
+        assert image_size(path) == upright.shape[:2]
         np.testing.assert_array_equal(bytes_of(read_image(path)), upright)
 
     def test_orientation_6_by_hand(self, tmp_path: Path, colours: np.ndarray[Any, Any]) -> None:

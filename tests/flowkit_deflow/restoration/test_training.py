@@ -1,6 +1,7 @@
 """Training restoration networks, whole and stopped."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -239,8 +240,30 @@ class TestMistakes:
         first, second = (tmp_path / out / "model" / "model.safetensors" for out in ("run", "whole"))
         assert first.read_bytes() == second.read_bytes()
 
-    def test_a_loss_that_is_not_finite_ends_the_run(self, settings: Settings, tmp_path: Path) -> None:
-        with pytest.raises(UserError, match="the loss is not finite at step"):
+    def test_a_run_that_diverged_goes_on_from_its_last_checkpoint_with_a_lower_rate(
+        self, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        losses = RestorerTask.generator_losses
+        step = itertools.count()
+
+        def diverging(self: RestorerTask, made: Any) -> Mapping[str, Tensor]:
+            right = losses(self, made)
+            # Of the square root of zero, the gradient is not finite, and the loss is.
+            return right if next(step) < 3 else {"l1": (right["l1"] - right["l1"].detach()).abs().sqrt()}
+
+        monkeypatch.setattr(RestorerTask, "generator_losses", diverging)
+        run = settings("training.steps=6", "checkpoint_every=1", "training.learning_rate=0.001")
+        with pytest.raises(UserError, match=r"not finite at step 3; given again, the run goes on from step 3"):
+            train_restorer(run, tmp_path / "run", progress=False)
+        monkeypatch.undo()
+        lower = settings("training.steps=6", "checkpoint_every=1", "training.learning_rate=0.0005")
+        restorer, _ = train_restorer(lower, tmp_path / "run", progress=False)
+        assert all(bool(value.isfinite().all()) for value in restorer.state_dict().values())
+        with pytest.raises(UserError, match=r"learning_rate was 0\.0005, now 0\.01\)"):
+            train_restorer(settings("training.steps=6", "learning_rate=0.01"), tmp_path / "run", progress=False)
+
+    def test_a_run_that_diverges_at_once_says_what_to_do(self, settings: Settings, tmp_path: Path) -> None:
+        with pytest.raises(UserError, match=r"not finite at step .*lower (learning rate|training\.learning_rate)"):
             train_restorer(settings("learning_rate=1e30"), tmp_path / "run", progress=False)
 
     def test_the_vgg_discriminator_wants_its_crops(self) -> None:

@@ -1,6 +1,7 @@
 """Metrics of folders, from Python and as ``deflow metrics``."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,23 @@ class TestInterval:
         values = np.random.default_rng(0).normal(size=400)
         low, high = mean_interval(list(values)) or (0.0, 0.0)
         assert (high - low) / 2 == pytest.approx(1.96 * values.std() / 20, rel=0.08)
+
+
+def test_identical_images_are_counted_and_left_out_of_the_mean(
+    deflow: Command, restored: Path, photos: Photos, tmp_path: Path
+) -> None:
+    made = shutil.copytree(restored, tmp_path / "made")
+    shutil.copy(photos.clean / "coffee_0.png", made / "coffee_0.png")
+    ended = deflow("metrics", made, "--reference", photos.clean, "--metric", "psnr", "--out", tmp_path / "scores.json")
+    assert ended.status == 0, ended.err
+    assert "1 identical, left out of the mean of PSNR of RGB [dB]" in ended.out
+    record = json.loads((tmp_path / "scores.json").read_text())["psnr"]
+    others = [value for value in record["values"].values() if value is not None]
+    assert (len(others), record["identical"]) == (7, 1)
+    assert record["mean"] == pytest.approx(np.mean(others))
+    assert record["low"] < record["mean"] < record["high"]
+    ended = deflow("metrics", photos.clean, "--reference", photos.clean, "--metric", "psnr")
+    assert (ended.status, "8 identical" in ended.out) == (0, True)
 
 
 def test_the_mean_is_that_of_the_scenes(tmp_path: Path) -> None:

@@ -1,0 +1,68 @@
+"""The settings that a restorer's run is asked for with, and the degrader that it learns for itself."""
+
+from pathlib import Path
+
+from flowkit_deflow.app.learned_degrader import kind_of_run, learn_for_restorer
+from flowkit_deflow.files import write_text
+from flowkit_deflow.restoration.training.trainer import SETTINGS, require_trainable
+from flowkit_deflow.settings.restoration import RestorerRun
+from flowkit_deflow.settings.restoration_presets import restorer_preset
+from flowkit_deflow.settings.text import assignments, override, read_settings, to_yaml
+from flowkit_deflow.training.run_settings import has_begun, require_no_other_run
+
+__all__ = ["settings_to_start_from", "with_own_degrader"]
+
+DEFAULT_PRESET = "small"
+
+
+def settings_to_start_from(out: Path, preset: str | None, config: Path | None, begins: bool) -> RestorerRun:
+    """The settings of a preset or a file; where neither is named, of the run that goes on.
+
+    Args:
+        out: folder of the run.
+        preset: name of a preset.
+        config: a file of settings, instead of a preset.
+        begins: the command says what a new run needs: one that failed before its first checkpoint is begun anew.
+
+    Raises:
+        UserError: the preset is unknown, the file does not fit, or the folder holds a run of another kind.
+    """
+    recorded = out / SETTINGS
+    require_no_other_run(recorded)
+    if preset is None and config is None and recorded.exists() and (has_begun(recorded) or not begins):
+        return read_settings(RestorerRun, recorded)
+    return restorer_preset(preset or DEFAULT_PRESET) if config is None else read_settings(RestorerRun, config)
+
+
+def with_own_degrader(
+    run: RestorerRun, kind: str | None, degraded: Path | None, out: Path, preset: str | None
+) -> tuple[RestorerRun, list[str]]:
+    """Learn the degrader in ``out/degrader`` that a run is to have for itself, or go on with it.
+
+    Args:
+        run: the restorer's settings.
+        kind: the degrader's kind; ``None`` for that of the run which goes on, otherwise DeFlow.
+        degraded: folder of degraded images to learn from; ``None``: that of the run that goes on.
+        out: folder of the restorer's run.
+        preset: the degrader's; ``None`` for the run's, or the usual one.
+
+    Returns:
+        The settings with the degrader, the same if they need none of their own, and a message for each image that
+        could not be used.
+
+    Raises:
+        UserError: a folder or setting does not fit, the restorer's among them: that is told before it is learned.
+    """
+    own = out / "degrader"
+    data = run.data
+    given = data.degrader is not None and Path(data.degrader) != own / "model"
+    if data.degraded is not None or (given and not own.is_dir()):
+        return run, []
+    run = override(run, assignments({"data.degrader": own / "model"}))
+    if kind is None and degraded is None and preset is None and (own / "model").is_dir():
+        return run, []
+    require_trainable(run)
+    if not has_begun(out / SETTINGS):
+        # Stopped while the degrader is learned, the run goes on as it was begun.
+        write_text(out / SETTINGS, to_yaml(run))
+    return run, learn_for_restorer(run, kind or kind_of_run(own), degraded, own, preset)
