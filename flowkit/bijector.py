@@ -8,7 +8,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
-from flowkit.half_precision import first_parameter
+from flowkit.half_precision import first_parameter, require_alike
 from flowkit.ops.precision import HALF
 from flowkit.ops.private import HOOKS_FOR_ALL_MODULES
 from flowkit.ops.values import readable
@@ -43,6 +43,7 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
     Attributes:
         event_dims: how many trailing dimensions make one event (1 for vectors, 3 for images ``C x H x W``).
         batch_dims: how many leading dimensions are allowed before them; ``None`` stands for any number.
+        takes_context: whether a context may change what it does itself; of a composition, its parts say so.
         takes_derivatives: whether it calls ``torch.func`` within, as :class:`~flowkit.Residual` does; compiled code
             stores what it computes, where :class:`~flowkit.Checkpointed` stores less of others.
 
@@ -63,6 +64,7 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
 
     event_dims: int = 1
     batch_dims: int | None = None
+    takes_context: bool = True
     takes_derivatives: bool = False
 
     def forward(self, x: X, context: Any = None) -> tuple[Z, Tensor]:
@@ -77,10 +79,11 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
             is of the type that ``x`` and the parameters promote to.
 
         Raises:
-            TypeError: ``x`` is not a floating-point tensor.
-            ValueError: its shape is not one that this bijector takes, or a value lies outside :meth:`domain` (seen in
-                eager mode; where the call is compiled or mapped by ``torch.func``, such a value gives what the
-                formula gives, often ``nan``).
+            TypeError: ``x`` is not a floating-point tensor, or float64 where the parameters are float32, or the other
+                way round.
+            ValueError: it is on another device than the parameters, its shape is not one that this bijector takes, or a
+                value lies outside :meth:`domain` (seen in eager mode; where the call is compiled or mapped by
+                ``torch.func``, such a value gives what the formula gives, often ``nan``).
         """
         self.output_shape(self._event_shape(x, self.event_dims))
         _require_within(x, self.domain, self.data_support, self)
@@ -211,6 +214,7 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
         if not isinstance(value, Tensor) or not value.is_floating_point():
             got = f"{value.dtype} tensor" if isinstance(value, Tensor) else type(value).__name__
             raise TypeError(f"{name} takes floating-point tensors, got a {got}; convert it first")
+        require_alike(self, data=value)
         batch = value.ndim - event_dims
         if batch < 0 or (self.batch_dims is not None and batch != self.batch_dims):
             before = "any number of" if self.batch_dims is None else str(self.batch_dims)

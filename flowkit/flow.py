@@ -9,11 +9,20 @@ from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, Shape
 from flowkit.bijectors.parts import require_bijector
-from flowkit.conditions import joint_batch, label_rows, refuse_arrays, require_one_each, require_rows
+from flowkit.conditions import (
+    joint_batch,
+    label_rows,
+    named,
+    number_and_shape,
+    refuse_arrays,
+    require_drawable,
+    require_one_each,
+    require_rows,
+)
 from flowkit.constants import place_constants_after_loading
 from flowkit.distributions import Distribution
 from flowkit.distributions.parts import require_distribution
-from flowkit.half_precision import require_precision
+from flowkit.half_precision import require_alike
 from flowkit.recorded import Recorded
 
 __all__ = ["Flow", "bits_per_dim"]
@@ -191,12 +200,16 @@ class Flow(Recorded, nn.Module):
     def _matched(self, x: Any, context: Any, label: Any) -> Any:
         """The data, repeated where contexts or labels are more."""
         refuse_arrays(data=x, context=context, label=label)
+        self._require_context_taken(context)
         if not isinstance(x, Tensor):
             return x
-        require_precision(self.bijector, x)
+        require_alike(self.bijector, context=context)
         cut = x.ndim - self.bijector.event_dims
         # The bijector says of data of too few dimensions what they lack.
-        if cut < 0 or (context is None and label is None):
+        if cut < 0:
+            return x
+        self._require_entries(tuple(x.shape[cut:]))
+        if context is None and label is None:
             return x
         batch = tuple(x.shape[:cut])
         if self.context_dims is None and len(batch) == 1:
@@ -226,10 +239,11 @@ class Flow(Recorded, nn.Module):
         """Latents ``batch x event``, by the base distribution's ``sample`` or ``rsample``."""
         event = self._sampled_shape(shape)
         refuse_arrays(context=context, label=label)
-        if temperature < 0:
-            raise ValueError(f"temperature is {temperature}; it must be at least 0")
+        self._require_context_taken(context)
+        require_alike(self.bijector, context=context)
+        require_drawable(temperature, generator)
         conditions = (context, self.context_dims), (label, self.label_dims)
-        number, each = _number_and_shape(batch)
+        number, each = number_and_shape(batch)
         if number is not None:
             require_one_each(number, *conditions)
             return draw(number, self.bijector.output_shape(event), label, temperature, generator)
@@ -243,6 +257,23 @@ class Flow(Recorded, nn.Module):
         latents = draw(math.prod(joint), self.bijector.output_shape(event), rows, temperature, generator)
         return _in_batch(latents, joint)
 
+    def _require_context_taken(self, context: Any) -> None:
+        if context is None or torch.compiler.is_compiling():
+            return
+        if not any(getattr(part, "takes_context", False) for part in self.bijector.modules()):
+            raise ValueError(
+                f"no layer of this flow takes a context, got {named(context)}: leave it out, or make a flow that does, "
+                "as flowkit.nsf(features, context_features=3)"
+            )
+
+    def _require_entries(self, event: Shape) -> None:
+        """Refuse events of other features or channels than the flow's own; an image may have another size."""
+        own = self.event_shape
+        if not own or isinstance(own[0], tuple) or (len(event) == len(own) and event[0] == own[0]):
+            return
+        what = f"{own[0]} features" if len(own) == 1 else f"{own[0]} channels, as of shape {tuple(own)}"
+        raise ValueError(f"this flow takes events of {what}, got the event shape {event}")
+
     def _sampled_shape(self, shape: Shape | None) -> Shape:
         shape = self.event_shape if shape is None else shape
         if shape is None:
@@ -253,21 +284,12 @@ class Flow(Recorded, nn.Module):
                 f"shape is {got}; expected the event shape as a tuple, such as (3, 32, 32). Give a context by its "
                 "name: sample((10,), context=context) draws 10 for each of its rows"
             )
+        self._require_entries(tuple(shape))
         return shape
 
     def _generated(self, latents: Any, context: Any, label: Any) -> tuple[Tensor, Tensor]:
         x, log_det = self.bijector.inverse(latents, context)
         return x, self._joined(self.base.log_prob(latents, label), -log_det)
-
-
-def _number_and_shape(batch: Any) -> tuple[int | None, tuple[int, ...]]:
-    """A number of samples, or ``None`` and the shape of those for each row."""
-    several = isinstance(batch, tuple | list)
-    if not all(hasattr(size, "__index__") for size in (batch if several else (batch,))):
-        raise TypeError(f"batch is {batch!r}; it is a number of samples, or a tuple of sizes for each row of context")
-    if any(size < 0 for size in (batch if several else (batch,))):
-        raise ValueError(f"batch is {batch}; a number of samples is at least 0")
-    return (None, tuple(batch)) if several else (batch, ())
 
 
 def _in_batch(latents: Any, batch: tuple[int, ...]) -> Any:

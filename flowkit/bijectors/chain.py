@@ -48,11 +48,11 @@ class Chain(Bijector[Any, Any]):
         2
     """
 
+    takes_context = False
+
     def __init__(self, bijectors: Iterable[Bijector[Any, Any]], activations: Activations | None = None) -> None:
         super().__init__()
         self.activations = Stored() if activations is None else activations
-        if isinstance(bijectors, nn.Module) or isinstance(activations, nn.Module):
-            raise TypeError("a Chain takes one list of bijectors, got them one by one: Chain([first, second, ...])")
         parts = list(bijectors)
         if not parts:
             raise ValueError("a Chain needs at least one bijector")

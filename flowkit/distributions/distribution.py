@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.distributions import constraints
 
 from flowkit.bijector import Shape
+from flowkit.conditions import named
 from flowkit.recorded import Recorded
 
 __all__ = ["Distribution", "normal_like"]
@@ -159,7 +160,7 @@ class Distribution(Recorded, nn.Module, ABC, Generic[Z]):
     def _check_label(self, label: Any) -> None:
         if label is not None and not self.takes_label:
             raise ValueError(
-                f"{type(self).__name__} takes no label, got {_named(label)}: leave it out, or take a base that depends "
+                f"{type(self).__name__} takes no label, got {named(label)}: leave it out, or take a base that depends "
                 "on one, as ClassConditional or ConditionalNormal; what the bijector is conditioned on is context="
             )
 
@@ -179,10 +180,6 @@ def _take_methods_of_version_0_1(cls: type[Distribution[Any]]) -> None:
         setattr(cls, hook, method)
         delattr(cls, public)
         cls.takes_label = True
-
-
-def _named(label: Any) -> str:
-    return f"a tensor of shape {tuple(label.shape)}" if isinstance(label, Tensor) else repr(label)
 
 
 def normal_like(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None) -> Tensor:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.bijector import Shape
+from flowkit.counts import require_counts
 from flowkit.distributions.distribution import Distribution, normal_like
 from flowkit.ops.precision import at_least_float32, without_autocast
 
@@ -36,6 +37,7 @@ class Gaussian(Distribution[Tensor]):
 
     def __init__(self, channels: int, event_dims: int = 3) -> None:
         super().__init__()
+        require_counts(1, channels=channels, event_dims=event_dims)
         self.channels = channels
         self.event_dims = event_dims
         self.mean = nn.Parameter(torch.zeros(channels))

@@ -4,9 +4,12 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any, ParamSpec, TypeVar
 
 from torch import nn
+
+from flowkit.argument_types import require_types
 
 __all__ = ["Recipe", "copied", "recipe_of", "remembered"]
 
@@ -69,6 +72,7 @@ def remembered(name: str) -> Callable[[Callable[P, Model]], Callable[P, Model]]:
 
         @functools.wraps(builder)
         def build(*args: P.args, **kwargs: P.kwargs) -> Model:
+            require_types(builder, args, kwargs)
             model = builder(*args, **kwargs)
             settings = copied(signature.bind(*args, **kwargs).arguments)
             if settings.get("standardize") is not None:
@@ -84,7 +88,12 @@ def remembered(name: str) -> Callable[[Callable[P, Model]], Callable[P, Model]]:
 
 
 def copied(value: Any) -> Any:
-    """New containers with the same contents, so that later changes to the caller's do not reach the model."""
+    """New containers with the same contents, so that later changes to the caller's do not reach the model.
+
+    NumPy's integers become Python's, which JSON holds.
+    """
+    if isinstance(value, Integral) and not isinstance(value, int):
+        return int(value)
     if isinstance(value, dict):
         return {key: copied(part) for key, part in value.items()}
     return type(value)(map(copied, value)) if type(value) in (list, tuple) else value
