@@ -214,6 +214,10 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
         if not isinstance(value, Tensor) or not value.is_floating_point():
             got = f"{value.dtype} tensor" if isinstance(value, Tensor) else type(value).__name__
             raise TypeError(f"{name} takes floating-point tensors, got a {got}; convert it first")
+        if value.layout is not torch.strided:
+            raise TypeError(
+                f"{name} takes dense tensors, got one of the layout {value.layout}: convert it by x.to_dense()"
+            )
         require_alike(self, data=value)
         batch = value.ndim - event_dims
         if batch < 0 or (self.batch_dims is not None and batch != self.batch_dims):

@@ -18,6 +18,7 @@ __all__ = [
     "require_drawable",
     "require_one_each",
     "require_rows",
+    "require_tensors",
 ]
 
 # A condition and the dimensions of that of one sample; of unknown dimensions, None.
@@ -173,6 +174,30 @@ def refuse_arrays(**values: Any) -> None:
             raise TypeError(f"the {name} is a {type(value).__name__}: convert it by torch.as_tensor({name}).float()")
 
 
+def require_tensors(context: Any, context_dims: int | None, **data: Any) -> None:
+    """Refuse what stands in the place of a single tensor, such as a batch of a ``DataLoader``.
+
+    Args:
+        context: the context.
+        context_dims: its dimensions; one of none may be a number, one of unknown dimensions is anything.
+        data: the data, by its name.
+
+    Raises:
+        TypeError: something else was given.
+
+    Examples:
+        >>> require_tensors(None, 1, data=torch.zeros(5, 2))
+    """
+    for name, value in data.items():
+        if isinstance(value, tuple | list):
+            raise TypeError(
+                f"a flow takes floating-point tensors, got a {type(value).__name__} for the {name}: of a batch of a "
+                "DataLoader's take the tensor, batch[0]"
+            )
+    if context_dims and context is not None and not isinstance(context, Tensor):
+        raise TypeError(f"the context is {named(context)}; this flow takes a tensor, batch x {context_dims} dimensions")
+
+
 def named(value: Any) -> str:
     """What a message calls a value: a tensor by its shape, a text or number by itself, anything else by its class."""
     if isinstance(value, Tensor):
@@ -230,7 +255,7 @@ def require_drawable(temperature: Any, generator: Any) -> None:
     """
     if not isinstance(temperature, Real | Tensor) or isinstance(temperature, bool):
         raise TypeError(f"temperature is {named(temperature)}; it is a number, 1 for samples of the density itself")
-    if not 0 <= temperature < math.inf:
+    if not 0 <= float(temperature) < math.inf:
         raise ValueError(f"temperature is {temperature}; it must be at least 0 and finite")
     if generator is not None and not isinstance(generator, torch.Generator):
         raise TypeError(f"generator is {named(generator)}; of a seed, make one by torch.Generator().manual_seed(seed)")

@@ -18,6 +18,7 @@ from flowkit.conditions import (
     require_drawable,
     require_one_each,
     require_rows,
+    require_tensors,
 )
 from flowkit.constants import place_constants_after_loading
 from flowkit.distributions import Distribution
@@ -200,6 +201,7 @@ class Flow(Recorded, nn.Module):
     def _matched(self, x: Any, context: Any, label: Any) -> Any:
         """The data, repeated where contexts or labels are more."""
         refuse_arrays(data=x, context=context, label=label)
+        require_tensors(context, self.context_dims, **({} if self._takes_tuples() else {"data": x}))
         self._require_context_taken(context)
         if not isinstance(x, Tensor):
             return x
@@ -239,6 +241,7 @@ class Flow(Recorded, nn.Module):
         """Latents ``batch x event``, by the base distribution's ``sample`` or ``rsample``."""
         event = self._sampled_shape(shape)
         refuse_arrays(context=context, label=label)
+        require_tensors(context, self.context_dims)
         self._require_context_taken(context)
         require_alike(self.bijector, context=context)
         require_drawable(temperature, generator)
@@ -257,6 +260,10 @@ class Flow(Recorded, nn.Module):
         latents = draw(math.prod(joint), self.bijector.output_shape(event), rows, temperature, generator)
         return _in_batch(latents, joint)
 
+    def _takes_tuples(self) -> bool:
+        """Whether one event may be several tensors, as of a multi-scale bijection's inverse."""
+        return not self.event_shape or isinstance(self.event_shape[0], tuple)
+
     def _require_context_taken(self, context: Any) -> None:
         if context is None or torch.compiler.is_compiling():
             return
@@ -269,7 +276,7 @@ class Flow(Recorded, nn.Module):
     def _require_entries(self, event: Shape) -> None:
         """Refuse events of other features or channels than the flow's own; an image may have another size."""
         own = self.event_shape
-        if not own or isinstance(own[0], tuple) or (len(event) == len(own) and event[0] == own[0]):
+        if self._takes_tuples() or own is None or (len(event) == len(own) and event[0] == own[0]):
             return
         what = f"{own[0]} features" if len(own) == 1 else f"{own[0]} channels, as of shape {tuple(own)}"
         raise ValueError(f"this flow takes events of {what}, got the event shape {event}")

@@ -20,7 +20,7 @@ class ContextLinear(nn.Linear):
 
     Raises:
         ValueError: a number is too small; or (from :meth:`prepare`) a context is missing, or given where none was
-            announced, or has another number of entries.
+            announced, or has another number of entries; or (when called) the data has another number.
 
     Examples:
         >>> import torch
@@ -64,6 +64,10 @@ class ContextLinear(nn.Linear):
         if x is None:
             assert context is not None
             return F.linear(context, self.weight[:, self.data_features :])
+        if x.shape[-1] != self.data_features:
+            raise ValueError(
+                f"this network takes {self.data_features} features, got an input of shape {tuple(x.shape)}"
+            )
         y = F.linear(x, self.data_weight, self.bias)
         return y if prepared is None else y + prepared
 

@@ -207,6 +207,18 @@ MISTAKES: dict[str, Mistake] = {
         ValueError,
         "the conditioner gave 3 channels, 4 are needed",
     ),
+    "a network of other inputs": Mistake(
+        lambda: Coupling(4, MLP(3, 4), event_dims=1)(torch.zeros(5, 4)),
+        ValueError,
+        r"this network takes 3 features, got an input of shape \(5, 2\)",
+    ),
+    "channels for an encoder of others": Mistake(
+        lambda: flowkit.tarflow((1, 4, 4), context_channels=1).log_prob(
+            torch.zeros(5, 1, 4, 4), torch.zeros(5, 2, 4, 4)
+        ),
+        ValueError,
+        "this network takes 4 features, got an input of shape",
+    ),
     "a network that is not autoregressive": Mistake(
         lambda: MaskedAutoregressive(3, MLP(3, 6)),
         ValueError,
@@ -343,7 +355,7 @@ MISTAKES: dict[str, Mistake] = {
     "a list as data": Mistake(
         lambda: plain().log_prob([[0.0, 0.0]]),  # type: ignore[arg-type]
         TypeError,
-        "takes floating-point tensors, got a list",
+        r"takes floating-point tensors, got a list for the data: .* take the tensor, batch\[0\]",
     ),
     "data of other features": Mistake(
         lambda: plain().log_prob(torch.zeros(5, 3)),
@@ -358,6 +370,14 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "more angles than a circle has": Mistake(
         lambda: flowkit.ncsf(1).log_prob(ROWS), ValueError, r"takes events of 1 features, got the event shape \(2,\)"
+    ),
+    "a batch of a DataLoader": Mistake(
+        lambda: flowkit.glow((1, 4, 4), levels=2).log_prob((torch.zeros(5, 1, 4, 4),)),  # type: ignore[arg-type]
+        TypeError,
+        r"got a tuple for the data: .* take the tensor, batch\[0\]",
+    ),
+    "sparse data": Mistake(
+        lambda: plain().log_prob(ROWS.to_sparse()), TypeError, r"takes dense tensors, .*: convert it by x\.to_dense"
     ),
     "data on another device": Mistake(
         lambda: plain().log_prob(ROWS.to("meta")), ValueError, r"convert the data by x\.to\('cpu'\)"
@@ -437,7 +457,7 @@ MISTAKES: dict[str, Mistake] = {
     "a list as context": Mistake(
         lambda: conditional().log_prob(ROWS, [[0.0] * 3] * 5),
         TypeError,
-        "the context is a list; this network takes a tensor of 3 features",
+        r"the context is \[.*; this flow takes a tensor",
     ),
     "a context on another device": Mistake(
         lambda: conditional().log_prob(ROWS, CONTEXT.to("meta")),
