@@ -110,6 +110,7 @@ _KINDS: Mapping[Any, Kind] = {
     int: (_is_integer, "an integer"),
     float: (_is_number, "a number"),
     bool: (lambda value: isinstance(value, bool), "True or False"),
+    str: (lambda value: isinstance(value, str), "a text"),
     type(None): (lambda value: value is None, "None"),
     Tensor: (lambda value: isinstance(value, Tensor), "a tensor, as torch.as_tensor makes one"),
     torch.Generator: (

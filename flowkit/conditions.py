@@ -171,7 +171,8 @@ def refuse_arrays(**values: Any) -> None:
     """
     for name, value in values.items():
         if not isinstance(value, Tensor) and hasattr(value, "__array__"):
-            raise TypeError(f"the {name} is a {type(value).__name__}: convert it by torch.as_tensor({name}).float()")
+            number = "" if name == "label" else ".float()"
+            raise TypeError(f"the {name} is a {type(value).__name__}: convert it by torch.as_tensor({name}){number}")
 
 
 def require_tensors(context: Any, context_dims: int | None, **data: Any) -> None:

@@ -43,7 +43,7 @@ class Flow(Recorded, nn.Module):
         label_dims: trailing dimensions of the label of one sample: 0 for class numbers, 1 for vectors.
 
     Raises:
-        TypeError: ``bijector`` is no bijector, or ``base`` no distribution of flowkit's.
+        TypeError: ``bijector`` is no bijector, ``base`` no distribution of flowkit's, or ``event_shape`` no tuple.
 
     References:
         D. J. Rezende, S. Mohamed, "Variational Inference with Normalizing Flows", ICML 2015.
@@ -74,6 +74,8 @@ class Flow(Recorded, nn.Module):
                 f"Flow takes the bijector first and the base distribution second, got {type(bijector).__name__} and "
                 f"{type(base).__name__}"
             )
+        if event_shape is not None and not isinstance(event_shape, tuple | list):
+            raise TypeError(f"event_shape is {named(event_shape)}; it is a tuple of sizes, such as (2,) or (3, 32, 32)")
         require_bijector(bijector, "Flow")
         require_distribution(base, "Flow")
         self.bijector = bijector

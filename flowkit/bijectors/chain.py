@@ -6,6 +6,7 @@ from typing import Any, Self, overload
 import torch
 from torch import Tensor, nn
 
+from flowkit.argument_types import require_types
 from flowkit.bijector import Bijector, Interval, Shape, Step
 from flowkit.bijectors.activations.activations import Activations, Plan
 from flowkit.bijectors.activations.stored import Stored
@@ -197,6 +198,7 @@ def use_activations(module: nn.Module, activations: Activations) -> None:
         >>> flow = glow((3, 8, 8), levels=2, steps=1, hidden=8)
         >>> use_activations(flow, Reversible())
     """
+    require_types(use_activations, (module, activations), {})
     found = [part for part in module.modules() if isinstance(getattr(part, "activations", None), Activations)]
     if not found:
         raise ValueError(f"{type(module).__name__} contains no Chain, and no encoder, that could store its activations")

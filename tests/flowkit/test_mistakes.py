@@ -25,6 +25,7 @@ from flowkit import (
     Factorised,
     FixedAffine,
     Flow,
+    Gaussian,
     Injector,
     Inverse,
     Linear,
@@ -219,6 +220,32 @@ MISTAKES: dict[str, Mistake] = {
         ValueError,
         "this network takes 4 features, got an input of shape",
     ),
+    "an autoregressive network of other features": Mistake(
+        lambda: MaskedAutoregressive(3, MADE(2, 2)), ValueError, "the MADE has features=2; this layer needs features=3"
+    ),
+    "an autoregressive network for another transform": Mistake(
+        lambda: MaskedAutoregressive(2, MADE(2, 2), RationalQuadraticSpline(4)),
+        ValueError,
+        "the MADE has parameters_per_feature=2; this layer needs parameters_per_feature=11",
+    ),
+    "a context for a network of torch's": Mistake(
+        lambda: Flow(Coupling(2, nn.Linear(1, 2), event_dims=1), StandardNormal()).log_prob(ROWS, CONTEXT),
+        ValueError,
+        "a Linear takes no context: leave the context out, or take a network that does",
+    ),
+    "a base for images under vectors": Mistake(
+        lambda: Flow(Reversal(2), Gaussian(2)).log_prob(ROWS[0]),
+        ValueError,
+        r"Gaussian takes 3 event dimensions, got a tensor of shape \(2,\)",
+    ),
+    "a base of other channels": Mistake(
+        lambda: Flow(Reversal(2), Gaussian(3, event_dims=1), (2,)).sample(5),
+        ValueError,
+        r"Gaussian\(3\) takes 3 channels first in 1 event dimensions, got the event shape \(2,\)",
+    ),
+    "a number as event shape": Mistake(
+        lambda: Flow(Reversal(2), StandardNormal(), 2), TypeError, r"event_shape is 2; it is a tuple of sizes"
+    ),
     "a network that is not autoregressive": Mistake(
         lambda: MaskedAutoregressive(3, MLP(3, 6)),
         ValueError,
@@ -309,6 +336,11 @@ MISTAKES: dict[str, Mistake] = {
         lambda: flowkit.bpf(2, bound=float("inf")),
         ValueError,
         "bound is inf; the interval needs a positive, finite one",
+    ),
+    "a model by its function": Mistake(
+        lambda: flowkit.create_model(flowkit.nsf, features=2),  # type: ignore[arg-type]
+        TypeError,
+        r"create_model: name is .*; it must be a text",
     ),
     "a model that is not there": Mistake(
         lambda: flowkit.create_model("nfs", features=2), KeyError, "there is no model 'nfs'; did you mean 'nsf'"
@@ -538,6 +570,19 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "activations without a chain": Mistake(
         lambda: use_activations(Reversal(2), flowkit.Reversible()), ValueError, "contains no Chain"
+    ),
+    "activations by name": Mistake(
+        lambda: use_activations(plain(), "reversible"),  # type: ignore[arg-type]
+        TypeError,
+        "activations is 'reversible'; it must be an Activations",
+    ),
+    "a loss of no samples": Mistake(
+        lambda: flowkit.losses.reverse_kl(plain(), lambda x: x.sum(-1), 0), ValueError, "got no samples"
+    ),
+    "a loss of a density by a flow": Mistake(
+        lambda: flowkit.losses.reverse_kl(lambda x: x.sum(-1), plain(), 5),  # type: ignore[arg-type]
+        TypeError,
+        "the first argument is a flow, the second a log-density",
     ),
     "a fit to NaN": Mistake(
         lambda: fit(plain(), torch.full((5, 2), torch.nan), progress=False),
