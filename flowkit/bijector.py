@@ -8,6 +8,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
+from flowkit.conditions import require_rows
 from flowkit.half_precision import first_parameter, require_alike
 from flowkit.ops.precision import HALF
 from flowkit.ops.private import HOOKS_FOR_ALL_MODULES
@@ -72,7 +73,8 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
 
         Args:
             x: the data, a floating-point tensor ``batch x event`` (or a tuple of such).
-            context: what the map depends on besides ``x``; ``None`` for an unconditional bijector.
+            context: what the map depends on besides ``x``, of each sample or of one alone; ``None`` for an
+                unconditional bijector. :class:`~flowkit.Flow` broadcasts more contexts than data as well.
 
         Returns:
             The latent ``z`` and log|det dz/dx| (shape: the batch shape; at least float32). Of half precision, ``z``
@@ -87,12 +89,14 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
         """
         self.output_shape(self._event_shape(x, self.event_dims))
         _require_within(x, self.domain, self.data_support, self)
+        _require_as_many(x, context, self.event_dims)
         return self._in_result_type(self._forward, x, context)
 
     def inverse(self, z: Z, context: Any = None) -> tuple[X, Tensor]:
         """Generate: latent to data; log|det dx/dz| is returned beside it. Arguments and errors as in ``forward``."""
         self.input_shape(self._event_shape(z, self.latent_event_dims))
         _require_within(z, self.codomain, self.latent_support, self)
+        _require_as_many(z, context, self.latent_event_dims)
         return self._in_result_type(self._inverse, z, context)
 
     def bind(self, context: Any) -> "BoundBijector[X, Z]":
@@ -403,6 +407,14 @@ def sum_event(values: Tensor, event_dims: int, like: Tensor | None = None) -> Te
 
 def _cast(value: Any, dtype: torch.dtype) -> Any:
     return tuple(_cast(part, dtype) for part in value) if isinstance(value, tuple) else value.to(dtype)
+
+
+def _require_as_many(value: Any, context: Any, event_dims: int) -> None:
+    """Refuse other rows of contexts than of values, where both have as many dimensions, a row being one sample's."""
+    if not isinstance(context, Tensor) or not isinstance(value, Tensor) or not readable(value):
+        return
+    if value.ndim == event_dims + 1 == context.ndim:
+        require_rows(value.shape[0], context)
 
 
 def _require_within(

@@ -16,6 +16,7 @@ __all__ = [
     "number_and_shape",
     "refuse_arrays",
     "require_drawable",
+    "require_number",
     "require_one_each",
     "require_rows",
     "require_tensors",
@@ -238,6 +239,27 @@ def _is_size(value: Any) -> bool:
     if isinstance(value, Tensor):
         return value.ndim == 0 and not value.is_floating_point() and value.dtype != torch.bool
     return hasattr(value, "__index__") and not isinstance(value, bool)
+
+
+def require_number(batch: Any, shape: Any) -> None:
+    """Refuse what a base distribution cannot draw: it takes a number of samples, and their event shape.
+
+    Args:
+        batch: how many.
+        shape: the event shape, or a tuple of several.
+
+    Raises:
+        TypeError: one is of another type.
+        ValueError: the number is negative.
+
+    Examples:
+        >>> require_number(5, (2,))
+    """
+    number, _ = number_and_shape(batch)
+    if number is None:
+        raise TypeError(f"batch is {batch}; a base distribution draws a number of samples, a Flow samples of a shape")
+    if not isinstance(shape, tuple | list):
+        raise TypeError(f"shape is {named(shape)}; it is the event shape, a tuple of sizes such as (2,) or (3, 32, 32)")
 
 
 def require_drawable(temperature: Any, generator: Any) -> None:

@@ -1,6 +1,7 @@
 """How layers call the networks that set their parameters."""
 
 import inspect
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -29,7 +30,7 @@ def prepare_conditioner(conditioner: nn.Module, context: Any) -> Any:
         'context'
     """
     prepare = getattr(conditioner, "prepare", None)
-    if context is not None and prepare is None and not _takes_context(type(conditioner)):
+    if context is not None and prepare is None and not _takes_context(type(conditioner).forward):
         raise ValueError(
             f"a {type(conditioner).__name__} takes no context: leave the context out, or take a network that does, as "
             "flowkit.MLP(..., context_features=3)"
@@ -54,10 +55,10 @@ def apply_conditioner(conditioner: nn.Module, x: Tensor, prepared: Any) -> Tenso
 
 
 @cache
-def _takes_context(cls: type[nn.Module]) -> bool:
-    """Whether a module of a class is called with the data and a context."""
+def _takes_context(forward: Callable[..., Any]) -> bool:
+    """Whether a class's method takes the data and a context."""
     try:
-        inspect.signature(cls.forward).bind(None, None, None)
+        inspect.signature(forward).bind(None, None, None)
     except TypeError:
         return False
     return True

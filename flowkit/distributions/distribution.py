@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.distributions import constraints
 
 from flowkit.bijector import Shape
-from flowkit.conditions import named
+from flowkit.conditions import named, refuse_arrays, require_drawable, require_number
 from flowkit.recorded import Recorded
 
 __all__ = ["Distribution", "normal_like"]
@@ -55,6 +55,7 @@ class Distribution(Recorded, nn.Module, ABC, Generic[Z]):
         Raises:
             ValueError: a label is given to a distribution that takes none, or does not fit.
         """
+        refuse_arrays(latent=z)
         self._check_label(label)
         return self._log_prob(z, label)
 
@@ -80,8 +81,12 @@ class Distribution(Recorded, nn.Module, ABC, Generic[Z]):
             A tensor ``batch x shape``, or a tuple of them for a tuple of shapes.
 
         Raises:
-            ValueError: a label is given to a distribution that takes none, or does not fit.
+            TypeError: an argument is of another type.
+            ValueError: the number or the temperature is negative, or a label is given to a distribution that takes
+                none, or does not fit.
         """
+        require_number(batch, shape)
+        require_drawable(temperature, generator)
         self._check_label(label)
         with torch.no_grad():
             return self._sample(batch, shape, label, temperature, generator)
@@ -100,6 +105,8 @@ class Distribution(Recorded, nn.Module, ABC, Generic[Z]):
             NotImplementedError: the distribution, or a part of it, has no ``has_rsample``.
             ValueError: as for :meth:`sample`.
         """
+        require_number(batch, shape)
+        require_drawable(temperature, generator)
         self._check_label(label)
         if not self.is_reparametrised:
             raise NotImplementedError(

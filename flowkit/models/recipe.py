@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any, ParamSpec, TypeVar
 
+import numpy as np
 from torch import nn
 
 from flowkit.argument_types import require_types
@@ -90,8 +91,10 @@ def remembered(name: str) -> Callable[[Callable[P, Model]], Callable[P, Model]]:
 def copied(value: Any) -> Any:
     """New containers with the same contents, so that later changes to the caller's do not reach the model.
 
-    NumPy's integers become Python's, which JSON holds.
+    NumPy's integers and arrays become Python's, which JSON holds.
     """
+    if isinstance(value, np.ndarray):
+        return value.tolist()
     if isinstance(value, Integral) and not isinstance(value, int):
         return int(value)
     if isinstance(value, dict):

@@ -441,6 +441,16 @@ MISTAKES: dict[str, Mistake] = {
         ValueError,
         r"5 rows of data and a context of shape \(4, 3\) do not fit",
     ),
+    "other rows of context for a bijector": Mistake(
+        lambda: conditional().bijector(ROWS, torch.zeros(4, 3)),
+        ValueError,
+        r"5 rows of data and a context of shape \(4, 3\) do not fit",
+    ),
+    "other rows of context for latents": Mistake(
+        lambda: conditional().bijector.inverse(ROWS, torch.zeros(4, 3)),
+        ValueError,
+        r"5 rows of data and a context of shape \(4, 3\) do not fit",
+    ),
     "an array as context": Mistake(
         lambda: conditional().log_prob(ROWS, np.zeros((5, 3))),
         TypeError,
@@ -557,6 +567,28 @@ MISTAKES: dict[str, Mistake] = {
         lambda: FlowDistribution(Reversal(2)),  # type: ignore[arg-type]
         TypeError,
         r"FlowDistribution takes a flowkit\.Flow",
+    ),
+    "a shape of samples of a base": Mistake(
+        lambda: StandardNormal().sample((3,), (2,)),  # type: ignore[arg-type]
+        TypeError,
+        r"batch is \(3,\); a base distribution draws a number of samples, a Flow samples of a shape",
+    ),
+    "a negative number of latents": Mistake(lambda: StandardNormal().sample(-1, (2,)), ValueError, "batch is -1"),
+    "latents of a number of features": Mistake(
+        lambda: StandardNormal().sample(3, 2), TypeError, "shape is 2; it is the event shape, a tuple of sizes"
+    ),
+    "a seed for latents": Mistake(
+        lambda: StandardNormal().rsample(3, (2,), generator=0),  # type: ignore[arg-type]
+        TypeError,
+        "generator is 0; of a seed, make one",
+    ),
+    "a negative temperature of latents": Mistake(
+        lambda: StandardNormal().sample(3, (2,), temperature=-1.0), ValueError, "it must be at least 0"
+    ),
+    "an array of latents": Mistake(
+        lambda: StandardNormal().log_prob(np.zeros((5, 2))),  # type: ignore[arg-type]
+        TypeError,
+        "the latent is a ndarray: convert it",
     ),
     # --- starting and training
     "an actnorm without a start": Mistake(
