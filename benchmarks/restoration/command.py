@@ -53,7 +53,7 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     from benchmarks.restoration.cell import Cell
-    from benchmarks.restoration.methods import ABLATION, METHODS
+    from benchmarks.restoration.methods import ABLATION, METHODS, on_track
     from benchmarks.restoration.summary import summary
     from benchmarks.restoration.tracks import Track, make_tracks
 
@@ -78,7 +78,8 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
     results: dict[str, dict[str, Any]] = {track.name: {} for track in tracks}
     for method in methods:
         for track in tracks:
-            results[track.name][method] = measured(track, method)
+            if on_track(method, track.name):
+                results[track.name][method] = measured(track, method)
     ablation = {}
     if arguments.ablation:
         (made,) = make_tracks(["S_aim"], arguments.photographs.resolve(), arguments.polyu.resolve(), work)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-__all__ = ["ABLATION", "METHODS", "ORACLE", "WRITTEN", "learning"]
+__all__ = ["ABLATION", "METHODS", "ORACLE", "WRITTEN", "learning", "on_track"]
 
 
 def _set(**settings: object) -> tuple[str, ...]:
@@ -23,12 +23,16 @@ _PAPER = (
     ),
 )
 
+# As strong as nobody can know without pairs: half of, and about, what PolyU's noise has, and twice that.
+_STRENGTHS = {f"white {levels}": levels for levels in (2, 4, 8)}
+
 _LEARNED: Mapping[str, Sequence[str]] = {
     "none": ("--degrader", "none"),
     "white": ("--degrader", "white"),
     "white_uniform": ("--degrader", "white", "--preset", "uniform"),
-    # As strong as nobody can know without pairs: half of, and about, what PolyU's noise has, and twice that.
-    **{f"white {levels}": ("--degrader", "white", *_set(noise__sigma=round(levels / 255, 4))) for levels in (2, 4, 8)},
+    **{
+        name: ("--degrader", "white", *_set(noise__sigma=round(levels / 255, 4))) for name, levels in _STRENGTHS.items()
+    },
     "camera": ("--degrader", "camera"),
     "impressionism": ("--degrader", "impressionism"),
     "frequency_separation": ("--degrader", "frequency_separation"),
@@ -58,10 +62,15 @@ ABLATION: Mapping[str, Sequence[str]] = {
 """Table 4 of the paper, at the size of ``small``."""
 
 # The kinds whose result depends on no seed.
-_UNSEEDED = ("none", "white", "white_uniform", "white 2", "white 4", "white 8", "camera", "impressionism")
+_UNSEEDED = ("none", "white", "white_uniform", *_STRENGTHS, "camera", "impressionism")
 
 
 def learning(method: str, seed: int) -> list[str]:
     """The options of ``deflow train`` for a method of ``METHODS`` that is learned, or one of ``ABLATION``."""
     options = list(_LEARNED[method] if method in _LEARNED else ABLATION[method])
     return options if method in _UNSEEDED else [*options, "--seed", str(seed)]
+
+
+def on_track(method: str, track: str) -> bool:
+    """Whether a method is tried on a track: the strengths of white noise are those about PolyU's."""
+    return method not in _STRENGTHS or track == "R"

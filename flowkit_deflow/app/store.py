@@ -20,6 +20,7 @@ from flowkit_deflow.images.canvas import Canvas
 from flowkit_deflow.images.image_files import Encoding, ImageError, Picture, read_picture, to_levels, write_pixels
 from flowkit_deflow.images.noise import SeededNoise
 from flowkit_deflow.images.resize import Window
+from flowkit_deflow.training.memory import give_back_freed_memory
 
 __all__ = ["Result", "Store", "render"]
 
@@ -142,6 +143,9 @@ def render(
             raise UserError(f"{job.source}: the model gives values that are not finite; try a lower --temperature")
         canvases[piece.sample].put(piece.window, piece.pixels[0])
         done += piece.window.height * piece.window.width
+        if piece.sample == len(canvases) - 1 and tuple(piece.pixels.shape[-2:]) != rendering.sizes[piece.sample]:
+            # What a tile leaves free fits the next one's maps badly: kept, memory would grow from tile to tile.
+            give_back_freed_memory()
         within(done / pixels_in_all)
     seconds = round(time.monotonic() - started, 3)
     return list(map(Result, canvases, files)), {"seconds": seconds, **rendering.notes}

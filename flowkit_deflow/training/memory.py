@@ -1,9 +1,10 @@
-"""Memory that was freed, kept for the next image."""
+"""Memory that was freed: kept for the next image, or given back."""
 
 import ctypes
 import sys
+from typing import Any
 
-__all__ = ["keep_freed_memory"]
+__all__ = ["give_back_freed_memory", "keep_freed_memory"]
 
 # Of mallopt(3).
 M_TRIM_THRESHOLD = -1
@@ -25,9 +26,20 @@ def keep_freed_memory() -> bool:
     Examples:
         >>> kept = keep_freed_memory()
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    mallopt = _of_glibc("mallopt")
     return mallopt is not None and all(
         mallopt(name, value) == 1
         # No blocks of their own from the system, however large, and nothing of the heap back to it.
         for name, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, NEVER))
     )
+
+
+def give_back_freed_memory() -> None:
+    """Give the memory that was freed back to the system, where the C library can (``malloc_trim(3)``)."""
+    trim = _of_glibc("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+def _of_glibc(name: str) -> Any:
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
