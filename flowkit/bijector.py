@@ -8,7 +8,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
-from flowkit.half_precision import first_parameter
+from flowkit.conditions import require_rows
+from flowkit.half_precision import first_parameter, require_alike
 from flowkit.ops.precision import HALF
 from flowkit.ops.private import HOOKS_FOR_ALL_MODULES
 from flowkit.ops.values import readable
@@ -43,6 +44,7 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
     Attributes:
         event_dims: how many trailing dimensions make one event (1 for vectors, 3 for images ``C x H x W``).
         batch_dims: how many leading dimensions are allowed before them; ``None`` stands for any number.
+        takes_context: whether a context may change what it does itself; of a composition, its parts say so.
         takes_derivatives: whether it calls ``torch.func`` within, as :class:`~flowkit.Residual` does; compiled code
             stores what it computes, where :class:`~flowkit.Checkpointed` stores less of others.
 
@@ -63,6 +65,7 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
 
     event_dims: int = 1
     batch_dims: int | None = None
+    takes_context: bool = True
     takes_derivatives: bool = False
 
     def forward(self, x: X, context: Any = None) -> tuple[Z, Tensor]:
@@ -70,26 +73,30 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
 
         Args:
             x: the data, a floating-point tensor ``batch x event`` (or a tuple of such).
-            context: what the map depends on besides ``x``; ``None`` for an unconditional bijector.
+            context: what the map depends on besides ``x``, of each sample or of one alone; ``None`` for an
+                unconditional bijector. :class:`~flowkit.Flow` broadcasts more contexts than data as well.
 
         Returns:
             The latent ``z`` and log|det dz/dx| (shape: the batch shape; at least float32). Of half precision, ``z``
             is of the type that ``x`` and the parameters promote to.
 
         Raises:
-            TypeError: ``x`` is not a floating-point tensor.
-            ValueError: its shape is not one that this bijector takes, or a value lies outside :meth:`domain` (seen in
-                eager mode; where the call is compiled or mapped by ``torch.func``, such a value gives what the
-                formula gives, often ``nan``).
+            TypeError: ``x`` is not a floating-point tensor, or float64 where the parameters are float32, or the other
+                way round.
+            ValueError: it is on another device than the parameters, its shape is not one that this bijector takes, or a
+                value lies outside :meth:`domain` (seen in eager mode; where the call is compiled or mapped by
+                ``torch.func``, such a value gives what the formula gives, often ``nan``).
         """
         self.output_shape(self._event_shape(x, self.event_dims))
         _require_within(x, self.domain, self.data_support, self)
+        _require_as_many(x, context, self.event_dims)
         return self._in_result_type(self._forward, x, context)
 
     def inverse(self, z: Z, context: Any = None) -> tuple[X, Tensor]:
         """Generate: latent to data; log|det dx/dz| is returned beside it. Arguments and errors as in ``forward``."""
         self.input_shape(self._event_shape(z, self.latent_event_dims))
         _require_within(z, self.codomain, self.latent_support, self)
+        _require_as_many(z, context, self.latent_event_dims)
         return self._in_result_type(self._inverse, z, context)
 
     def bind(self, context: Any) -> "BoundBijector[X, Z]":
@@ -211,6 +218,11 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
         if not isinstance(value, Tensor) or not value.is_floating_point():
             got = f"{value.dtype} tensor" if isinstance(value, Tensor) else type(value).__name__
             raise TypeError(f"{name} takes floating-point tensors, got a {got}; convert it first")
+        if value.layout is not torch.strided:
+            raise TypeError(
+                f"{name} takes dense tensors, got one of the layout {value.layout}: convert it by x.to_dense()"
+            )
+        require_alike(self, data=value)
         batch = value.ndim - event_dims
         if batch < 0 or (self.batch_dims is not None and batch != self.batch_dims):
             before = "any number of" if self.batch_dims is None else str(self.batch_dims)
@@ -395,6 +407,14 @@ def sum_event(values: Tensor, event_dims: int, like: Tensor | None = None) -> Te
 
 def _cast(value: Any, dtype: torch.dtype) -> Any:
     return tuple(_cast(part, dtype) for part in value) if isinstance(value, tuple) else value.to(dtype)
+
+
+def _require_as_many(value: Any, context: Any, event_dims: int) -> None:
+    """Refuse other rows of contexts than of values, where both have as many dimensions, a row being one sample's."""
+    if not isinstance(context, Tensor) or not isinstance(value, Tensor) or not readable(value):
+        return
+    if value.ndim == event_dims + 1 == context.ndim:
+        require_rows(value.shape[0], context)
 
 
 def _require_within(

@@ -2,12 +2,25 @@
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["batch_shape_of", "joint_batch", "label_rows", "refuse_arrays", "require_one_each", "require_rows"]
+__all__ = [
+    "batch_shape_of",
+    "joint_batch",
+    "label_rows",
+    "named",
+    "number_and_shape",
+    "refuse_arrays",
+    "require_drawable",
+    "require_number",
+    "require_one_each",
+    "require_rows",
+    "require_tensors",
+]
 
 # A condition and the dimensions of that of one sample; of unknown dimensions, None.
 Condition = tuple[Any, int | None]
@@ -159,4 +172,113 @@ def refuse_arrays(**values: Any) -> None:
     """
     for name, value in values.items():
         if not isinstance(value, Tensor) and hasattr(value, "__array__"):
-            raise TypeError(f"the {name} is a {type(value).__name__}: convert it by torch.as_tensor({name}).float()")
+            number = "" if name == "label" else ".float()"
+            raise TypeError(f"the {name} is a {type(value).__name__}: convert it by torch.as_tensor({name}){number}")
+
+
+def require_tensors(context: Any, context_dims: int | None, **data: Any) -> None:
+    """Refuse what stands in the place of a single tensor, such as a batch of a ``DataLoader``.
+
+    Args:
+        context: the context.
+        context_dims: its dimensions; one of none may be a number, one of unknown dimensions is anything.
+        data: the data, by its name.
+
+    Raises:
+        TypeError: something else was given.
+
+    Examples:
+        >>> require_tensors(None, 1, data=torch.zeros(5, 2))
+    """
+    for name, value in data.items():
+        if isinstance(value, tuple | list):
+            raise TypeError(
+                f"a flow takes floating-point tensors, got a {type(value).__name__} for the {name}: of a batch of a "
+                "DataLoader's take the tensor, batch[0]"
+            )
+    if context_dims and context is not None and not isinstance(context, Tensor):
+        raise TypeError(f"the context is {named(context)}; this flow takes a tensor, batch x {context_dims} dimensions")
+
+
+def named(value: Any) -> str:
+    """What a message calls a value: a tensor by its shape, a text or number by itself, anything else by its class."""
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    return repr(value) if isinstance(value, int | float | str | tuple | list | None) else f"a {type(value).__name__}"
+
+
+def number_and_shape(batch: Any) -> tuple[int | None, tuple[int, ...]]:
+    """A number of samples, or ``None`` and the shape of those for each row.
+
+    Args:
+        batch: what ``sample`` was given: a number, or a tuple or list of sizes.
+
+    Returns:
+        Both.
+
+    Raises:
+        TypeError: it is neither.
+        ValueError: a number is negative.
+
+    Examples:
+        >>> number_and_shape(5), number_and_shape((5,))
+        ((5, ()), (None, (5,)))
+    """
+    several = isinstance(batch, tuple | list)
+    sizes = batch if several else (batch,)
+    if not all(map(_is_size, sizes)):
+        raise TypeError(
+            f"batch is {named(batch)}; it is a number of samples, or a tuple of sizes for each row of context"
+        )
+    if any(size < 0 for size in sizes):
+        raise ValueError(f"batch is {batch}; a number of samples is at least 0")
+    return (None, tuple(batch)) if several else (batch, ())
+
+
+def _is_size(value: Any) -> bool:
+    if isinstance(value, Tensor):
+        return value.ndim == 0 and not value.is_floating_point() and value.dtype != torch.bool
+    return hasattr(value, "__index__") and not isinstance(value, bool)
+
+
+def require_number(batch: Any, shape: Any) -> None:
+    """Refuse what a base distribution cannot draw: it takes a number of samples, and their event shape.
+
+    Args:
+        batch: how many.
+        shape: the event shape, or a tuple of several.
+
+    Raises:
+        TypeError: one is of another type.
+        ValueError: the number is negative.
+
+    Examples:
+        >>> require_number(5, (2,))
+    """
+    number, _ = number_and_shape(batch)
+    if number is None:
+        raise TypeError(f"batch is {batch}; a base distribution draws a number of samples, a Flow samples of a shape")
+    if not isinstance(shape, tuple | list):
+        raise TypeError(f"shape is {named(shape)}; it is the event shape, a tuple of sizes such as (2,) or (3, 32, 32)")
+
+
+def require_drawable(temperature: Any, generator: Any) -> None:
+    """Refuse temperatures and sources of randomness by which nothing can be drawn.
+
+    Args:
+        temperature: a factor, finite and not negative.
+        generator: of torch's, or ``None``.
+
+    Raises:
+        TypeError: one is of another type, a seed among them.
+        ValueError: the temperature is negative, infinite or NaN.
+
+    Examples:
+        >>> require_drawable(1.0, None)
+    """
+    if not isinstance(temperature, Real | Tensor) or isinstance(temperature, bool):
+        raise TypeError(f"temperature is {named(temperature)}; it is a number, 1 for samples of the density itself")
+    if not 0 <= float(temperature) < math.inf:
+        raise ValueError(f"temperature is {temperature}; it must be at least 0 and finite")
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise TypeError(f"generator is {named(generator)}; of a seed, make one by torch.Generator().manual_seed(seed)")

@@ -9,11 +9,21 @@ from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, Shape
 from flowkit.bijectors.parts import require_bijector
-from flowkit.conditions import joint_batch, label_rows, refuse_arrays, require_one_each, require_rows
+from flowkit.conditions import (
+    joint_batch,
+    label_rows,
+    named,
+    number_and_shape,
+    refuse_arrays,
+    require_drawable,
+    require_one_each,
+    require_rows,
+    require_tensors,
+)
 from flowkit.constants import place_constants_after_loading
 from flowkit.distributions import Distribution
 from flowkit.distributions.parts import require_distribution
-from flowkit.half_precision import require_precision
+from flowkit.half_precision import require_alike
 from flowkit.recorded import Recorded
 
 __all__ = ["Flow", "bits_per_dim"]
@@ -33,7 +43,7 @@ class Flow(Recorded, nn.Module):
         label_dims: trailing dimensions of the label of one sample: 0 for class numbers, 1 for vectors.
 
     Raises:
-        TypeError: ``bijector`` is no bijector, or ``base`` no distribution of flowkit's.
+        TypeError: ``bijector`` is no bijector, ``base`` no distribution of flowkit's, or ``event_shape`` no tuple.
 
     References:
         D. J. Rezende, S. Mohamed, "Variational Inference with Normalizing Flows", ICML 2015.
@@ -64,6 +74,8 @@ class Flow(Recorded, nn.Module):
                 f"Flow takes the bijector first and the base distribution second, got {type(bijector).__name__} and "
                 f"{type(base).__name__}"
             )
+        if event_shape is not None and not isinstance(event_shape, tuple | list):
+            raise TypeError(f"event_shape is {named(event_shape)}; it is a tuple of sizes, such as (2,) or (3, 32, 32)")
         require_bijector(bijector, "Flow")
         require_distribution(base, "Flow")
         self.bijector = bijector
@@ -191,12 +203,17 @@ class Flow(Recorded, nn.Module):
     def _matched(self, x: Any, context: Any, label: Any) -> Any:
         """The data, repeated where contexts or labels are more."""
         refuse_arrays(data=x, context=context, label=label)
+        require_tensors(context, self.context_dims, **({} if self._takes_tuples() else {"data": x}))
+        self._require_context_taken(context)
         if not isinstance(x, Tensor):
             return x
-        require_precision(self.bijector, x)
+        require_alike(self.bijector, context=context)
         cut = x.ndim - self.bijector.event_dims
         # The bijector says of data of too few dimensions what they lack.
-        if cut < 0 or (context is None and label is None):
+        if cut < 0:
+            return x
+        self._require_entries(tuple(x.shape[cut:]))
+        if context is None and label is None:
             return x
         batch = tuple(x.shape[:cut])
         if self.context_dims is None and len(batch) == 1:
@@ -226,10 +243,12 @@ class Flow(Recorded, nn.Module):
         """Latents ``batch x event``, by the base distribution's ``sample`` or ``rsample``."""
         event = self._sampled_shape(shape)
         refuse_arrays(context=context, label=label)
-        if temperature < 0:
-            raise ValueError(f"temperature is {temperature}; it must be at least 0")
+        require_tensors(context, self.context_dims)
+        self._require_context_taken(context)
+        require_alike(self.bijector, context=context)
+        require_drawable(temperature, generator)
         conditions = (context, self.context_dims), (label, self.label_dims)
-        number, each = _number_and_shape(batch)
+        number, each = number_and_shape(batch)
         if number is not None:
             require_one_each(number, *conditions)
             return draw(number, self.bijector.output_shape(event), label, temperature, generator)
@@ -243,6 +262,27 @@ class Flow(Recorded, nn.Module):
         latents = draw(math.prod(joint), self.bijector.output_shape(event), rows, temperature, generator)
         return _in_batch(latents, joint)
 
+    def _takes_tuples(self) -> bool:
+        """Whether one event may be several tensors, as of a multi-scale bijection's inverse."""
+        return not self.event_shape or isinstance(self.event_shape[0], tuple)
+
+    def _require_context_taken(self, context: Any) -> None:
+        if context is None or torch.compiler.is_compiling():
+            return
+        if not any(getattr(part, "takes_context", False) for part in self.bijector.modules()):
+            raise ValueError(
+                f"no layer of this flow takes a context, got {named(context)}: leave it out, or make a flow that does, "
+                "as flowkit.nsf(features, context_features=3)"
+            )
+
+    def _require_entries(self, event: Shape) -> None:
+        """Refuse events of other features or channels than the flow's own; an image may have another size."""
+        own = self.event_shape
+        if self._takes_tuples() or own is None or (len(event) == len(own) and event[0] == own[0]):
+            return
+        what = f"{own[0]} features" if len(own) == 1 else f"{own[0]} channels, as of shape {tuple(own)}"
+        raise ValueError(f"this flow takes events of {what}, got the event shape {event}")
+
     def _sampled_shape(self, shape: Shape | None) -> Shape:
         shape = self.event_shape if shape is None else shape
         if shape is None:
@@ -253,21 +293,12 @@ class Flow(Recorded, nn.Module):
                 f"shape is {got}; expected the event shape as a tuple, such as (3, 32, 32). Give a context by its "
                 "name: sample((10,), context=context) draws 10 for each of its rows"
             )
+        self._require_entries(tuple(shape))
         return shape
 
     def _generated(self, latents: Any, context: Any, label: Any) -> tuple[Tensor, Tensor]:
         x, log_det = self.bijector.inverse(latents, context)
         return x, self._joined(self.base.log_prob(latents, label), -log_det)
-
-
-def _number_and_shape(batch: Any) -> tuple[int | None, tuple[int, ...]]:
-    """A number of samples, or ``None`` and the shape of those for each row."""
-    several = isinstance(batch, tuple | list)
-    if not all(hasattr(size, "__index__") for size in (batch if several else (batch,))):
-        raise TypeError(f"batch is {batch!r}; it is a number of samples, or a tuple of sizes for each row of context")
-    if any(size < 0 for size in (batch if several else (batch,))):
-        raise ValueError(f"batch is {batch}; a number of samples is at least 0")
-    return (None, tuple(batch)) if several else (batch, ())
 
 
 def _in_batch(latents: Any, batch: tuple[int, ...]) -> Any:

@@ -14,7 +14,7 @@ __all__ = [
     "full_precision_state",
     "in_full_precision",
     "map_floating",
-    "require_precision",
+    "require_alike",
 ]
 
 
@@ -39,27 +39,37 @@ def first_parameter(module: nn.Module) -> nn.Parameter | None:
     return None
 
 
-def require_precision(module: nn.Module, x: Tensor) -> None:
-    """Refuse float64 data for parameters in float32, and the other way round: products do not mix the two.
+def require_alike(module: nn.Module, **values: Any) -> None:
+    """Refuse float64 values for parameters in float32, the other way round, and values on another device.
+
+    Products mix neither.
 
     Args:
-        module: what takes the data.
-        x: the data.
+        module: what takes the values; its first parameter stands for all.
+        values: tensors, by their names in the message; what is no tensor of floating-point numbers is not looked at.
 
     Raises:
         TypeError: the precisions differ.
+        ValueError: the devices differ.
 
     Examples:
-        >>> require_precision(nn.Linear(2, 2), torch.zeros(1, 2))
+        >>> require_alike(nn.Linear(2, 2), data=torch.zeros(1, 2))
     """
-    if x.dtype not in (torch.float32, torch.float64):
-        return
     parameter = first_parameter(module)
-    if parameter is not None and parameter.dtype in (torch.float32, torch.float64) and parameter.dtype != x.dtype:
-        raise TypeError(
-            f"the data is {x.dtype} and the parameters of this flow are {parameter.dtype}: convert the data by "
-            f"x.to({parameter.dtype}), or the flow by flow.to({x.dtype})"
-        )
+    for name, value in values.items():
+        if parameter is None or not isinstance(value, Tensor) or not value.is_floating_point():
+            continue
+        if {value.dtype, parameter.dtype} == {torch.float32, torch.float64}:
+            raise TypeError(_differs(name, "", value.dtype, parameter.dtype))
+        if value.device != parameter.device:
+            raise ValueError(_differs(name, "on ", f"'{value.device}'", f"'{parameter.device}'"))
+
+
+def _differs(name: str, on: str, theirs: object, own: object) -> str:
+    return (
+        f"the {name} is {on}{theirs} and the parameters of this flow are {on}{own}: convert the {name} by "
+        f"{'x' if name == 'data' else name}.to({own}), or the flow by flow.to({theirs})"
+    )
 
 
 def cast_for(network: object, value: Any) -> Any:

@@ -1,10 +1,13 @@
 """Objects that remember what they were made with."""
 
 import dataclasses
+from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
+
+from flowkit.argument_types import require_types
 
 __all__ = ["Arguments", "Recorded", "Unstorable", "arguments_of", "make_recorded", "record_arguments"]
 
@@ -101,6 +104,8 @@ def _new(cls: Any, *args: Any, **kwargs: Any) -> Any:
     if torch.compiler.is_compiling():
         return made
     # A copy, and an object that is unpickled, is made without arguments, and gets those of the original afterwards.
+    if (args or kwargs) and cls.__module__.startswith("flowkit."):
+        require_types(cls, args, kwargs)
     vars(made)["_made_with"] = Arguments(_kept(args), _kept(kwargs))
     return made
 
@@ -113,6 +118,9 @@ def _kept(value: Any) -> Any:
         return {key: _kept(part) for key, part in value.items()}
     if isinstance(value, nn.Parameter | nn.Module | Recorded | torch.Size | bool | int | float | str | type(None)):
         return value
+    if isinstance(value, Integral | Real):
+        # NumPy's, which JSON does not hold.
+        return int(value) if isinstance(value, Integral) else float(value)
     if isinstance(value, Tensor):
         return value.detach()
     if dataclasses.is_dataclass(value) or (isinstance(value, type) and "<locals>" not in value.__qualname__):

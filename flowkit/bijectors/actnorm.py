@@ -45,6 +45,8 @@ class ActNorm(ChannelBijector):
         True
     """
 
+    takes_context = False
+
     initialized: Tensor
 
     def __init__(self, channels: int, event_dims: int = 3) -> None:

@@ -64,6 +64,7 @@ class MaskedAutoregressive(ChannelBijector):
         self.conditioner = conditioner
         self.transform = Affine() if transform is None else transform
         require_transform(self.transform, type(self).__name__)
+        _require_sizes(conditioner, features, self.transform.parameters_per_element)
         require_autoregressive(conditioner, features, type(self).__name__)
 
     def domain(self, dtype: torch.dtype) -> Interval:
@@ -178,3 +179,11 @@ class InverseAutoregressive(MaskedAutoregressive):
 
     def _inverse(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         return self._at_once(self.transform, z, prepared)
+
+
+def _require_sizes(conditioner: nn.Module, features: int, parameters: int) -> None:
+    """Refuse a MADE, or a network that says its sizes as one does, of other sizes: its inverse would leave some out."""
+    for name, needed in (("features", features), ("parameters_per_feature", parameters)):
+        own = getattr(conditioner, name, None)
+        if isinstance(own, int) and own != needed:
+            raise ValueError(f"the {type(conditioner).__name__} has {name}={own}; this layer needs {name}={needed}")

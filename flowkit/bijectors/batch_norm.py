@@ -1,5 +1,6 @@
 """Batch normalisation."""
 
+import math
 from typing import Any
 
 import torch
@@ -47,6 +48,8 @@ class BatchNorm(ChannelBijector):
         True
     """
 
+    takes_context = False
+
     mean: Tensor
     variance: Tensor
 
@@ -54,8 +57,8 @@ class BatchNorm(ChannelBijector):
         super().__init__(channels, event_dims)
         if not 0 < momentum <= 1:
             raise ValueError(f"momentum is {momentum}; it must lie in (0, 1]")
-        if eps <= 0:
-            raise ValueError(f"eps is {eps}; it must be over 0")
+        if not 0 < eps < math.inf:
+            raise ValueError(f"eps is {eps}; it must be over 0 and finite")
         self.momentum = momentum
         self.eps = eps
         self.log_scale = nn.Parameter(torch.zeros(channels))

@@ -6,6 +6,7 @@ from typing import Any, Self, overload
 import torch
 from torch import Tensor, nn
 
+from flowkit.argument_types import require_types
 from flowkit.bijector import Bijector, Interval, Shape, Step
 from flowkit.bijectors.activations.activations import Activations, Plan
 from flowkit.bijectors.activations.stored import Stored
@@ -48,11 +49,11 @@ class Chain(Bijector[Any, Any]):
         2
     """
 
+    takes_context = False
+
     def __init__(self, bijectors: Iterable[Bijector[Any, Any]], activations: Activations | None = None) -> None:
         super().__init__()
         self.activations = Stored() if activations is None else activations
-        if isinstance(bijectors, nn.Module) or isinstance(activations, nn.Module):
-            raise TypeError("a Chain takes one list of bijectors, got them one by one: Chain([first, second, ...])")
         parts = list(bijectors)
         if not parts:
             raise ValueError("a Chain needs at least one bijector")
@@ -197,6 +198,7 @@ def use_activations(module: nn.Module, activations: Activations) -> None:
         >>> flow = glow((3, 8, 8), levels=2, steps=1, hidden=8)
         >>> use_activations(flow, Reversible())
     """
+    require_types(use_activations, (module, activations), {})
     found = [part for part in module.modules() if isinstance(getattr(part, "activations", None), Activations)]
     if not found:
         raise ValueError(f"{type(module).__name__} contains no Chain, and no encoder, that could store its activations")

@@ -45,10 +45,10 @@ class ChannelMixing(ChannelBijector):
         tensor([2.0794, 2.0794])
     """
 
+    takes_context = False
+
     def __init__(self, channels: int, event_dims: int = 1) -> None:
         super().__init__(channels, event_dims)
-        if channels < 1:
-            raise ValueError(f"channels is {channels}; a matrix over the channels needs at least 1")
 
     @abstractmethod
     def _matrix(self) -> Tensor:

@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from flowkit.bijector import Bijector, Shape
+from flowkit.counts import require_counts
 
 __all__ = ["ChannelBijector", "require_channels"]
 
@@ -15,7 +16,8 @@ class ChannelBijector(Bijector[Tensor, Tensor]):
         event_dims: 3 for images, 1 for vectors.
 
     Raises:
-        ValueError: (when called) the input has another number of channels, or (in a composition) of event dimensions.
+        ValueError: a number is under 1; or, when called, the input has another number of channels, or (in a
+            composition) of event dimensions.
 
     Examples:
         >>> from flowkit import LUConv1x1
@@ -25,6 +27,7 @@ class ChannelBijector(Bijector[Tensor, Tensor]):
 
     def __init__(self, channels: int, event_dims: int = 3) -> None:
         super().__init__()
+        require_counts(1, channels=channels, event_dims=event_dims)
         self.channels = channels
         self.event_dims = event_dims
 

@@ -49,6 +49,8 @@ class Concatenate(Bijector[Tensor, Tensor]):
         tensor([-1.,  4.])
     """
 
+    takes_context = False
+
     def __init__(self, bijectors: Sequence[Bijector[Tensor, Tensor]], sizes: Sequence[int]) -> None:
         super().__init__()
         if not bijectors or len(bijectors) != len(sizes) or any(size < 1 for size in sizes):

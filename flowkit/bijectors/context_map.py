@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flowkit.bijector import Bijector, Step, Wrapper
+from flowkit.bijectors.parts import require_bijector
 from flowkit.half_precision import cast_for
 
 __all__ = ["ContextMap"]
@@ -34,6 +35,7 @@ class ContextMap(Wrapper[Any, Any]):
     """
 
     def __init__(self, bijector: Bijector[Any, Any], function: Callable[[Any], Any]) -> None:
+        require_bijector(bijector, "ContextMap")
         super().__init__(bijector)
         self.function = function
 

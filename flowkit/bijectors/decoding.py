@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from flowkit.argument_types import require_types
 from flowkit.ops.values import readable
 from flowkit.recorded import Recorded
 
@@ -146,6 +147,7 @@ def use_decoding(module: nn.Module, decoding: Decoding) -> None:
         >>> flow = flowkit.tarflow((1, 4, 4), blocks=2, layers=1, width=8)
         >>> use_decoding(flow, JacobiDecoding())
     """
+    require_types(use_decoding, (module, decoding), {})
     found = [part for part in module.modules() if isinstance(getattr(part, "decoding", None), Decoding)]
     if not found:
         raise ValueError(f"{type(module).__name__} contains no TransformerAutoregressive, whose decoding could be set")

@@ -43,6 +43,8 @@ class Elementwise(Bijector[Tensor, Tensor]):
         (True, torch.Size([5]))
     """
 
+    takes_context = False
+
     def __init__(self, transform: Transform, shape: Sequence[int] = (), event_dims: int = 1) -> None:
         super().__init__()
         if not isinstance(transform, Transform):

@@ -44,6 +44,8 @@ class AutoregressiveConv2d(WithConstants, ChannelBijector):
         tensor([0., 0.], grad_fn=<ExpandBackward0>)
     """
 
+    takes_context = False
+
     mask: Tensor
 
     def __init__(self, channels: int, kernel_size: int = 3, reverse: bool = False) -> None:

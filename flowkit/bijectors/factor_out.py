@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, Shape, sum_event
 from flowkit.bijectors.channels import require_channels
+from flowkit.counts import require_counts
 from flowkit.half_precision import cast_for
 from flowkit.transforms import Affine, BoundedLogScale, split_parameters
 
@@ -54,6 +55,7 @@ class FactorOut(Bijector[Tensor, tuple[Tensor, Tensor]]):
         if channels < 2:
             raise ValueError(f"channels is {channels}; factoring out needs at least 2, one to keep and one to cut off")
         self.channels = channels
+        require_counts(1, event_dims=event_dims)
         self.event_dims = event_dims
         self.conditioner = conditioner
         self.scale = BoundedLogScale(LARGEST_LOG_STD) if scale is None else scale

@@ -42,6 +42,8 @@ class FixedAffine(Bijector[Tensor, Tensor]):
         True
     """
 
+    takes_context = False
+
     loc: Tensor
     scale: Tensor
 

@@ -40,6 +40,7 @@ class HaarWavelet(Bijector[Tensor, Tensor]):
     """
 
     event_dims = 3
+    takes_context = False
 
     def output_shape(self, shape: Shape) -> Shape:
         """``C x H x W`` to ``4C x H/2 x W/2``."""

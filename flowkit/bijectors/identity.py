@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from flowkit.bijector import Bijector
+from flowkit.counts import require_counts
 
 __all__ = ["Identity", "no_log_det"]
 
@@ -24,8 +25,11 @@ class Identity(Bijector[Tensor, Tensor]):
         (tensor([1., 2.]), tensor(0.))
     """
 
+    takes_context = False
+
     def __init__(self, event_dims: int = 1) -> None:
         super().__init__()
+        require_counts(0, event_dims=event_dims)
         self.event_dims = event_dims
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:

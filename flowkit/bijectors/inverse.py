@@ -24,6 +24,8 @@ class Inverse(Bijector[Any, Any]):
         (3, 8, 8)
     """
 
+    takes_context = False
+
     def __init__(self, bijector: Bijector[Any, Any]) -> None:
         super().__init__()
         require_bijector(bijector, "Inverse")

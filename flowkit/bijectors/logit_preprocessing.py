@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from flowkit.bijector import Bijector, Interval, sum_event
+from flowkit.counts import require_counts
 
 __all__ = ["LogitPreprocessing"]
 
@@ -39,11 +40,14 @@ class LogitPreprocessing(Bijector[Tensor, Tensor]):
         (tensor([-1.0986,  0.0000,  1.0986]), tensor(2.6548))
     """
 
+    takes_context = False
+
     def __init__(self, alpha: float = 0.05, event_dims: int = 3) -> None:
         super().__init__()
         if not 0 < alpha < 0.5:
             raise ValueError(f"alpha is {alpha}; the margin must lie in (0, 0.5)")
         self.alpha = alpha
+        require_counts(0, event_dims=event_dims)
         self.event_dims = event_dims
 
     def domain(self, dtype: torch.dtype) -> Interval:

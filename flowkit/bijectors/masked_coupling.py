@@ -12,6 +12,7 @@ from flowkit.bijectors.conditioner import apply_conditioner, prepare_conditioner
 from flowkit.bijectors.coupling import interval_with_kept
 from flowkit.bijectors.parts import require_transform
 from flowkit.constants import WithConstants
+from flowkit.counts import require_counts
 from flowkit.ops.broadcasting import broadcasts_to
 from flowkit.ops.values import require_values
 from flowkit.transforms.affine import Affine
@@ -65,6 +66,7 @@ class MaskedCoupling(WithConstants, Bijector[Tensor, Tensor]):
         event_dims: int = 3,
     ) -> None:
         super().__init__()
+        require_counts(1, event_dims=event_dims)
         self.event_dims = event_dims
         self.conditioner = conditioner
         self.transform = Affine() if transform is None else transform

@@ -49,6 +49,8 @@ class MultiScale(Bijector[Tensor, tuple[Tensor, ...]]):
         ((3,), (3,))
     """
 
+    takes_context = False
+
     def __init__(self, levels: Sequence[Bijector[Tensor, Tensor]], factor_outs: Sequence[FactorOut] = ()) -> None:
         super().__init__()
         if not levels or len(factor_outs) != len(levels) - 1:

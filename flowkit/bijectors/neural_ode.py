@@ -10,6 +10,7 @@ from flowkit.bijectors.conditioner import prepare_conditioner
 from flowkit.bijectors.jacobian import out_of_inference_mode
 from flowkit.bijectors.ode_solvers import DormandPrince, ODESolver, State
 from flowkit.bijectors.traces import ExactTrace, Trace
+from flowkit.counts import require_counts
 from flowkit.half_precision import full_precision_state, map_floating
 from flowkit.ops.precision import at_least_float32, without_autocast
 from flowkit.ops.private import pytree
@@ -78,6 +79,7 @@ class NeuralODE(Bijector[Tensor, Tensor]):
         self.trace = ExactTrace() if trace is None else trace
         self.time = time
         self.solver = DormandPrince() if solver is None else solver
+        require_counts(1, event_dims=event_dims)
         self.event_dims = event_dims
 
     def prepare(self, context: Any) -> Any:

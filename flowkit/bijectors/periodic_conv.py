@@ -41,6 +41,8 @@ class PeriodicConv2d(ChannelBijector):
         True
     """
 
+    takes_context = False
+
     def __init__(self, channels: int, kernel_size: int = 3) -> None:
         super().__init__(channels, event_dims=3)
         if channels < 1 or kernel_size < 1 or kernel_size % 2 == 0:

@@ -33,6 +33,8 @@ class Permutation(ChannelBijector):
         (tensor([12., 10., 11.]), tensor(0.))
     """
 
+    takes_context = False
+
     permutation: Tensor
 
     def __init__(self, permutation: Sequence[int] | Tensor, event_dims: int = 1) -> None:

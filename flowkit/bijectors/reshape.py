@@ -35,6 +35,8 @@ class Reshape(Bijector[Tensor, Tensor]):
         (torch.Size([5, 4]), torch.Size([5]))
     """
 
+    takes_context = False
+
     def __init__(self, data_shape: Sequence[int], latent_shape: Sequence[int]) -> None:
         super().__init__()
         if math.prod(data_shape) != math.prod(latent_shape):

@@ -9,6 +9,7 @@ from flowkit.bijector import Bijector
 from flowkit.bijectors.conditioner import prepare_conditioner
 from flowkit.bijectors.jacobian import jacobian, out_of_inference_mode
 from flowkit.bijectors.residual_log_det import ExactLogDet, ResidualLogDet
+from flowkit.counts import require_counts
 from flowkit.half_precision import in_full_precision
 from flowkit.ops.precision import at_least_float32, without_autocast
 
@@ -74,6 +75,7 @@ class Residual(Bijector[Tensor, Tensor]):
             raise ValueError(f"iterations is {iterations}; the inverse needs at least 1")
         self.network = network
         self.log_det = ExactLogDet() if log_det is None else log_det
+        require_counts(1, event_dims=event_dims)
         self.event_dims = event_dims
         self.iterations = iterations
 

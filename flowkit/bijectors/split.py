@@ -8,6 +8,7 @@ from torch import Tensor
 
 from flowkit.bijector import Bijector, Shape
 from flowkit.bijectors.identity import no_log_det
+from flowkit.counts import require_counts
 
 __all__ = ["Split"]
 
@@ -35,11 +36,14 @@ class Split(Bijector[Tensor, tuple[Tensor, ...]]):
         (tensor([1.]), tensor([2., 3.]))
     """
 
+    takes_context = False
+
     def __init__(self, sizes: Sequence[int], event_dims: int = 1) -> None:
         super().__init__()
         if not sizes or any(size < 1 for size in sizes):
             raise ValueError(f"sizes are {list(sizes)}; a Split has one block or more, of size 1 or more")
         self.sizes = list(sizes)
+        require_counts(1, event_dims=event_dims)
         self.event_dims = event_dims
 
     def output_shape(self, shape: Shape) -> Shape:

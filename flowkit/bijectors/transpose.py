@@ -33,6 +33,8 @@ class Transpose(Bijector[Tensor, Tensor]):
         torch.Size([7, 3, 2])
     """
 
+    takes_context = False
+
     def __init__(self, order: Sequence[int]) -> None:
         super().__init__()
         if sorted(order) != list(range(len(order))) or not order:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.bijector import Shape, sum_event
+from flowkit.counts import require_counts
 from flowkit.distributions.channels import event_shape
 from flowkit.distributions.distribution import Distribution, normal_like
 from flowkit.transforms.transform import split_parameters
@@ -51,6 +52,7 @@ class ConditionalNormal(Distribution[Tensor]):
     def __init__(self, conditioner: nn.Module, event_dims: int = 1) -> None:
         super().__init__()
         self.conditioner = conditioner
+        require_counts(1, event_dims=event_dims)
         self.event_dims = event_dims
 
     def _log_prob(self, z: Tensor, label: Any) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.distributions import constraints
 
 from flowkit.bijector import Shape
+from flowkit.conditions import named, refuse_arrays, require_drawable, require_number
 from flowkit.recorded import Recorded
 
 __all__ = ["Distribution", "normal_like"]
@@ -54,6 +55,7 @@ class Distribution(Recorded, nn.Module, ABC, Generic[Z]):
         Raises:
             ValueError: a label is given to a distribution that takes none, or does not fit.
         """
+        refuse_arrays(latent=z)
         self._check_label(label)
         return self._log_prob(z, label)
 
@@ -79,8 +81,12 @@ class Distribution(Recorded, nn.Module, ABC, Generic[Z]):
             A tensor ``batch x shape``, or a tuple of them for a tuple of shapes.
 
         Raises:
-            ValueError: a label is given to a distribution that takes none, or does not fit.
+            TypeError: an argument is of another type.
+            ValueError: the number or the temperature is negative, or a label is given to a distribution that takes
+                none, or does not fit.
         """
+        require_number(batch, shape)
+        require_drawable(temperature, generator)
         self._check_label(label)
         with torch.no_grad():
             return self._sample(batch, shape, label, temperature, generator)
@@ -99,6 +105,8 @@ class Distribution(Recorded, nn.Module, ABC, Generic[Z]):
             NotImplementedError: the distribution, or a part of it, has no ``has_rsample``.
             ValueError: as for :meth:`sample`.
         """
+        require_number(batch, shape)
+        require_drawable(temperature, generator)
         self._check_label(label)
         if not self.is_reparametrised:
             raise NotImplementedError(
@@ -159,7 +167,7 @@ class Distribution(Recorded, nn.Module, ABC, Generic[Z]):
     def _check_label(self, label: Any) -> None:
         if label is not None and not self.takes_label:
             raise ValueError(
-                f"{type(self).__name__} takes no label, got {_named(label)}: leave it out, or take a base that depends "
+                f"{type(self).__name__} takes no label, got {named(label)}: leave it out, or take a base that depends "
                 "on one, as ClassConditional or ConditionalNormal; what the bijector is conditioned on is context="
             )
 
@@ -179,10 +187,6 @@ def _take_methods_of_version_0_1(cls: type[Distribution[Any]]) -> None:
         setattr(cls, hook, method)
         delattr(cls, public)
         cls.takes_label = True
-
-
-def _named(label: Any) -> str:
-    return f"a tensor of shape {tuple(label.shape)}" if isinstance(label, Tensor) else repr(label)
 
 
 def normal_like(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None) -> Tensor:

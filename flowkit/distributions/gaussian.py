@@ -7,13 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.bijector import Shape
-from flowkit.distributions.distribution import Distribution, normal_like
+from flowkit.distributions.channels import ChannelDistribution, event_shape
+from flowkit.distributions.distribution import normal_like
 from flowkit.ops.precision import at_least_float32, without_autocast
 
 __all__ = ["Gaussian", "gaussian_log_prob"]
 
 
-class Gaussian(Distribution[Tensor]):
+class Gaussian(ChannelDistribution):
     r"""A Gaussian with full covariance over the channels, its parameters shared by all positions.
 
     .. math:: \log p(z) = \sum_{hw} \log \mathcal N(z_{hw};\ \mu,\ L L^\top)
@@ -35,9 +36,7 @@ class Gaussian(Distribution[Tensor]):
     """
 
     def __init__(self, channels: int, event_dims: int = 3) -> None:
-        super().__init__()
-        self.channels = channels
-        self.event_dims = event_dims
+        super().__init__(channels, event_dims)
         self.mean = nn.Parameter(torch.zeros(channels))
         self.log_diagonal = nn.Parameter(torch.zeros(channels))
         # Only the strict lower triangle is read.
@@ -50,12 +49,14 @@ class Gaussian(Distribution[Tensor]):
 
     def _log_prob(self, z: Tensor, label: Any) -> Tensor:
         """Log-density of ``batch x channels x ...``, one number per sample."""
+        self._check(event_shape(z, self.event_dims, self))
         return gaussian_log_prob(z, self.mean, self.cholesky, self.event_dims)
 
     def _sample(
         self, batch: int, shape: Shape, label: Any, temperature: float, generator: torch.Generator | None
     ) -> Tensor:
         """A tensor ``batch x shape``; ``shape[0]`` is the number of channels."""
+        self._check(tuple(shape))
         noise = normal_like((batch, self.channels, math.prod(shape[1:])), self.mean, generator)
         with without_autocast(noise.device):
             cholesky = self.cholesky

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from flowkit.bijector import Shape
 from flowkit.distributions.distribution import Distribution
+from flowkit.distributions.parts import require_distribution
 from flowkit.distributions.uniform import uniform_like
 from flowkit.ops.values import readable
 
@@ -97,6 +98,7 @@ class Resampled(Distribution[Tensor]):
             raise ValueError(f"samples is {samples}; the normaliser needs at least 1")
         if not 0 < momentum <= 1:
             raise ValueError(f"momentum is {momentum}; it must lie in (0, 1]")
+        require_distribution(base, "Resampled")
         self.base = base
         self.acceptance = acceptance
         self.truncation = truncation

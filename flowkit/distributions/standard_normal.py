@@ -9,6 +9,7 @@ from torch import Tensor
 
 from flowkit.bijector import Shape, sum_event
 from flowkit.constants import WithConstants
+from flowkit.counts import require_counts
 from flowkit.distributions.distribution import Distribution, normal_like
 
 __all__ = ["StandardNormal"]
@@ -32,6 +33,7 @@ class StandardNormal(WithConstants, Distribution[Any]):
 
     def __init__(self, event_dims: int = 1) -> None:
         super().__init__()
+        require_counts(0, event_dims=event_dims)
         self.event_dims = event_dims
         # Samples go where the module went.
         self.register_constant("_device", partial(torch.zeros, ()))

@@ -143,8 +143,10 @@ class FlowDistribution(_View):
         context: what the bijector is conditioned on.
         label: what the base distribution is conditioned on.
         event_shape: event shape of the data; ``None`` for the flow's own.
-        context_dims: trailing dimensions of the context of one sample: 1 for vectors, 3 for images.
-        label_dims: trailing dimensions of the label of one sample: 0 for class numbers, 1 for vectors.
+        context_dims: trailing dimensions of the context of one sample: 1 for vectors, 3 for images; ``None`` for what
+            the flow says, and 1 where it says nothing.
+        label_dims: trailing dimensions of the label of one sample: 0 for class numbers, 1 for vectors; ``None`` for
+            the flow's.
         validate_args: whether ``log_prob`` checks values; ``None`` for torch's default.
 
     Raises:
@@ -170,8 +172,8 @@ class FlowDistribution(_View):
         context: Any = None,
         label: Any = None,
         event_shape: Shape | None = None,
-        context_dims: int = 1,
-        label_dims: int = 0,
+        context_dims: int | None = None,
+        label_dims: int | None = None,
         validate_args: bool | None = None,
     ) -> None:
         if not isinstance(flow, Flow):
@@ -182,8 +184,9 @@ class FlowDistribution(_View):
         self.flow = flow
         self.context = context
         self.label = label
-        self.context_dims = context_dims
-        self.label_dims = label_dims
+        known = 1 if flow.context_dims is None else flow.context_dims
+        self.context_dims = context_dims = known if context_dims is None else context_dims
+        self.label_dims = label_dims = flow.label_dims if label_dims is None else label_dims
         event_shape = flow.event_shape if event_shape is None else event_shape
         if event_shape is None:
             raise ValueError("this flow takes data of any shape: say which, by event_shape=")

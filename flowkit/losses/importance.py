@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from flowkit.conditions import named
 from flowkit.flow import Flow
 
 __all__ = ["effective_sample_size", "importance_weighted_bound", "log_importance_weights"]
@@ -37,7 +38,8 @@ def log_importance_weights(
         The samples ``batch x event``, and their log-weights, of the batch shape; both with gradients.
 
     Raises:
-        ValueError: the density does not give one number per sample.
+        TypeError: the first argument is no flow.
+        ValueError: no samples are asked for, or the density does not give one number per sample.
 
     References:
         Müller et al., "Neural importance sampling", ACM Transactions on Graphics, 2019.
@@ -48,7 +50,11 @@ def log_importance_weights(
         >>> x.shape, log_weights.shape
         (torch.Size([100, 2]), torch.Size([100]))
     """
+    if not hasattr(flow, "rsample_and_log_prob"):
+        raise TypeError(f"the first argument is a flow, the second a log-density; got {named(flow)} for the flow")
     x, log_q = flow.rsample_and_log_prob(samples, context=context, label=label, generator=generator)
+    if not log_q.numel():
+        raise ValueError(f"samples is {samples}: got no samples to estimate from, at least 1 is needed")
     log_p = log_density(x)
     if log_p.shape != log_q.shape:
         raise ValueError(

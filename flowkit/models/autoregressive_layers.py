@@ -7,7 +7,7 @@ from flowkit.bijector import Bijector
 from flowkit.bijectors.autoregressive import MaskedAutoregressive
 from flowkit.bijectors.chain import Chain
 from flowkit.bijectors.permutation import Reversal
-from flowkit.models.counts import require_counts, require_widths
+from flowkit.counts import require_counts, require_widths
 from flowkit.nn.made import MADE
 from flowkit.transforms.transform import Transform
 

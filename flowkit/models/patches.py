@@ -7,7 +7,7 @@ from torch import nn
 
 from flowkit.bijector import Bijector
 from flowkit.bijectors.squeeze import Squeeze
-from flowkit.models.counts import require_counts
+from flowkit.counts import require_counts
 
 __all__ = ["patch_sizes", "require_one_context", "to_patches"]
 

@@ -4,9 +4,13 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any, ParamSpec, TypeVar
 
+import numpy as np
 from torch import nn
+
+from flowkit.argument_types import require_types
 
 __all__ = ["Recipe", "copied", "recipe_of", "remembered"]
 
@@ -69,6 +73,7 @@ def remembered(name: str) -> Callable[[Callable[P, Model]], Callable[P, Model]]:
 
         @functools.wraps(builder)
         def build(*args: P.args, **kwargs: P.kwargs) -> Model:
+            require_types(builder, args, kwargs)
             model = builder(*args, **kwargs)
             settings = copied(signature.bind(*args, **kwargs).arguments)
             if settings.get("standardize") is not None:
@@ -84,7 +89,14 @@ def remembered(name: str) -> Callable[[Callable[P, Model]], Callable[P, Model]]:
 
 
 def copied(value: Any) -> Any:
-    """New containers with the same contents, so that later changes to the caller's do not reach the model."""
+    """New containers with the same contents, so that later changes to the caller's do not reach the model.
+
+    NumPy's integers and arrays become Python's, which JSON holds.
+    """
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, Integral) and not isinstance(value, int):
+        return int(value)
     if isinstance(value, dict):
         return {key: copied(part) for key, part in value.items()}
     return type(value)(map(copied, value)) if type(value) in (list, tuple) else value

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from flowkit.argument_types import require_types
 from flowkit.models.named.bnaf import bnaf
 from flowkit.models.named.bpf import bpf
 from flowkit.models.named.ffjord import ffjord
@@ -97,6 +98,7 @@ def create_model(name: str, **settings: Any) -> nn.Module:
         ...
         KeyError: "there is no model 'mar'; did you mean 'maf'?"
     """
+    require_types(create_model, (name,), {})
     offers = _offers()
     if name not in offers:
         near = get_close_matches(name, offers, 1)

@@ -49,7 +49,7 @@ def standardized(bijector: Bijector[Any, Any], standardize: Standardize, shape: 
                 f"standardize is data of shape {tuple(standardize.shape)}; this model takes batches of "
                 f"{len(shape)} dimensions with {shape[0]} {'features' if len(shape) == 1 else 'channels'}"
             )
-        layer = FixedAffine.standardizing(standardize, len(shape), shape)
+        layer = FixedAffine.standardizing(standardize, len(shape), shape).to(torch.get_default_dtype())
     else:
         raise TypeError(
             f"standardize is a {type(standardize).__name__}; it is the data to standardise by, a tensor, or a "

@@ -58,8 +58,9 @@ def save_model(model: nn.Module, folder: str | Path) -> None:
         folder: the folder to write; missing parents are created.
 
     Raises:
-        ValueError: a part of the model, or a setting, is of a kind that cannot be stored, or an entry of the state dict
-            is no tensor.
+        TypeError: ``model`` is no module.
+        ValueError: the model is on the meta device, where it has no weights; a part of it, or a setting, is of a kind
+            that cannot be stored; or an entry of the state dict is no tensor.
         FileExistsError: ``folder`` is a file, or holds anything but a model.
         ImportError: safetensors is not installed.
 
@@ -71,6 +72,8 @@ def save_model(model: nn.Module, folder: str | Path) -> None:
         >>> sorted(file.name for file in folder.iterdir())
         ['config.json', 'model.safetensors']
     """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"save_model takes a model and a folder, got a {type(model).__name__} for the model")
     safetensors = _safetensors()
     folder = Path(folder)
     config, tensors = _described(model)
@@ -192,6 +195,8 @@ def _plain(value: Any, model: str, setting: str) -> Any:
 def _copied(key: str, value: Any) -> Tensor:
     if not isinstance(value, Tensor):
         raise ValueError(f"the state dict's entry {key!r} is a {type(value).__name__}; only tensors can be stored")
+    if value.is_meta:
+        raise ValueError(f"the state dict's entry {key!r} is on the meta device, where it has no values to store")
     # Copies: tensors that share memory cannot be written.
     return value.detach().cpu().contiguous().clone()
 

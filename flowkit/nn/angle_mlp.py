@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from flowkit.counts import require_counts
 from flowkit.nn.mlp import MLP
 from flowkit.recorded import Recorded
 
@@ -41,6 +42,7 @@ class AngleMLP(Recorded, nn.Module):
         super().__init__()
         if angles < 1:
             raise ValueError(f"angles is {angles}; a network without any is an MLP")
+        require_counts(0, others=others)
         self.angles = angles
         self.mlp = MLP(2 * angles + others, out_features, hidden, context_features)
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from flowkit.constants import WithConstants
 from flowkit.nn.context_linear import require_features
+from flowkit.nn.given_context import require_context
 from flowkit.ops.precision import at_least_float32
 from flowkit.recorded import Recorded
 
@@ -61,9 +62,7 @@ class BlockAutoregressive(Recorded, nn.Module):
 
     def prepare(self, context: Tensor | None) -> Tensor | None:
         """The first layer's part over the context ``batch x context_features``; ``None`` for no context."""
-        got = 0 if context is None else context.shape[-1]
-        if got != self.context_features:
-            raise ValueError(f"this network takes a context of {self.context_features} features, got {got}")
+        require_context(context, self.context_features, 1, next(self.parameters()))
         return None if self.context_layer is None else self.context_layer(context)
 
     def forward(self, x: Tensor, prepared: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from flowkit.nn.given_context import require_context
 from flowkit.nn.mixed_resolution import MixedResolution, enlargement
 from flowkit.ops.convolution import conv2d
 from flowkit.ops.nearest_conv import nearest_conv2d
@@ -44,10 +45,10 @@ class ContextConv2d(nn.Conv2d):
 
     def prepare(self, context: Maps | None) -> Tensor | None:
         """:math:`w_c * c`, ``batch x out_channels x H x W``; ``None`` for no context."""
-        channels = 0 if context is None else _channels(context)
-        if (context is None) != (self.context_channels == 0) or channels != self.context_channels:
-            got = "none" if context is None else f"one of {channels} channels"
-            raise ValueError(f"this conditioner takes a context of {self.context_channels} channels, got {got}")
+        if isinstance(context, MixedResolution):
+            _require_channels(context, self.context_channels)
+        else:
+            require_context(context, self.context_channels, 3, self.weight)
         # A call, so that hooks which make the weight (pruning, weight norms) run before it is read.
         return None if context is None else self(None, context=context)
 
@@ -81,6 +82,8 @@ def _convolve(x: Maps, weight: Tensor, bias: Tensor | None) -> Tensor:
     return conv2d(x.fine, weight_fine, bias) + nearest_conv2d(x.coarse, weight_coarse, factor)
 
 
-def _channels(x: Maps) -> int:
+def _require_channels(context: MixedResolution, expected: int) -> None:
     # Here and above not the properties of MixedResolution: torch 2.6 compiles none of a named tuple.
-    return x.fine.shape[-3] + x.coarse.shape[-3] if isinstance(x, MixedResolution) else x.shape[-3]
+    channels = context.fine.shape[-3] + context.coarse.shape[-3]
+    if channels != expected:
+        raise ValueError(f"this network takes a context of {expected} channels, got one of {channels} channels")

@@ -1,8 +1,9 @@
 """The first layer of a conditional network."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from flowkit.nn.given_context import require_context
 
 __all__ = ["ContextLinear", "require_features"]
 
@@ -19,7 +20,7 @@ class ContextLinear(nn.Linear):
 
     Raises:
         ValueError: a number is too small; or (from :meth:`prepare`) a context is missing, or given where none was
-            announced, or has another number of entries.
+            announced, or has another number of entries; or (when called) the data has another number.
 
     Examples:
         >>> import torch
@@ -45,13 +46,7 @@ class ContextLinear(nn.Linear):
 
     def prepare(self, context: Tensor | None) -> Tensor | None:
         """``W_c c``, ``batch x out_features``; ``None`` for no context."""
-        if (context is None) != (self.context_features == 0) or (
-            context is not None and (not context.shape or context.shape[-1] != self.context_features)
-        ):
-            got = "none" if context is None else f"one of shape {tuple(context.shape)}"
-            raise ValueError(f"this conditioner takes a context of {self.context_features} features, got {got}")
-        if context is not None:
-            _require_type(context, self.weight)
+        require_context(context, self.context_features, 1, self.weight)
         # A call, so that hooks which make the weight (pruning, weight norms) run before it is read.
         return None if context is None else self(None, context=context)
 
@@ -69,17 +64,12 @@ class ContextLinear(nn.Linear):
         if x is None:
             assert context is not None
             return F.linear(context, self.weight[:, self.data_features :])
+        if x.shape[-1] != self.data_features:
+            raise ValueError(
+                f"this network takes {self.data_features} features, got an input of shape {tuple(x.shape)}"
+            )
         y = F.linear(x, self.data_weight, self.bias)
         return y if prepared is None else y + prepared
-
-
-def _require_type(context: Tensor, weight: Tensor) -> None:
-    """Refuse integers, and float64 for parameters in float32 or the other way round: products do not mix them."""
-    if not context.is_floating_point() or {context.dtype, weight.dtype} == {torch.float32, torch.float64}:
-        raise TypeError(
-            f"the context is {context.dtype} and the parameters are {weight.dtype}: convert it by "
-            f"context.to({weight.dtype})"
-        )
 
 
 def require_features(name: str, features: int) -> None:

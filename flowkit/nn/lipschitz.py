@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from flowkit.nn.given_context import require_context
 from flowkit.nn.lipswish import LipSwish
+from flowkit.nn.new_activation import new_activation
 from flowkit.ops.precision import at_least_float32, without_autocast
 from flowkit.recorded import Recorded
 
@@ -123,7 +125,7 @@ class LipschitzMLP(Recorded, nn.Module):
         per_layer = coefficient ** (1 / (len(widths) - 1))
         layers = [LipschitzLinear(n, m, per_layer) for n, m in pairwise(widths)]
         self.layers = nn.ModuleList(layers)
-        self.activations = nn.ModuleList(activation() for _ in hidden)
+        self.activations = nn.ModuleList(new_activation(activation) for _ in hidden)
         self.context_layer = nn.Linear(context_features, widths[1], bias=False) if context_features else None
         nn.init.normal_(layers[-1].weight, std=0.01)
         nn.init.zeros_(layers[-1].bias)
@@ -137,9 +139,7 @@ class LipschitzMLP(Recorded, nn.Module):
         Returns:
             What the call takes in place of the context.
         """
-        got = 0 if context is None else context.shape[-1]
-        if got != self.context_features:
-            raise ValueError(f"this network takes a context of {self.context_features} features, got {got}")
+        require_context(context, self.context_features, 1, self._linear_layers()[0].weight)
         weights = tuple(layer.bounded_weight() for layer in self._linear_layers())
         if context is None or self.context_layer is None:
             return PreparedWeights(weights, None)

@@ -7,6 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from flowkit.nn.given_context import require_context
 from flowkit.nn.lipschitz import PreparedWeights
 from flowkit.nn.lipswish import LipSwish
 from flowkit.ops.convolution import conv2d
@@ -166,9 +167,7 @@ class LipschitzConvNet(Recorded, nn.Module):
         Returns:
             What the call takes in place of the context.
         """
-        got = 0 if context is None else context.shape[-3]
-        if got != self.context_channels:
-            raise ValueError(f"this network takes a context of {self.context_channels} channels, got {got}")
+        require_context(context, self.context_channels, 3, self._convolutions()[0].weight)
         weights = tuple(layer.bounded_weight() for layer in self._convolutions())
         if context is None or self.context_layer is None:
             return PreparedWeights(weights, None)

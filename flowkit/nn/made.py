@@ -12,6 +12,7 @@ from flowkit.hooks import why_called
 from flowkit.nn.context_linear import require_features
 from flowkit.nn.masked_linear import MaskedLinear
 from flowkit.nn.mlp import rectifier, zero_
+from flowkit.nn.new_activation import new_activation
 from flowkit.ops.precision import at_least_float32
 from flowkit.recorded import Recorded
 
@@ -98,7 +99,7 @@ class MADE(Recorded, WithConstants):
             MaskedLinear(after[:, None] >= before, 0 if i else context_features)
             for i, (before, after) in enumerate(pairwise(degrees))
         )
-        self.activations = nn.ModuleList(activation() for _ in hidden)
+        self.activations = nn.ModuleList(new_activation(activation) for _ in hidden)
         zero_(self.layers[-1])
         # For `unroll`: how many units of each degree, layer by layer from the inputs to the outputs, and where the
         # features' rows and columns are, in order.

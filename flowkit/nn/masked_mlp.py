@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from flowkit.nn.context_linear import require_features
 from flowkit.nn.masked_linear import MaskedLinear
 from flowkit.nn.mlp import rectifier, zero_
+from flowkit.nn.new_activation import new_activation
 from flowkit.ops.values import require_values
 from flowkit.recorded import Recorded
 
@@ -80,7 +81,7 @@ class MaskedMLP(Recorded, nn.Module):
         of_context = first[:, features:] if context_features else None
         self.layers = nn.ModuleList([MaskedLinear(first[:, :features], context_features, of_context)])
         self.layers.extend(MaskedLinear(mask) for mask in rest)
-        self.activations = nn.ModuleList(activation() for _ in hidden)
+        self.activations = nn.ModuleList(new_activation(activation) for _ in hidden)
         zero_(self.layers[-1])
 
     def prepare(self, context: Tensor | None) -> Tensor | None:

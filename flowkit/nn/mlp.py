@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.nn.context_linear import ContextLinear, require_features
+from flowkit.nn.new_activation import new_activation
 from flowkit.recorded import Recorded
 
 __all__ = ["MLP", "rectifier", "zero_"]
@@ -64,7 +65,7 @@ class MLP(Recorded, nn.Module):
         self.first = ContextLinear(in_features, widths[0], context_features)
         self.rest = nn.Sequential()
         for before, after in pairwise(widths):
-            self.rest.append(activation())
+            self.rest.append(new_activation(activation))
             self.rest.append(nn.Linear(before, after))
         zero_(self.last)
 

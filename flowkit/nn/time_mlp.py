@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.nn.context_linear import ContextLinear
+from flowkit.nn.new_activation import new_activation
 from flowkit.recorded import Recorded
 
 __all__ = ["TimeMLP"]
@@ -55,8 +56,8 @@ class TimeMLP(Recorded, nn.Module):
         self.first = ContextLinear(features, hidden[0], context_features)
         self.time_weight = nn.Parameter(nn.init.uniform_(torch.empty(hidden[0]), -1, 1))
         last = nn.Linear(hidden[-1], features)
-        between = [part for n, m in pairwise(hidden) for part in (nn.Linear(n, m), activation())]
-        self.rest = nn.Sequential(activation(), *between, last)
+        between = [part for n, m in pairwise(hidden) for part in (nn.Linear(n, m), new_activation(activation))]
+        self.rest = nn.Sequential(new_activation(activation), *between, last)
         nn.init.normal_(last.weight, std=0.01)
         nn.init.zeros_(last.bias)
 

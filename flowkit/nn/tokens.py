@@ -72,7 +72,8 @@ def context_tokens(context: Tensor | None, grid: Grid) -> Tensor | None:
         ``batch x (H W) x C``, or ``batch x 1 x C``.
 
     Raises:
-        ValueError: the context has another height or width.
+        TypeError: the context is no tensor.
+        ValueError: it has another height or width.
 
     Examples:
         >>> import torch
@@ -81,6 +82,8 @@ def context_tokens(context: Tensor | None, grid: Grid) -> Tensor | None:
     """
     if context is None:
         return None
+    if not isinstance(context, Tensor):
+        raise TypeError(f"the context is a {type(context).__name__}; this network takes a tensor")
     if context.ndim < 3 or tuple(context.shape[-2:]) not in (grid, (1, 1)):
         raise ValueError(
             f"a context of shape {tuple(context.shape)} was given; this network takes batch x channels x height x "

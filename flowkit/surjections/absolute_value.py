@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from flowkit.bijector import Shape, sum_event
 from flowkit.bijectors.channels import require_channels
+from flowkit.counts import require_counts
 from flowkit.half_precision import cast_for
 from flowkit.ops.precision import at_least_float32
 from flowkit.surjections.stochastic_map import StochasticMap
@@ -43,6 +44,7 @@ class AbsoluteValue(StochasticMap):
 
     def __init__(self, features: int, network: nn.Module | None = None) -> None:
         super().__init__()
+        require_counts(1, features=features)
         self.features = features
         self.network = network
 

@@ -7,7 +7,9 @@ from torch import Tensor
 
 from flowkit.bijector import Shape
 from flowkit.bijectors.channels import require_channels
+from flowkit.counts import require_counts
 from flowkit.distributions.distribution import Distribution
+from flowkit.distributions.parts import require_distribution
 from flowkit.ops.precision import at_least_float32
 from flowkit.surjections.drawing import draw, log_prob_given
 from flowkit.surjections.stochastic_map import StochasticMap
@@ -49,8 +51,8 @@ class Augment(StochasticMap):
 
     def __init__(self, features: int, extra: int, noise: Distribution[Any]) -> None:
         super().__init__()
-        if extra < 1:
-            raise ValueError(f"extra is {extra}; an augmentation adds at least 1 entry")
+        require_counts(1, features=features, extra=extra)
+        require_distribution(noise, "Augment")
         self.features = features
         self.extra = extra
         self.noise = noise

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from flowkit.bijector import sum_event
 from flowkit.bijectors.jacobian import value_and_pullback
+from flowkit.counts import require_counts
 from flowkit.distributions.distribution import normal_like
 from flowkit.ops.precision import at_least_float32
 from flowkit.surjections.stochastic_map import StochasticMap
@@ -55,6 +56,7 @@ class Langevin(StochasticMap):
             raise ValueError(f"steps is {steps} and step_size is {step_size}; both are positive and finite")
         self.log_density = log_density
         self.steps = steps
+        require_counts(1, event_dims=event_dims)
         self.event_dims = event_dims
         self.log_step_size = nn.Parameter(torch.tensor(step_size).log())
 

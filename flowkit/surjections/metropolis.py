@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from flowkit.counts import require_counts
 from flowkit.distributions.distribution import normal_like
 from flowkit.ops.precision import at_least_float32
 from flowkit.surjections.stochastic_map import StochasticMap
@@ -56,6 +57,7 @@ class Metropolis(StochasticMap):
         self.log_density = log_density
         self.steps = steps
         self.scale = scale
+        require_counts(1, event_dims=event_dims)
         self.event_dims = event_dims
 
     def forward(

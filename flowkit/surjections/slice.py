@@ -8,6 +8,7 @@ from torch import Tensor
 from flowkit.bijector import Shape
 from flowkit.bijectors.channels import require_channels
 from flowkit.distributions.distribution import Distribution
+from flowkit.distributions.parts import require_distribution
 from flowkit.ops.precision import at_least_float32
 from flowkit.surjections.drawing import draw, log_prob_given
 from flowkit.surjections.stochastic_map import StochasticMap
@@ -46,6 +47,7 @@ class Slice(StochasticMap):
         super().__init__()
         if not 1 <= kept < features:
             raise ValueError(f"kept is {kept}; of {features} features, 1 to {features - 1} can be kept")
+        require_distribution(rest, "Slice")
         self.features = features
         self.kept = kept
         self.rest = rest

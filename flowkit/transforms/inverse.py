@@ -17,6 +17,9 @@ class InverseTransform(Transform):
     Args:
         transform: the transform ``f`` to invert.
 
+    Raises:
+        TypeError: it is no elementwise transform.
+
     Examples:
         >>> from flowkit import Additive
         >>> InverseTransform(Additive())(torch.tensor([3.0]), (torch.tensor([2.0]),))
@@ -25,6 +28,8 @@ class InverseTransform(Transform):
 
     def __init__(self, transform: Transform) -> None:
         super().__init__()
+        if not isinstance(transform, Transform):
+            raise TypeError(f"InverseTransform takes an elementwise transform, such as Exp(), got {transform!r}")
         self.transform = transform
         self.parameters_per_element = transform.parameters_per_element
 

@@ -1,5 +1,6 @@
 """Increasing transforms that have no inverse in closed form."""
 
+import math
 from abc import abstractmethod
 
 import torch
@@ -83,8 +84,8 @@ class StraightTails(MonotoneTransform):
 
     def __init__(self, bound: float) -> None:
         super().__init__()
-        if not bound > 0:
-            raise ValueError(f"bound is {bound}; the interval needs a positive one")
+        if not 0 < bound < math.inf:
+            raise ValueError(f"bound is {bound}; the interval needs a positive, finite one")
         self.bound = bound
 
     @abstractmethod

@@ -1,5 +1,7 @@
 """Scale functions: from an unbounded number to the log of a scale."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -18,7 +20,7 @@ class BoundedLogScale(Recorded, nn.Module):
         bound: largest absolute log-scale, > 0.
 
     Raises:
-        ValueError: ``bound`` is not positive.
+        ValueError: ``bound`` is not positive and finite.
 
     References:
         L. Dinh, J. Sohl-Dickstein, S. Bengio, "Density estimation using Real NVP", ICLR 2017, whose log-scale is
@@ -31,8 +33,8 @@ class BoundedLogScale(Recorded, nn.Module):
 
     def __init__(self, bound: float = 2.0) -> None:
         super().__init__()
-        if bound <= 0:
-            raise ValueError(f"bound is {bound}; a bounded log-scale needs a positive bound")
+        if not 0 < bound < math.inf:
+            raise ValueError(f"bound is {bound}; a bounded log-scale needs a positive, finite bound")
         self.bound = bound
 
     def forward(self, raw: Tensor) -> Tensor:
@@ -50,7 +52,7 @@ class SigmoidScale(Recorded, nn.Module):
         eps: the smallest scale, >= 0. At 0 the log-scale is exact but unbounded below.
 
     Raises:
-        ValueError: ``eps`` is negative.
+        ValueError: ``eps`` is negative, or not finite.
 
     References:
         D. P. Kingma, P. Dhariwal, "Glow: Generative Flow with Invertible 1x1 Convolutions", NeurIPS 2018:
@@ -63,8 +65,8 @@ class SigmoidScale(Recorded, nn.Module):
 
     def __init__(self, eps: float = 1e-3) -> None:
         super().__init__()
-        if eps < 0:
-            raise ValueError(f"eps is {eps}; the smallest scale cannot be negative")
+        if not 0 <= eps < math.inf:
+            raise ValueError(f"eps is {eps}; the smallest scale is finite and not negative")
         self.eps = eps
 
     def forward(self, raw: Tensor) -> Tensor:

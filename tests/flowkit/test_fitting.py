@@ -1,8 +1,12 @@
+import copy
 import inspect
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 import flowkit
 from flowkit.fitting import fit
@@ -54,6 +58,57 @@ def test_settings_out_of_range_are_refused(setting: dict[str, float]) -> None:
         fit(flowkit.maf(2), torch.randn(5, 2), **setting)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="the data is 1 rows"):
         fit(flowkit.maf(2), torch.randn(1, 2))
+
+
+class Scripted(flowkit.Flow):
+    """A flow of which something happens at one call."""
+
+    def __init__(self, at: int, event: Callable[[Tensor], Tensor]) -> None:
+        super().__init__(flowkit.Linear(2), flowkit.StandardNormal(), (2,))
+        self.calls = 0
+        self.at = at
+        self.event = event
+
+    def log_prob(self, x: Tensor, context: Any = None, label: Any = None) -> Tensor:
+        self.calls += 1
+        log_prob = super().log_prob(x, context, label)
+        return self.event(log_prob) if self.calls == self.at else log_prob
+
+
+def test_a_step_that_is_not_finite_is_left_out() -> None:
+    flow = Scripted(6, lambda log_prob: log_prob * math.nan)
+    result = fit(flow, 3 * torch.randn(100, 2), epochs=6, rate=0.05, progress=False, generator=seeded())
+    assert math.isnan(result.training[2])
+    assert all(map(math.isfinite, result.validation))
+    assert result.best > 2
+
+
+def test_an_interrupted_fit_leaves_the_best_weights() -> None:
+    def interrupt(log_prob: Tensor) -> Tensor:
+        raise KeyboardInterrupt
+
+    torch.manual_seed(0)
+    data = 3 * torch.randn(100, 2)
+    # The start, and two calls in each epoch: the step of the fourth.
+    flow = Scripted(8, interrupt)
+    expected = fit(copy.deepcopy(flow), data, epochs=3, rate=0.05, progress=False, generator=seeded())
+    with pytest.raises(KeyboardInterrupt):
+        fit(flow, data, rate=0.05, progress=False, generator=seeded())
+    assert not flow.training
+    held = data[torch.randperm(100, generator=seeded())[:10]]
+    assert flowkit.losses.forward_kl(flow, held).item() == pytest.approx(expected.validation[expected.best], rel=1e-5)
+
+
+def test_labels() -> None:
+    torch.manual_seed(0)
+    label = torch.arange(200) % 2
+    data = torch.randn(200, 2) + 6.0 * label[:, None]
+    base = flowkit.ClassConditional([flowkit.DiagonalNormal(2), flowkit.DiagonalNormal(2)])
+    flow = flowkit.Flow(flowkit.Reversal(2), base, (2,))
+    result = fit(flow, data, label=label, epochs=12, rate=0.2, batch=32, progress=False, generator=seeded())
+    assert result.validation[result.best] < 4
+    with pytest.raises(ValueError, match="200 rows of data and 10 of label"):
+        fit(flow, data, label=label[:10])
 
 
 def test_it_is_short() -> None:

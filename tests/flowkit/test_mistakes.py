@@ -25,6 +25,7 @@ from flowkit import (
     Factorised,
     FixedAffine,
     Flow,
+    Gaussian,
     Injector,
     Inverse,
     Linear,
@@ -123,12 +124,12 @@ MISTAKES: dict[str, Mistake] = {
     "bijectors one by one": Mistake(
         lambda: Chain(Reversal(2), Reversal(2)),  # type: ignore[arg-type]
         TypeError,
-        r"takes one list of bijectors, got them one by one: Chain\(\[first, second",
+        r"Chain: bijectors is a Reversal; it must be a list or tuple, such as \[first, second\]",
     ),
     "a single bijector in Chain": Mistake(
         lambda: Chain(Reversal(2)),  # type: ignore[arg-type]
         TypeError,
-        "takes one list of bijectors",
+        "bijectors is a Reversal; it must be a list",
     ),
     "an empty Chain": Mistake(lambda: Chain([]), ValueError, "a Chain needs at least one bijector"),
     "a Transform in a Chain": Mistake(
@@ -207,6 +208,44 @@ MISTAKES: dict[str, Mistake] = {
         ValueError,
         "the conditioner gave 3 channels, 4 are needed",
     ),
+    "a network of other inputs": Mistake(
+        lambda: Coupling(4, MLP(3, 4), event_dims=1)(torch.zeros(5, 4)),
+        ValueError,
+        r"this network takes 3 features, got an input of shape \(5, 2\)",
+    ),
+    "channels for an encoder of others": Mistake(
+        lambda: flowkit.tarflow((1, 4, 4), context_channels=1).log_prob(
+            torch.zeros(5, 1, 4, 4), torch.zeros(5, 2, 4, 4)
+        ),
+        ValueError,
+        "this network takes 4 features, got an input of shape",
+    ),
+    "an autoregressive network of other features": Mistake(
+        lambda: MaskedAutoregressive(3, MADE(2, 2)), ValueError, "the MADE has features=2; this layer needs features=3"
+    ),
+    "an autoregressive network for another transform": Mistake(
+        lambda: MaskedAutoregressive(2, MADE(2, 2), RationalQuadraticSpline(4)),
+        ValueError,
+        "the MADE has parameters_per_feature=2; this layer needs parameters_per_feature=11",
+    ),
+    "a context for a network of torch's": Mistake(
+        lambda: Flow(Coupling(2, nn.Linear(1, 2), event_dims=1), StandardNormal()).log_prob(ROWS, CONTEXT),
+        ValueError,
+        "a Linear takes no context: leave the context out, or take a network that does",
+    ),
+    "a base for images under vectors": Mistake(
+        lambda: Flow(Reversal(2), Gaussian(2)).log_prob(ROWS[0]),
+        ValueError,
+        r"Gaussian takes 3 event dimensions, got a tensor of shape \(2,\)",
+    ),
+    "a base of other channels": Mistake(
+        lambda: Flow(Reversal(2), Gaussian(3, event_dims=1), (2,)).sample(5),
+        ValueError,
+        r"Gaussian\(3\) takes 3 channels first in 1 event dimensions, got the event shape \(2,\)",
+    ),
+    "a number as event shape": Mistake(
+        lambda: Flow(Reversal(2), StandardNormal(), 2), TypeError, r"event_shape is 2; it is a tuple of sizes"
+    ),
     "a network that is not autoregressive": Mistake(
         lambda: MaskedAutoregressive(3, MLP(3, 6)),
         ValueError,
@@ -256,7 +295,53 @@ MISTAKES: dict[str, Mistake] = {
         lambda: TorchDistribution(Normal(0.0, 1.0), loc=1.0), TypeError, "a ready-made Normal takes no parameters"
     ),
     "bounds the wrong way round": Mistake(lambda: Uniform(1.0, 0.0), ValueError, "it must be greater than lower"),
+    "no module as a network": Mistake(
+        lambda: Coupling(2, nn.Linear, event_dims=1),  # type: ignore[arg-type]
+        TypeError,
+        "Coupling: conditioner is <class 'torch.nn.modules.linear.Linear'>; it must be a module",
+    ),
+    "an activation in place of its class": Mistake(
+        lambda: MLP(2, 2, activation=nn.ReLU()),
+        TypeError,
+        r"activation is a ReLU: give what makes one .* torch\.nn\.ReLU",
+    ),
+    "a function that activates": Mistake(
+        lambda: MADE(2, 2, activation=nn.functional.relu),  # type: ignore[arg-type]
+        TypeError,
+        "activation is the function relu: give what makes one",
+    ),
+    "a channel less than one": Mistake(lambda: ActNorm(-1), ValueError, "channels is -1; it must be at least 1"),
+    "a distribution alone in a Mixture": Mistake(
+        lambda: Mixture(StandardNormal()),  # type: ignore[arg-type]
+        TypeError,
+        "components is a StandardNormal; it must be a list or tuple",
+    ),
+    "an encoder without a bijector": Mistake(
+        lambda: ContextMap([Reversal(2)], nn.Identity()),  # type: ignore[arg-type]
+        TypeError,
+        r"ContextMap takes a bijector, got a list: join several by Chain",
+    ),
     # --- models by name
+    "a context's size in another setting's place": Mistake(
+        lambda: flowkit.nsf(2, 5, (64, 64), 8, 5.0, 3),  # type: ignore[arg-type]
+        TypeError,
+        "nsf: autoregressive is 3; it must be True or False",
+    ),
+    "a shape that is a number of pixels": Mistake(
+        lambda: flowkit.glow(64),  # type: ignore[arg-type]
+        TypeError,
+        "glow: shape is 64; it must be a list or tuple of integers",
+    ),
+    "a spline without an end": Mistake(
+        lambda: flowkit.bpf(2, bound=float("inf")),
+        ValueError,
+        "bound is inf; the interval needs a positive, finite one",
+    ),
+    "a model by its function": Mistake(
+        lambda: flowkit.create_model(flowkit.nsf, features=2),  # type: ignore[arg-type]
+        TypeError,
+        r"create_model: name is .*; it must be a text",
+    ),
     "a model that is not there": Mistake(
         lambda: flowkit.create_model("nfs", features=2), KeyError, "there is no model 'nfs'; did you mean 'nsf'"
     ),
@@ -267,7 +352,7 @@ MISTAKES: dict[str, Mistake] = {
     "a width that is no list": Mistake(
         lambda: flowkit.maf(2, hidden=64),  # type: ignore[arg-type]
         TypeError,
-        "hidden is 64; it must be a list or tuple of widths",
+        "hidden is 64; it must be a list or tuple of integers",
     ),
     "an image that levels do not divide": Mistake(
         lambda: flowkit.glow((1, 6, 6), levels=2), ValueError, r"multiples of 2 \*\* levels, 4"
@@ -278,7 +363,7 @@ MISTAKES: dict[str, Mistake] = {
     "an array to standardise": Mistake(
         lambda: flowkit.nsf(2, standardize=np.zeros((5, 2))),  # type: ignore[arg-type]
         TypeError,
-        "standardize is a ndarray; it is the data to standardise by, a tensor",
+        "standardize is a ndarray; it must be a tensor, as torch.as_tensor makes one",
     ),
     "NaN to standardise": Mistake(
         lambda: flowkit.nsf(2, standardize=torch.full((5, 2), torch.nan)), ValueError, "10 of 10 values .* are NaN"
@@ -302,16 +387,38 @@ MISTAKES: dict[str, Mistake] = {
     "a list as data": Mistake(
         lambda: plain().log_prob([[0.0, 0.0]]),  # type: ignore[arg-type]
         TypeError,
-        "takes floating-point tensors, got a list",
+        r"takes floating-point tensors, got a list for the data: .* take the tensor, batch\[0\]",
     ),
     "data of other features": Mistake(
-        lambda: plain().log_prob(torch.zeros(5, 3)), ValueError, r"got the event shape \(3,\): 3 channels"
+        lambda: plain().log_prob(torch.zeros(5, 3)),
+        ValueError,
+        r"this flow takes events of 2 features, got the event shape \(3,\)",
     ),
     "a number as data": Mistake(
         lambda: plain().log_prob(torch.zeros(())), ValueError, "takes 1 event dimensions after any number of batch"
     ),
     "data out of the domain": Mistake(
         lambda: LogitPreprocessing(event_dims=1)(torch.full((2,), 3.0)), ValueError, "takes values in the open interval"
+    ),
+    "more angles than a circle has": Mistake(
+        lambda: flowkit.ncsf(1).log_prob(ROWS), ValueError, r"takes events of 1 features, got the event shape \(2,\)"
+    ),
+    "a batch of a DataLoader": Mistake(
+        lambda: flowkit.glow((1, 4, 4), levels=2).log_prob((torch.zeros(5, 1, 4, 4),)),  # type: ignore[arg-type]
+        TypeError,
+        r"got a tuple for the data: .* take the tensor, batch\[0\]",
+    ),
+    "sparse data": Mistake(
+        lambda: plain().log_prob(ROWS.to_sparse()), TypeError, r"takes dense tensors, .*: convert it by x\.to_dense"
+    ),
+    "data on another device": Mistake(
+        lambda: plain().log_prob(ROWS.to("meta")), ValueError, r"convert the data by x\.to\('cpu'\)"
+    ),
+    "float64 data for a bijector": Mistake(
+        lambda: plain().bijector(ROWS.double()), TypeError, r"convert the data by x\.to\(torch\.float32\)"
+    ),
+    "float64 latents for a bijector": Mistake(
+        lambda: plain().bijector.inverse(ROWS.double()), TypeError, r"convert the data by x\.to\(torch\.float32\)"
     ),
     # --- contexts and labels
     "no context": Mistake(lambda: conditional().log_prob(ROWS), ValueError, "takes a context of 3 features, got none"),
@@ -334,6 +441,16 @@ MISTAKES: dict[str, Mistake] = {
         ValueError,
         r"5 rows of data and a context of shape \(4, 3\) do not fit",
     ),
+    "other rows of context for a bijector": Mistake(
+        lambda: conditional().bijector(ROWS, torch.zeros(4, 3)),
+        ValueError,
+        r"5 rows of data and a context of shape \(4, 3\) do not fit",
+    ),
+    "other rows of context for latents": Mistake(
+        lambda: conditional().bijector.inverse(ROWS, torch.zeros(4, 3)),
+        ValueError,
+        r"5 rows of data and a context of shape \(4, 3\) do not fit",
+    ),
     "an array as context": Mistake(
         lambda: conditional().log_prob(ROWS, np.zeros((5, 3))),
         TypeError,
@@ -342,7 +459,7 @@ MISTAKES: dict[str, Mistake] = {
     "a float64 context": Mistake(
         lambda: conditional().log_prob(ROWS, CONTEXT.double()),
         TypeError,
-        r"convert it by context\.to\(torch\.float32\)",
+        r"convert the context by context\.to\(torch\.float32\)",
     ),
     "an integer context": Mistake(
         lambda: conditional().log_prob(ROWS, CONTEXT.long()), TypeError, r"the context is torch\.int64"
@@ -371,7 +488,54 @@ MISTAKES: dict[str, Mistake] = {
         ValueError,
         r"data of batch shape \(5,\) and a label of batch shape \(4,\) do not fit",
     ),
+    "a context for a flow of layers that take none": Mistake(
+        lambda: Flow(Reversal(2), StandardNormal()).log_prob(ROWS, CONTEXT),
+        ValueError,
+        r"no layer of this flow takes a context, got a tensor of shape \(5, 3\): leave it out",
+    ),
+    "samples by a context for a flow of layers that take none": Mistake(
+        lambda: flowkit.ncsf(1).sample(5, context=CONTEXT), ValueError, "no layer of this flow takes a context"
+    ),
+    "a list as context": Mistake(
+        lambda: conditional().log_prob(ROWS, [[0.0] * 3] * 5),
+        TypeError,
+        r"the context is \[.*; this flow takes a tensor",
+    ),
+    "a context on another device": Mistake(
+        lambda: conditional().log_prob(ROWS, CONTEXT.to("meta")),
+        ValueError,
+        r"convert the context by context\.to\('cpu'\)",
+    ),
     # --- samples
+    "a truth value for a number of samples": Mistake(
+        lambda: plain().sample(True), TypeError, "batch is True; it is a number of samples"
+    ),
+    "the data for a number of samples": Mistake(
+        lambda: plain().sample(ROWS),  # type: ignore[arg-type]
+        TypeError,
+        r"batch is a tensor of shape \(5, 2\); it is a number of samples",
+    ),
+    "a seed for a generator": Mistake(
+        lambda: plain().sample(3, generator=0),  # type: ignore[arg-type]
+        TypeError,
+        r"generator is 0; of a seed, make one by torch\.Generator\(\)\.manual_seed\(seed\)",
+    ),
+    "a temperature that is no number": Mistake(
+        lambda: plain().sample(3, temperature=None),  # type: ignore[arg-type]
+        TypeError,
+        "temperature is None; it is a number",
+    ),
+    "an infinite temperature": Mistake(
+        lambda: plain().sample(3, temperature=float("inf")), ValueError, "it must be at least 0 and finite"
+    ),
+    "a NaN temperature": Mistake(
+        lambda: plain().sample(3, temperature=float("nan")), ValueError, "it must be at least 0 and finite"
+    ),
+    "a batch for an event shape": Mistake(
+        lambda: flowkit.ffjord(2, steps=1).sample(3, (5, 2)),
+        ValueError,
+        r"this flow takes events of 2 features, got the event shape \(5, 2\)",
+    ),
     "the context in nflows' order": Mistake(
         lambda: conditional().sample(10, CONTEXT), ValueError, r"sample\(\(10,\), context=context\) draws 10 for each"
     ),
@@ -404,6 +568,28 @@ MISTAKES: dict[str, Mistake] = {
         TypeError,
         r"FlowDistribution takes a flowkit\.Flow",
     ),
+    "a shape of samples of a base": Mistake(
+        lambda: StandardNormal().sample((3,), (2,)),  # type: ignore[arg-type]
+        TypeError,
+        r"batch is \(3,\); a base distribution draws a number of samples, a Flow samples of a shape",
+    ),
+    "a negative number of latents": Mistake(lambda: StandardNormal().sample(-1, (2,)), ValueError, "batch is -1"),
+    "latents of a number of features": Mistake(
+        lambda: StandardNormal().sample(3, 2), TypeError, "shape is 2; it is the event shape, a tuple of sizes"
+    ),
+    "a seed for latents": Mistake(
+        lambda: StandardNormal().rsample(3, (2,), generator=0),  # type: ignore[arg-type]
+        TypeError,
+        "generator is 0; of a seed, make one",
+    ),
+    "a negative temperature of latents": Mistake(
+        lambda: StandardNormal().sample(3, (2,), temperature=-1.0), ValueError, "it must be at least 0"
+    ),
+    "an array of latents": Mistake(
+        lambda: StandardNormal().log_prob(np.zeros((5, 2))),  # type: ignore[arg-type]
+        TypeError,
+        "the latent is a ndarray: convert it",
+    ),
     # --- starting and training
     "an actnorm without a start": Mistake(
         lambda: image().log_prob(torch.zeros(2, 1, 4, 4)), RuntimeError, r"is not initialised: call flowkit\.initialize"
@@ -417,6 +603,19 @@ MISTAKES: dict[str, Mistake] = {
     "activations without a chain": Mistake(
         lambda: use_activations(Reversal(2), flowkit.Reversible()), ValueError, "contains no Chain"
     ),
+    "activations by name": Mistake(
+        lambda: use_activations(plain(), "reversible"),  # type: ignore[arg-type]
+        TypeError,
+        "activations is 'reversible'; it must be an Activations",
+    ),
+    "a loss of no samples": Mistake(
+        lambda: flowkit.losses.reverse_kl(plain(), lambda x: x.sum(-1), 0), ValueError, "got no samples"
+    ),
+    "a loss of a density by a flow": Mistake(
+        lambda: flowkit.losses.reverse_kl(lambda x: x.sum(-1), plain(), 5),  # type: ignore[arg-type]
+        TypeError,
+        "the first argument is a flow, the second a log-density",
+    ),
     "a fit to NaN": Mistake(
         lambda: fit(plain(), torch.full((5, 2), torch.nan), progress=False),
         ValueError,
@@ -426,6 +625,38 @@ MISTAKES: dict[str, Mistake] = {
         lambda: fit(conditional(), ROWS, torch.zeros(4, 3), progress=False),
         ValueError,
         "5 rows of data and 4 of context",
+    ),
+    "a fit to an array": Mistake(
+        lambda: fit(plain(), np.zeros((5, 2))),  # type: ignore[arg-type]
+        TypeError,
+        "fit: data is a ndarray; it must be a tensor, as torch.as_tensor makes one",
+    ),
+    "a fit of part of an epoch": Mistake(
+        lambda: fit(plain(), ROWS, epochs=0.5),  # type: ignore[arg-type]
+        TypeError,
+        "fit: epochs is 0.5; it must be an integer",
+    ),
+    "a fit of a bijector": Mistake(
+        lambda: fit(Reversal(2), ROWS),  # type: ignore[arg-type]
+        TypeError,
+        "fit takes a flow and data, got a Reversal",
+    ),
+    "a fit of nothing": Mistake(
+        lambda: fit(Flow(Reversal(2), StandardNormal()), ROWS), ValueError, "the flow has no parameters to train"
+    ),
+    "a fit with NaN for a context": Mistake(
+        lambda: fit(conditional(), ROWS, torch.full((5, 3), torch.nan)),
+        ValueError,
+        "5 rows of data and 5 of context; there must be as many, without NaN",
+    ),
+    # --- storing
+    "weights for a model": Mistake(
+        lambda: flowkit.save_model(plain().state_dict(), "unused"),  # type: ignore[arg-type]
+        TypeError,
+        "save_model takes a model and a folder, got a OrderedDict for the model",
+    ),
+    "a model without weights": Mistake(
+        lambda: flowkit.save_model(plain().to("meta"), "unused"), ValueError, "is on the meta device"
     ),
     "a density of each element": Mistake(
         lambda: flowkit.losses.reverse_kl(plain(), lambda x: -x.square(), 3), ValueError, "sum over the event"

@@ -40,6 +40,8 @@ class Box(Bijector[Tensor, Tensor]):
         (tensor([0., 0.]), tensor(1.3863))
     """
 
+    takes_context = False
+
     lower: Tensor
     upper: Tensor
 

@@ -41,6 +41,7 @@ class CorrelationCholesky(Bijector[Tensor, Tensor]):
     """
 
     event_dims = 2
+    takes_context = False
 
     @property
     def latent_event_dims(self) -> int:

@@ -35,6 +35,8 @@ class Ordered(Bijector[Tensor, Tensor]):
         (True, torch.Size([]))
     """
 
+    takes_context = False
+
     def __init__(self) -> None:
         super().__init__()
         self.step = Softplus()

@@ -27,6 +27,8 @@ class SimplexBijector(Bijector[Tensor, Tensor]):
         (True, (2,))
     """
 
+    takes_context = False
+
     def output_shape(self, shape: Shape) -> Shape:
         """``K`` to ``K - 1``; ValueError for fewer than two."""
         if shape[0] < 2:

@@ -36,6 +36,8 @@ class SphereToCylinder(Bijector[Tensor, Tensor]):
         (tensor([1.5708, 0.8000]), tensor(-0.))
     """
 
+    takes_context = False
+
     def output_shape(self, shape: Shape) -> Shape:
         """``d + 1`` to ``d``; ValueError for fewer than two entries."""
         if shape[0] < 2:

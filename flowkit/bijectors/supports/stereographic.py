@@ -34,6 +34,8 @@ class Stereographic(Bijector[Tensor, Tensor]):
         (tensor([ 0.,  0., -1.]), tensor(1.3863))
     """
 
+    takes_context = False
+
     def output_shape(self, shape: Shape) -> Shape:
         """``d + 1`` to ``d``; ValueError for fewer than two entries."""
         if shape[0] < 2:

@@ -103,6 +103,11 @@ def _torch_arguments(module: Any) -> Arguments:
     """What a network of torch's was made with, read from its attributes, which have the arguments' names."""
     if isinstance(module, nn.Sequential | nn.ModuleList):
         parts = tuple(module)
+        if any(not name.isdigit() for name, _ in module.named_children()):
+            raise ValueError(
+                "a Sequential whose parts have names cannot be stored: give them without names, "
+                "or register a function that makes the whole model, by flowkit.models.register_model"
+            )
         return Arguments(parts if isinstance(module, nn.Sequential) else (list(parts),), {})
     named = {}
     for name, parameter in inspect.signature(type(module)).parameters.items():

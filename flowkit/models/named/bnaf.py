@@ -6,8 +6,8 @@ from flowkit.bijector import Bijector
 from flowkit.bijectors.block_autoregressive import BlockNeuralAutoregressive
 from flowkit.bijectors.chain import Chain
 from flowkit.bijectors.permutation import Reversal
+from flowkit.counts import require_counts
 from flowkit.flow import Flow
-from flowkit.models.counts import require_counts
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
 from flowkit.models.support import SupportBijector, data_shape, flow_on_support, real_features

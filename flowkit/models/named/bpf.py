@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from flowkit.counts import require_counts
 from flowkit.flow import Flow
 from flowkit.models.autoregressive_layers import autoregressive_layers
-from flowkit.models.counts import require_counts
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
 from flowkit.models.support import SupportBijector, data_shape, flow_on_support, real_features

@@ -7,8 +7,8 @@ from flowkit.bijectors.elementwise import Elementwise
 from flowkit.bijectors.neural_ode import NeuralODE
 from flowkit.bijectors.ode_solvers import DormandPrince, RungeKutta4
 from flowkit.bijectors.traces import ExactTrace, HutchinsonTrace
+from flowkit.counts import require_counts, require_widths
 from flowkit.flow import Flow
-from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
 from flowkit.models.support import SupportBijector, data_shape, flow_on_support, real_features

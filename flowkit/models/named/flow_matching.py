@@ -6,9 +6,9 @@ from torch import nn
 
 from flowkit.bijectors.neural_ode import NeuralODE
 from flowkit.bijectors.ode_solvers import DormandPrince, RungeKutta4
+from flowkit.counts import require_counts, require_widths
 from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
-from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize, standardized
 from flowkit.nn.time_mlp import TimeMLP

@@ -8,8 +8,8 @@ from flowkit.bijectors.chain import Chain
 from flowkit.bijectors.elementwise import Elementwise
 from flowkit.bijectors.householder import Householder
 from flowkit.bijectors.injector import Injector
+from flowkit.counts import require_counts, require_widths
 from flowkit.flow import Flow
-from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
 from flowkit.models.support import SupportBijector, data_shape, flow_on_support, real_features

@@ -15,6 +15,7 @@ from flowkit.bijectors.injector import Injector
 from flowkit.bijectors.invertible_conv import LUConv1x1
 from flowkit.bijectors.multiscale import MultiScale
 from flowkit.bijectors.squeeze import Squeeze
+from flowkit.counts import require_counts
 from flowkit.distributions.conditional_normal import ConditionalNormal
 from flowkit.distributions.diagonal_normal import DiagonalNormal
 from flowkit.distributions.distribution import Distribution
@@ -22,7 +23,6 @@ from flowkit.distributions.factorised import Factorised
 from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.average_pool import AveragePool
-from flowkit.models.counts import require_counts
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize, standardized
 from flowkit.nn.class_embedding import ClassEmbedding

@@ -12,9 +12,9 @@ from flowkit.bijectors.coupling import Coupling
 from flowkit.bijectors.masked_coupling import MaskedCoupling
 from flowkit.bijectors.masks import Checkerboard
 from flowkit.bijectors.permutation import Permutation
+from flowkit.counts import require_counts
 from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
-from flowkit.models.counts import require_counts
 from flowkit.models.patches import patch_sizes, require_one_context, to_patches
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize, standardized

@@ -9,9 +9,9 @@ from flowkit.bijectors.coupling import Coupling
 from flowkit.bijectors.elementwise import Elementwise
 from flowkit.bijectors.injector import Injector
 from flowkit.bijectors.masks import alternating_mask
+from flowkit.counts import require_counts, require_widths
 from flowkit.distributions.uniform_torus import UniformTorus
 from flowkit.flow import Flow
-from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
 from flowkit.nn.angle_mlp import AngleMLP
 from flowkit.nn.mlp import MLP

@@ -8,8 +8,8 @@ import torch
 from flowkit.bijector import Bijector
 from flowkit.bijectors.chain import Chain
 from flowkit.bijectors.lu import LULinear
+from flowkit.counts import require_counts, require_widths
 from flowkit.flow import Flow
-from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
 from flowkit.models.support import SupportBijector, data_shape, flow_on_support, real_features

@@ -9,9 +9,9 @@ from flowkit.bijectors.coupling import Coupling
 from flowkit.bijectors.inverse import Inverse
 from flowkit.bijectors.orthogonal import Orthogonal
 from flowkit.bijectors.supports.sphere_to_cylinder import SphereToCylinder
+from flowkit.counts import require_counts, require_widths
 from flowkit.distributions.uniform_sphere import UniformSphere
 from flowkit.flow import Flow
-from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
 from flowkit.nn.angle_mlp import AngleMLP
 from flowkit.nn.mlp import MLP

@@ -9,9 +9,9 @@ from flowkit.bijector import Bijector
 from flowkit.bijectors.chain import Chain
 from flowkit.bijectors.context_map import ContextMap
 from flowkit.bijectors.transformer_autoregressive import TransformerAutoregressive
+from flowkit.counts import require_counts
 from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
-from flowkit.models.counts import require_counts
 from flowkit.models.patches import patch_sizes, require_one_context, to_patches
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize, standardized

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from flowkit.counts import require_counts, require_widths
 from flowkit.flow import Flow
 from flowkit.models.autoregressive_layers import autoregressive_layers
-from flowkit.models.counts import require_counts, require_widths
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
 from flowkit.models.support import SupportBijector, data_shape, flow_on_support, real_features
@@ -64,7 +64,7 @@ def unaf(
         >>> flow.log_prob(torch.rand(5, 3)).shape
         torch.Size([5])
     """
-    require_widths(integrand)
+    require_widths(integrand, "integrand")
     require_counts(1, features=features, signal=signal, points=points)
     shape, features = data_shape(features, support), real_features(features, support)
     chain = autoregressive_layers(

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from flowkit import Additive
 from flowkit.bijectors.autoregressive import InverseAutoregressive, MaskedAutoregressive
 from flowkit.nn.made import MADE
+from flowkit.testing.catalogue.autoregressive import StrictlyLowerLinear
 from flowkit.transforms.rational_quadratic import RationalQuadraticSpline
 from flowkit.transforms.sigmoid import Sigmoid
 
@@ -109,10 +110,15 @@ def test_autocast_changes_nothing(layer: Callable[..., MaskedAutoregressive]) ->
 
 @pytest.mark.parametrize("layer", [MaskedAutoregressive, InverseAutoregressive])
 def test_wrong_widths_are_named(layer: Callable[..., MaskedAutoregressive]) -> None:
-    bijector = layer(FEATURES, made(parameters=3))
+    with pytest.raises(ValueError, match="the MADE has parameters_per_feature=3; this layer needs"):
+        layer(FEATURES, made(parameters=3))
+    with pytest.raises(ValueError, match="the MADE has features=4; this layer needs features=5"):
+        layer(FEATURES + 1, made())
+    unsaid = layer(FEATURES, StrictlyLowerLinear(FEATURES, 3)).double()
+    with pytest.raises(ValueError, match=r"the conditioner gave .* 2 parameters for each of"):
+        unsaid(torch.rand(5, FEATURES).double())
+    bijector = layer(FEATURES, made())
     for call in (bijector, bijector.inverse):
-        with pytest.raises(ValueError, match=r"the conditioner gave .* 2 parameters for each of"):
-            call(torch.rand(5, FEATURES).double())
         with pytest.raises(ValueError, match=rf"{layer.__name__}\(4\) got the event shape \(5,\)"):
             call(torch.rand(2, 5).double())
 

@@ -65,7 +65,7 @@ def test_a_context_moves_every_output() -> None:
 
 
 def test_a_context_that_does_not_fit_is_named() -> None:
-    with pytest.raises(ValueError, match="takes a context of 2 features, got 0"):
+    with pytest.raises(ValueError, match="takes a context of 2 features, got none"):
         network(context_features=2).prepare(None)
     with pytest.raises(ValueError, match="takes a context of 0 features, got 3"):
         network().prepare(torch.rand(1, 3))

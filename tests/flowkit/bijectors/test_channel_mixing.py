@@ -101,7 +101,7 @@ def test_one_channel_is_enough(name: str) -> None:
 
 @ANY
 def test_no_channels_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="channels is 0; a matrix over the channels needs at least 1"):
+    with pytest.raises(ValueError, match="channels is 0; it must be at least 1"):
         FAMILY[name](0)
 
 

@@ -38,8 +38,8 @@ def test_a_low_temperature_stays_near_the_middle_and_a_high_one_is_refused() -> 
     torch.testing.assert_close(base.sample(3, (2,), temperature=0.0), torch.tensor([0.5, 1.0]).expand(3, 2))
     drawn = base.sample(1000, (2,), temperature=0.5)
     assert ((drawn >= torch.tensor([0.25, 0.0])) & (drawn <= torch.tensor([0.75, 2.0]))).all()
-    for temperature in (1.1, -0.1):
-        with pytest.raises(ValueError, match=f"temperature is {temperature}; a Uniform takes 0 to 1"):
+    for temperature, said in ((1.1, "a Uniform takes 0 to 1"), (-0.1, "it must be at least 0")):
+        with pytest.raises(ValueError, match=f"temperature is {temperature}; {said}"):
             base.sample(1, (2,), temperature=temperature)
 
 

@@ -17,6 +17,7 @@ from tests.flowkit.models.settings import MODELS, context_for, data, entangled, 
 
 every = pytest.mark.parametrize("name", MODELS)
 conditional = pytest.mark.parametrize("name", [name for name in MODELS if "conditional" in name])
+unconditional = pytest.mark.parametrize("name", [name for name in MODELS if "conditional" not in name])
 
 
 def flat(latents: Any) -> Tensor:
@@ -70,6 +71,52 @@ def test_the_context_counts_and_is_needed(name: str) -> None:
     assert not torch.allclose(flow.log_prob(x, one), flow.log_prob(x, other))
     with pytest.raises(ValueError, match="context"):
         flow.log_prob(x)
+
+
+@unconditional
+def test_a_context_that_is_not_taken_is_refused(name: str) -> None:
+    flow = made(name).double()
+    x = data(flow, 4)
+    for context in (torch.zeros(4, 2, dtype=torch.float64), x, [0.5], "context"):
+        with pytest.raises((TypeError, ValueError), match="context"):
+            flow.log_prob(x, context)
+        with pytest.raises((TypeError, ValueError), match="context"):
+            flow.sample(4, context=context)
+
+
+@conditional
+def test_a_context_of_another_kind_is_named(name: str) -> None:
+    flow = made(name).double()
+    x, context = data(flow, 4), context_for(name, 4)
+    assert context is not None
+    for wrong in (context.numpy(), context.tolist(), (context,), {"context": context}, 0.5, context.float()):
+        with pytest.raises(TypeError, match=r"the context is "):
+            flow.log_prob(x, wrong)
+    # Refused by an event dimension of the context, the second here.
+    with pytest.raises(ValueError, match=r"this network takes .*, got "):
+        flow.log_prob(x, torch.cat([context, context], 1))
+    with pytest.raises(ValueError, match=r"convert the context by context\.to\('cpu'\)"):
+        flow.log_prob(x, context.to("meta"))
+
+
+@every
+def test_data_of_another_kind_is_named(name: str) -> None:
+    flow = made(name).double()
+    x, context = data(flow, 4), context_for(name, 4)
+    for wrong, said in [
+        (x.numpy(), "the data is a ndarray"),
+        ([x], r"take the tensor, batch\[0\]"),
+        (x.float(), r"convert the data by x\.to\(torch\.float64\)"),
+        (x.long(), "takes floating-point tensors"),
+        (x.to_sparse(), r"x\.to_dense"),
+    ]:
+        with pytest.raises(TypeError, match=said):
+            flow.log_prob(wrong, context)
+    for shape in ((4, *x.shape), (4, 2 * x.shape[1], *x.shape[2:])):
+        with pytest.raises(ValueError, match="this flow takes events of"):
+            flow.sample(4, shape[1:], context=context)
+    with pytest.raises(ValueError, match="this flow takes events of"):
+        flow.log_prob(torch.cat([x, x], 1), context)
 
 
 @every

@@ -65,7 +65,7 @@ def test_unknown_and_missing_settings_are_refused_with_those_that_there_are() ->
         create_model("maf", feature=2)
     with pytest.raises(TypeError, match=f"model 'maf' cannot be built: .*'features'.*; {accepted}"):
         create_model("maf")
-    with pytest.raises(TypeError, match=f"model 'maf' cannot be built: features is '2'.*; {accepted}"):
+    with pytest.raises(TypeError, match=f"model 'maf' cannot be built: maf: features is '2'.*; {accepted}"):
         create_model("maf", features="2")
     with pytest.raises(ValueError, match=f"model 'maf' cannot be built: features is 0; .*; {accepted}"):
         create_model("maf", features=0)

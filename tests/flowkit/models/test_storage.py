@@ -257,7 +257,7 @@ class TestWrongFolders:
             ({"model": "mag"}, "there is no model 'mag'; did you mean 'maf'"),
             ({"settings": {"features": 2, "depth": 1}}, "model 'maf' cannot be built: .*'depth'"),
             ({"settings": {"features": 0}}, "model 'maf' cannot be built: features is 0"),
-            ({"settings": {"features": "2"}}, "model 'maf' cannot be built: features is '2'"),
+            ({"settings": {"features": "2"}}, "model 'maf' cannot be built: maf: features is '2'"),
         ],
     )
     def test_other_settings(self, folder: Path, changes: dict[str, Any], message: str) -> None:

@@ -170,13 +170,13 @@ def test_a_constant_that_is_no_contractions_is_refused(coefficient: float) -> No
 
 def test_other_sizes_are_refused() -> None:
     conditional = LipschitzMLP(3, (4,), context_features=2)
-    with pytest.raises(ValueError, match="context of 2 features, got 0"):
+    with pytest.raises(ValueError, match="context of 2 features, got none"):
         conditional.prepare(None)
-    with pytest.raises(ValueError, match="context of 2 features, got 5"):
+    with pytest.raises(ValueError, match=r"context of 2 features, got one of shape \(.*5\)"):
         conditional.prepare(torch.ones(1, 5))
-    with pytest.raises(ValueError, match="context of 2 features, got 0"):
+    with pytest.raises(ValueError, match="context of 2 features, got none"):
         conditional(torch.ones(1, 3))
-    with pytest.raises(ValueError, match="context of 0 features, got 2"):
+    with pytest.raises(ValueError, match="context of 0 features, got one of shape"):
         LipschitzMLP(3, (4,)).prepare(torch.ones(1, 2))
     with pytest.raises(ValueError, match=r"takes 3 features, got an input of shape \(1, 4\)"):
         LipschitzMLP(3, (4,))(torch.ones(1, 4))

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from flowkit.models.counts import require_counts, require_widths
+from flowkit.counts import require_counts, require_widths
 
 
 def test_valid_sizes_pass() -> None:

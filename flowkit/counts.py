@@ -1,5 +1,6 @@
-"""Checks of the models' sizes."""
+"""Checks of sizes."""
 
+from numbers import Integral
 from typing import Any
 
 __all__ = ["require_counts", "require_widths"]
@@ -23,17 +24,18 @@ def require_counts(least: int, **sizes: Any) -> None:
         ValueError: layers is 0; it must be at least 1
     """
     for name, size in sizes.items():
-        if not isinstance(size, int) or isinstance(size, bool):
+        if not isinstance(size, Integral) or isinstance(size, bool):
             raise TypeError(f"{name} is {size!r}; it must be an integer")
         if size < least:
             raise ValueError(f"{name} is {size}; it must be at least {least}")
 
 
-def require_widths(hidden: Any) -> None:
+def require_widths(hidden: Any, name: str = "hidden") -> None:
     """Refuse anything but a sequence of widths of hidden layers.
 
     Args:
-        hidden: the setting ``hidden``.
+        hidden: the widths.
+        name: of the setting.
 
     Raises:
         TypeError: it is no list or tuple, or holds anything but integers.
@@ -46,6 +48,6 @@ def require_widths(hidden: Any) -> None:
         TypeError: hidden is 64; it must be a list or tuple of widths
     """
     if not isinstance(hidden, list | tuple):
-        raise TypeError(f"hidden is {hidden!r}; it must be a list or tuple of widths")
+        raise TypeError(f"{name} is {hidden!r}; it must be a list or tuple of widths")
     for index, width in enumerate(hidden):
-        require_counts(1, **{f"hidden[{index}]": width})
+        require_counts(1, **{f"{name}[{index}]": width})
