@@ -100,7 +100,6 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_examples",
     "within_subsection_order": "gallery.ByPlace",
     "min_reported_time": 0,
-    "parallel": 2,
     "write_computation_times": True,
     "show_signature": False,
     "download_all_examples": False,
