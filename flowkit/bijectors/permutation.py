@@ -44,9 +44,9 @@ class Permutation(ChannelBijector):
             self.register_buffer("permutation", permutation)
             return
         order = permutation.tolist() if isinstance(permutation, Tensor) else list(permutation)
-        super().__init__(len(order), event_dims)
         if not order or sorted(order) != list(range(len(order))):
             raise ValueError(f"{order} is no permutation: it must hold each of 0 ... channels - 1 once")
+        super().__init__(len(order), event_dims)
         self.register_buffer("permutation", torch.tensor(order))
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:

@@ -67,7 +67,7 @@ def test_a_context_moves_every_output() -> None:
 def test_a_context_that_does_not_fit_is_named() -> None:
     with pytest.raises(ValueError, match="takes a context of 2 features, got none"):
         network(context_features=2).prepare(None)
-    with pytest.raises(ValueError, match="takes a context of 0 features, got 3"):
+    with pytest.raises(ValueError, match=r"takes a context of 0 features, got one of shape \(1, 3\); leave it out"):
         network().prepare(torch.rand(1, 3))
     with pytest.raises(ValueError, match="a feature has 0 features"):
         BlockAutoregressive(3, units=0)

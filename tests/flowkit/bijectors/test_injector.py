@@ -29,5 +29,5 @@ def test_more_contexts_than_samples_are_refused() -> None:
     # The result would have to grow samples that are not in the input.
     layer = Injector(3, nn.Linear(2, 6), event_dims=1)
     for call in (layer, layer.inverse):
-        with pytest.raises(RuntimeError, match="must match"):
+        with pytest.raises(ValueError, match=r"1 rows of data and a context of shape \(4, 2\) do not fit"):
             call(torch.zeros(1, 3), torch.ones(4, 2))

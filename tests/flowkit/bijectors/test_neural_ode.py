@@ -212,7 +212,7 @@ def test_neighbours_touch_by_no_more_than_the_tolerance() -> None:
 @SOLVERS
 def test_a_context_of_more_samples_than_the_data_is_refused(solver: ODESolver) -> None:
     layer = NeuralODE(TimeMLP(2, (3,), context_features=1), solver=solver)
-    with pytest.raises(ValueError, match=r"shape \(7, 2\) for data of shape \(1, 2\)"):
+    with pytest.raises(ValueError, match=r"1 rows of data and a context of shape \(7, 1\) do not fit"):
         layer(torch.ones(1, 2), torch.ones(7, 1))
 
 

@@ -237,7 +237,7 @@ def test_images_and_networks_without_prepare(conditional: bool) -> None:
 def test_a_context_of_more_samples_than_the_data_is_refused() -> None:
     block = Residual(LipschitzMLP(3, (4,), context_features=2))
     for call in (block, block.inverse):
-        with pytest.raises(ValueError, match=r"shape \(7, 3\) for data of shape \(1, 3\)"):
+        with pytest.raises(ValueError, match=r"1 rows of data and a context of shape \(7, 2\) do not fit"):
             call(torch.ones(1, 3), torch.ones(7, 2))
 
 

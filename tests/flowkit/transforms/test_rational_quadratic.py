@@ -217,7 +217,7 @@ def test_parameters_broadcast() -> None:
 
 def test_parameters_of_too_many_samples_are_refused() -> None:
     layer = Injector(3, torch.nn.Linear(2, 33), RationalQuadraticSpline(4), event_dims=1)
-    with pytest.raises(RuntimeError, match="must match"):
+    with pytest.raises(ValueError, match=r"1 rows of data and a context of shape \(4, 2\) do not fit"):
         layer(torch.zeros(1, 3), torch.ones(4, 2))
 
 
