@@ -13,7 +13,7 @@ from flowkit_deflow.method.shifts.measure import MeasuredClasses
 __all__ = ["BlendedField"]
 
 # Places whose C x C matrices are in memory together, some 5 MB each for 48 channels: with 4096, a tile that is restored
-# took 230 MB more, and no less time.
+# took over 200 MB more, and no less time.
 PLACES_AT_ONCE = 512
 
 
