@@ -108,7 +108,7 @@ class Reason:
 # What torch 2.6, 2.11 and 2.13 say where their tracing ends at a transform of torch.func, or at what depends on values.
 NOT_TRACED = (
     "doesn't have storage|meta conversion to view functorch tensor|Expected FakeTensor|cannot unpack non-iterable None"
-    "|data-dependent|tolist|builtin: vars|is_contiguous inside of vmap"
+    "|data-dependent|tolist|builtin: vars|is_contiguous inside of vmap|not supported by meta conversion"
 )
 
 REASONS = (
