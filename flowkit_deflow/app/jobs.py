@@ -104,6 +104,11 @@ class Shard(NamedTuple):
             return cls(int(number), int(total))
         raise UserError(f"--shard {text!r}: expected which share of how many, from 1/16 to 16/16 for sixteen")
 
+    @classmethod
+    def asked(cls, text: str | None) -> Self | None:
+        """What ``--shard`` asks for; ``None`` for all of the work."""
+        return None if text is None else cls.parse(text)
+
     def of(self, jobs: Sequence[Job]) -> list[Job]:
         """This share of the jobs."""
         return list(jobs[self.number - 1 :: self.total])

@@ -15,7 +15,7 @@ from flowkit_deflow.settings.presets import DEFAULT_PRESET, preset
 from flowkit_deflow.settings.restoration import RestorerRun
 from flowkit_deflow.settings.text import assignments, override, read_run, read_settings, read_yaml
 from flowkit_deflow.training.resuming import settings_file
-from flowkit_deflow.training.run_settings import has_begun
+from flowkit_deflow.training.run_settings import goes_on, has_begun
 from flowkit_deflow.training.trainer import train
 
 __all__ = ["KINDS", "changes_for", "kind_of_run", "learn_for_restorer", "learn_kind"]
@@ -86,9 +86,8 @@ def learn_kind(
     recorded = out / SETTINGS
     if has_begun(recorded) and kind_of_run(out) != kind:
         raise UserError(f"{out}: holds a run of the degrader {kind_of_run(out)!r}, not {kind!r}; choose another --out")
-    # A run that failed before its first checkpoint leaves nothing to go on with, unless nothing else is asked for.
     begins = any(change.startswith("data.degraded=") for change in changes)
-    if config is None and name is None and recorded.exists() and (has_begun(recorded) or not begins):
+    if config is None and name is None and goes_on(recorded, begins):
         config = recorded
     if config is not None:
         run = read_settings(type(run), config)
@@ -119,7 +118,7 @@ def learn_for_restorer(run: RestorerRun, kind: str, degraded: Path | None, out: 
     training = {"training.seed": run.training.seed, "training.accelerator": run.training.accelerator}
     changes = assignments(given | training | {"data.clean_downsample": [scale]})
     recorded = settings_file(out)
-    begun = name is None and recorded.exists() and (has_begun(recorded) or degraded is None)
+    begun = name is None and goes_on(recorded, begins=degraded is not None)
     return train(override(read_run(recorded) if begun else preset(name or DEFAULT_PRESET), changes), out)[1]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from flowkit_deflow.images.image_listing import NOT_READ, survey
+from flowkit_deflow.images.image_listing import NOT_READ, survey, unread
 
 __all__ = ["LEFT_OUT", "other_files", "report_problems"]
 
@@ -39,7 +39,7 @@ def report_problems(problems: Sequence[str], others: Counter[str] | None = None)
     """
     problems = list(dict.fromkeys(problems))
     others = others or Counter()
-    kinds = {suffix: count for suffix, count in sorted(others.items()) if suffix in NOT_READ}
+    kinds = unread(others)
     for suffix, count in sorted(others.items()):
         if suffix not in kinds:
             typer.echo(f"Passed over, no {'images' if count > 1 else 'image'}: {count} {suffix or 'without a suffix'}")

@@ -8,7 +8,7 @@ from flowkit_deflow.restoration.training.trainer import SETTINGS, require_traina
 from flowkit_deflow.settings.restoration import RestorerRun
 from flowkit_deflow.settings.restoration_presets import restorer_preset
 from flowkit_deflow.settings.text import assignments, override, read_settings, to_yaml
-from flowkit_deflow.training.run_settings import has_begun, require_no_other_run
+from flowkit_deflow.training.run_settings import goes_on, has_begun, require_no_other_run
 
 __all__ = ["settings_to_start_from", "with_own_degrader"]
 
@@ -22,14 +22,14 @@ def settings_to_start_from(out: Path, preset: str | None, config: Path | None, b
         out: folder of the run.
         preset: name of a preset.
         config: a file of settings, instead of a preset.
-        begins: the command says what a new run needs: one that failed before its first checkpoint is begun anew.
+        begins: the command says what a new run needs.
 
     Raises:
         UserError: the preset is unknown, the file does not fit, or the folder holds a run of another kind.
     """
     recorded = out / SETTINGS
     require_no_other_run(recorded)
-    if preset is None and config is None and recorded.exists() and (has_begun(recorded) or not begins):
+    if preset is None and config is None and goes_on(recorded, begins):
         return read_settings(RestorerRun, recorded)
     return restorer_preset(preset or DEFAULT_PRESET) if config is None else read_settings(RestorerRun, config)
 

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 from flowkit_deflow.degraders.degrader import SupportsDegrade
 from flowkit_deflow.degraders.handwritten.operation import pick, uniform
 from flowkit_deflow.errors import UserError
-from flowkit_deflow.images.image_files import NOT_READ, ImageError, image_size, read_image, survey
+from flowkit_deflow.images.image_files import NOT_READ, ImageError, image_size, read_image, survey, unread
 from flowkit_deflow.images.noise import seeded_generator
 from flowkit_deflow.images.resize import bicubic_downsample, cropped_to_multiple
 
@@ -97,8 +97,7 @@ class PairedDegradations(Dataset[tuple[Tensor, Tensor]]):
         self.scale, self.crop, self.seed = scale, crop, seed
         self.sharpen, self.before, self.after = sharpen, before, after
         found = survey(Path(folder))
-        unread = {suffix: count for suffix, count in sorted(found.others.items()) if suffix in NOT_READ}
-        self.problems = [f"{count} {suffix}: {NOT_READ[suffix]}" for suffix, count in unread.items()]
+        self.problems = [f"{count} {suffix}: {NOT_READ[suffix]}" for suffix, count in unread(found.others).items()]
         self.images = [image for image in found.images if self._is_usable(image)]
         if not self.images:
             raise UserError(f"{folder}: no image in it can be used; the last problem was: {self.problems[-1]}")

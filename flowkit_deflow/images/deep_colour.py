@@ -74,9 +74,9 @@ def _read_png(path: Path, start: bytes, header: bool) -> Deep:
 
     width, height = (int.from_bytes(start[at : at + 4], "big") for at in (16, 20))
     _require_no_bomb(height, width)
-    values = np.empty(0, np.float32)
-    if not header:
-        values = _in_unit_range(imagecodecs.png_decode(path.read_bytes()))
+    if header:
+        return Deep(height, width, 1, 1, np.empty(0, np.float32))
+    values = _in_unit_range(imagecodecs.png_decode(path.read_bytes()))
     with Image.open(path) as image:
         profile = image.info.get("icc_profile")
     return Deep(height, width, 1, 1, values, profile)

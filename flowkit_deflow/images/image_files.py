@@ -1,6 +1,6 @@
 """Image files: which there are, reading and writing them."""
 
-from flowkit_deflow.images.image_listing import IMAGE_SUFFIXES, NOT_READ, Survey, list_images, survey
+from flowkit_deflow.images.image_listing import IMAGE_SUFFIXES, NOT_READ, Survey, list_images, survey, unread
 from flowkit_deflow.images.image_reading import ImageError, Picture, image_size, page_count, read_image, read_picture
 from flowkit_deflow.images.image_writing import (
     WRITABLE_SUFFIXES,
@@ -27,6 +27,7 @@ __all__ = [
     "survey",
     "to_levels",
     "to_uint8",
+    "unread",
     "write_image",
     "write_pixels",
 ]

@@ -11,7 +11,7 @@ from PIL import features
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import require_folder
 
-__all__ = ["IMAGE_SUFFIXES", "NOT_READ", "Survey", "list_images", "survey"]
+__all__ = ["IMAGE_SUFFIXES", "NOT_READ", "Survey", "list_images", "survey", "unread"]
 
 _BY_PILLOW = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
 _AVIF = (".avif",) if features.check("avif") else ()
@@ -119,6 +119,11 @@ def survey(folder: Path) -> Survey:
         there = f"; there are: {_counted(others)}" if others else ""
         raise UserError(f"the folder '{folder}' holds no images; expected files that end in {suffixes}{there}")
     return Survey(sorted(found, key=lambda file: file.relative_to(folder).as_posix()), others)
+
+
+def unread(others: Counter[str]) -> dict[str, int]:
+    """Of the counts of other files those of images, in formats that are not read, in the order of their suffixes."""
+    return {suffix: count for suffix, count in sorted(others.items()) if suffix in NOT_READ}
 
 
 def _counted(others: Counter[str]) -> str:

@@ -1,5 +1,6 @@
 """What a user should know of a run before its first step."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -7,8 +8,11 @@ from flowkit_deflow.images.image_listing import list_images
 from flowkit_deflow.method.latents import Domain
 from flowkit_deflow.training.data import UnpairedCrops
 from flowkit_deflow.training.held_out import SMALLEST_FOLDER
+from flowkit_deflow.training.run_settings import has_begun
 
-__all__ = ["FEW_IMAGES", "cautions", "cautions_of_folders"]
+__all__ = ["FEW_IMAGES", "cautions", "warn_of_folders"]
+
+log = logging.getLogger(__name__)
 
 # Below, the level of the noise was off by over 15 % where it was measured: docs/explanation/what-deflow-learns.md.
 FEW_IMAGES = 20
@@ -28,13 +32,13 @@ def cautions(out: Path, crops: UnpairedCrops) -> Iterator[str]:
     yield from _within_photographs(out, data.clean, data.degraded)
 
 
-def cautions_of_folders(
-    out: Path, clean: str | None, degraded: str | None, clean_downsample: Sequence[int] = (1,)
-) -> Iterator[str]:
-    """The same of a run of another degrader or of a restorer.
+def warn_of_folders(
+    recorded: Path, clean: str | None, degraded: str | None, clean_downsample: Sequence[int] = (1,)
+) -> None:
+    """Log what a user should know of a run of another degrader or of a restorer; of one that has begun, nothing.
 
     Args:
-        out: folder of the run.
+        recorded: the file of the run's settings.
         clean: folder of clean images.
         degraded: folder of degraded images.
         clean_downsample: factors by which the clean ones are downsampled first.
@@ -42,6 +46,14 @@ def cautions_of_folders(
     Raises:
         UserError: a folder cannot be read, or holds no images.
     """
+    if not has_begun(recorded):
+        for caution in _cautions_of_folders(recorded.parent, clean, degraded, clean_downsample):
+            log.warning(f"Take care: {caution}.")
+
+
+def _cautions_of_folders(
+    out: Path, clean: str | None, degraded: str | None, clean_downsample: Sequence[int]
+) -> Iterator[str]:
     yield from _one_domain(clean, degraded, clean_downsample)
     counts = {
         name: len(list_images(Path(folder)))

@@ -11,7 +11,7 @@ from flowkit_deflow.settings.schema import Run
 from flowkit_deflow.settings.text import read_run
 from flowkit_deflow.training.checkpoint_io import AtomicCheckpointIO, good_checkpoint, last_checkpoint
 from flowkit_deflow.training.fingerprints import Fingerprint, fingerprints_of_weights
-from flowkit_deflow.training.run_settings import STEPS, require_no_other_run, require_same_result
+from flowkit_deflow.training.run_settings import STEPS, require_no_other_run, require_same_content, require_same_result
 from flowkit_deflow.training.schedules import rate_factor
 
 __all__ = ["Begun", "begun", "going_on", "has_begun", "require_same_data", "resumed", "settings_file"]
@@ -118,14 +118,12 @@ def require_same_data(before: Begun, now: Mapping[str, Fingerprint]) -> None:
     Raises:
         UserError: they are others.
     """
-    for name, found in now.items():
-        known = before.sources.get(name)
-        if before.sources and known != found:
-            raise UserError(
-                f"setting '{name}': these files are not those that the run in {before.out} was trained on "
-                f"({known.files if known else 'none'} then, {found.files} now); put them back, or start a new run from "
-                f"its weights by --from {last_checkpoint(before.out)} with another --out"
-            )
+    require_same_content(
+        before.sources,
+        now,
+        f"the run in {before.out} was trained on",
+        f"start a new run from its weights by --from {last_checkpoint(before.out)} with another --out",
+    )
 
 
 def _with_open_settings(recorded: Run, wanted: Run) -> Run:

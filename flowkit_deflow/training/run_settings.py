@@ -20,6 +20,7 @@ from flowkit_deflow.training.fingerprints import Fingerprint, fingerprint_of
 
 __all__ = [
     "STEPS",
+    "goes_on",
     "has_begun",
     "keep_settings",
     "require_no_other_run",
@@ -46,6 +47,16 @@ def has_begun(recorded: Path) -> bool:
     out = recorded.parent
     results = (last_checkpoint(out), good_checkpoint(out), out / "model")
     return recorded.exists() and any(result.exists() for result in results)
+
+
+def goes_on(recorded: Path, begins: bool) -> bool:
+    """Whether a command takes its settings from a run: a run that failed early ties nothing, but can be asked for.
+
+    Args:
+        recorded: the file of the run's settings.
+        begins: the command says what a new run needs.
+    """
+    return recorded.exists() and (has_begun(recorded) or not begins)
 
 
 def require_no_other_run(recorded: Path) -> None:
@@ -81,7 +92,10 @@ def require_resumable(settings: T, recorded: Path) -> None:
         return
     changed = differences(read_settings(type(settings), recorded), settings)
     require_same_result(changed, recorded.parent)
-    require_same_content(recorded.parent, _sources_of(recorded.parent), _fingerprints(settings))
+    out = recorded.parent
+    require_same_content(
+        _sources_of(out), _fingerprints(settings), f"the run in {out} began with", "choose another --out"
+    )
 
 
 def keep_settings(settings: Any, recorded: Path) -> None:
@@ -121,13 +135,16 @@ def require_same_result(changed: Sequence[Difference], out: Path) -> None:
         )
 
 
-def require_same_content(out: Path, before: Mapping[str, Fingerprint], now: Mapping[str, Fingerprint]) -> None:
+def require_same_content(
+    before: Mapping[str, Fingerprint], now: Mapping[str, Fingerprint], run: str, or_else: str
+) -> None:
     """Check that a run goes on with what it began with, wherever that is now.
 
     Args:
-        out: folder of the run.
         before: fingerprints of what it began with, by the settings' names; none where nothing is known of it.
         now: those of what its settings point at.
+        run: which run that is, for the message, with what it did with the files.
+        or_else: what to do otherwise than putting them back.
 
     Raises:
         UserError: they differ.
@@ -136,8 +153,8 @@ def require_same_content(out: Path, before: Mapping[str, Fingerprint], now: Mapp
         known = before.get(name)
         if before and known != found:
             raise UserError(
-                f"setting '{name}': these files are not those that the run in {out} began with "
-                f"({known.files if known else 'none'} then, {found.files} now); put them back, or choose another --out"
+                f"setting '{name}': these files are not those that {run} "
+                f"({known.files if known else 'none'} then, {found.files} now); put them back, or {or_else}"
             )
 
 

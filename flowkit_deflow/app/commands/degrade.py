@@ -84,7 +84,7 @@ def degrade(
         workers=workers,
         overwrite=overwrite,
         strict=strict,
-        shard=None if shard is None else Shard.parse(shard),
+        shard=Shard.asked(shard),
         cluster=None if ray is None else Cluster(ray, gpu=device.startswith("cuda")),
     )
     work = Degrading(model.absolute(), temperature, samples or 1, tile, device)

@@ -91,7 +91,7 @@ def pairs(
         workers=workers,
         overwrite=overwrite,
         strict=strict,
-        shard=None if shard is None else Shard.parse(shard),
+        shard=Shard.asked(shard),
         results=target,
         uniform=True,
         record=target,

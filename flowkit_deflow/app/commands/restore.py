@@ -84,7 +84,7 @@ def restore(
         workers=workers,
         overwrite=overwrite,
         strict=strict,
-        shard=None if shard is None else Shard.parse(shard),
+        shard=Shard.asked(shard),
     )
     network = DeFlow.from_pretrained(model).to(usable_device(device))
     edit, count = Restore(network.latents, temperature), samples or 1

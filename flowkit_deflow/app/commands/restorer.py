@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from flowkit_deflow.app.jobs import Plan
     from flowkit_deflow.app.rendering import Rendering
     from flowkit_deflow.images.noise import SeededNoise
+    from flowkit_deflow.restoration.restorer import Restorer
 
 __all__ = ["restorer"]
 
@@ -145,6 +146,8 @@ def apply(
     strict: Strict = False,
 ) -> None:
     """Restore images."""
+    from flowkit_deflow.restoration.published import load_restorer
+
     task = ImageTask(
         "restorer apply",
         source,
@@ -155,9 +158,9 @@ def apply(
         workers=workers,
         overwrite=overwrite,
         strict=strict,
-        shard=None if shard is None else Shard.parse(shard),
+        shard=Shard.asked(shard),
     )
-    done = _restored(run, task, tile, device)
+    done = _restored(run, load_restorer(run), task, tile, device)
     report_problems(done.problems, done.others)
 
 
@@ -185,24 +188,23 @@ def evaluate(
     from flowkit_deflow.restoration.published import load_restorer
     from flowkit_deflow.restoration.training.validation import require_partners
 
+    network = load_restorer(run)
     if clean is not None:
         # What does not fit is told before the images are restored.
-        require_partners(with_references(degraded, clean), load_restorer(run).scale)
+        require_partners(with_references(degraded, clean), network.scale)
     images = out / "images"
     _require_no_others(degraded, images)
     task = ImageTask("restorer apply", degraded, images, Naming.of("png"), overwrite=True, strict=strict)
-    done = _restored(run, task, tile, device)
+    done = _restored(run, network, task, tile, device)
     problems = judged(images, clean, metric, border, None, out / "scores.json", device, strict)
     report_problems([*done.problems, *problems], done.others)
 
 
-def _restored(run: Path, task: ImageTask, tile: int, device: str) -> "Plan":
+def _restored(run: Path, network: "Restorer", task: ImageTask, tile: int, device: str) -> "Plan":
     """Work through the images with the network of a run, of a model folder or of a file."""
     from flowkit_deflow.app.rendering import Rendering
-    from flowkit_deflow.restoration.published import load_restorer
 
-    place = usable_device(device)
-    network = load_restorer(run).to(place)
+    network.to(usable_device(device))
 
     def work(images: "Tensor", _: "SeededNoise") -> "Rendering":
         height, width = (network.scale * side for side in images.shape[-2:])

@@ -88,7 +88,7 @@ def sample(
         workers=workers,
         overwrite=overwrite,
         strict=strict,
-        shard=None if shard is None else Shard.parse(shard),
+        shard=Shard.asked(shard),
     )
     network = DeFlow.from_pretrained(model).to(usable_device(device))
     edit, count = Sample(network.latents, names[domain], temperature), samples or 1

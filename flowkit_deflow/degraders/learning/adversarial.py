@@ -1,6 +1,5 @@
 """Trains the degraders that have a discriminator."""
 
-import logging
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -26,14 +25,12 @@ from flowkit_deflow.settings.adversarial import (
 from flowkit_deflow.training.adversarial.alternating import Alternating, Optimisation
 from flowkit_deflow.training.adversarial.discriminators import PatchDiscriminator
 from flowkit_deflow.training.adversarial.task import Task
-from flowkit_deflow.training.cautions import cautions_of_folders
+from flowkit_deflow.training.cautions import warn_of_folders
 from flowkit_deflow.training.fitting import fit
 from flowkit_deflow.training.lightning_trainer import Loop
-from flowkit_deflow.training.run_settings import has_begun, keep_settings
+from flowkit_deflow.training.run_settings import keep_settings
 
 __all__ = ["train_cyclegan", "train_dasr", "train_frequency_separation", "train_pdm"]
-
-log = logging.getLogger(__name__)
 
 _Run = FrequencySeparationRun | DasrRun | CycleGanRun | PdmRun
 
@@ -100,9 +97,7 @@ def _fit(task: Task, run: _Run, out: Path, progress: bool) -> list[str]:
     module = Alternating(task, folders, optimisation, folders.problems)
     loop = Loop(training.steps, training.checkpoint_every, training.log_every, training.accelerator)
     data = run.data
-    if not has_begun(out / SETTINGS):
-        for caution in cautions_of_folders(out, data.clean, data.degraded, (data.clean_downsample,)):
-            log.warning(f"Take care: {caution}.")
+    warn_of_folders(out / SETTINGS, data.clean, data.degraded, (data.clean_downsample,))
     # A run that is stopped goes on with the settings that it began with.
     keep_settings(run, out / SETTINGS)
     fit(module, loop, out, progress=progress)

@@ -1,6 +1,5 @@
 """Training a restoration network, or going on with a run that was stopped."""
 
-import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -21,14 +20,12 @@ from flowkit_deflow.restoration.training.validation import validation
 from flowkit_deflow.settings.restoration import RestorerLosses, RestorerRun, RestorerTraining
 from flowkit_deflow.training.adversarial.alternating import Alternating, Optimisation
 from flowkit_deflow.training.adversarial.discriminators import PatchDiscriminator, Vgg128Discriminator
-from flowkit_deflow.training.cautions import cautions_of_folders
+from flowkit_deflow.training.cautions import warn_of_folders
 from flowkit_deflow.training.fitting import fit
 from flowkit_deflow.training.lightning_trainer import Loop
-from flowkit_deflow.training.run_settings import has_begun, keep_settings, require_resumable
+from flowkit_deflow.training.run_settings import keep_settings, require_resumable
 
 __all__ = ["SETTINGS", "require_trainable", "train_restorer"]
-
-log = logging.getLogger(__name__)
 
 SETTINGS = "restorer.yaml"
 """The file of a run's settings, by which its folder is known."""
@@ -70,9 +67,7 @@ def train_restorer(run: RestorerRun, out: Path, *, progress: bool = True) -> tup
     training = run.training
     optimisation = Optimisation(training.steps, partial(_learning_rate, training), training.betas, training.workers)
     module = Alternating(task, crops, optimisation, crops.problems)
-    if not has_begun(out / SETTINGS):
-        for caution in cautions_of_folders(out, run.data.clean, run.data.degraded):
-            log.warning(f"Take care: {caution}.")
+    warn_of_folders(out / SETTINGS, run.data.clean, run.data.degraded)
     keep_settings(run, out / SETTINGS)
     loop = Loop(training.steps, training.checkpoint_every, training.log_every, training.accelerator, training.precision)
     fit(module, loop, out, progress=progress, callbacks=[] if judged is None else [judged])
