@@ -28,8 +28,8 @@ class BlockNeuralAutoregressive(ChannelBijector):
               = \sum_i \log\left(g_i \frac{\partial f_i}{\partial x_i} + 1 - g_i\right)
 
     ``forward`` is one pass of the network. Since :math:`f` is bounded and :math:`g_i`, a learned sigmoid, is under 1,
-    it is onto the real line; ``inverse`` finds one feature after another by :func:`~flowkit.ops.monotone_root`, nine
-    passes each, of batches up to fifteen times as large.
+    it is onto the real line; ``inverse`` finds one feature after another by :func:`~flowkit.ops.monotone_root`, 27
+    passes each.
 
     Args:
         network: :class:`~flowkit.nn.BlockAutoregressive`, or one like it.

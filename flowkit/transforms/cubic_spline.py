@@ -115,7 +115,7 @@ class _Piece(NamedTuple):
         t = (x - self.x0) / self.width
         rest = 1 - t
         s, d0, d1 = self.slope, self.d0, self.d1
-        y = self.y0 + self.width * t * (s * t * (3 - 2 * t) + d0 * rest * rest - d1 * t * rest)
+        y = self.y0 + self.width * t * (d0 + t * (3 * s - 2 * d0 - d1 + t * (d0 + d1 - 2 * s)))
         return y, (d0 * rest * rest + 2 * (3 * s - d0 - d1) * t * rest + d1 * t * t).log()
 
 

@@ -46,7 +46,7 @@ class MonotoneTransform(Transform):
         """Two numbers for each of ``y``, one below and one above the ``x`` that is sought, of the result's shape."""
 
     def inverse(self, y: Tensor, parameters: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """``x`` and log dx/dy, by nine calls of ``forward``."""
+        """``x`` and log dx/dy, by 28 calls of ``forward``."""
         y = at_least_float32(y)
         with torch.no_grad():
             lower, upper = self.bracket(y, parameters)

@@ -1,17 +1,22 @@
 """The normal mixture of Gaussianization."""
 
+import math
+
 import torch
 from torch import Tensor
 
 from flowkit.ops.normal_tails import lower_normal_quantile
 from flowkit.ops.precision import at_least_float32
+from flowkit.ops.root_finding import monotone_root
 from flowkit.transforms.mixture import Components, components_of
-from flowkit.transforms.monotone import MonotoneTransform
+from flowkit.transforms.transform import Transform
 
 __all__ = ["NormalMixture"]
 
+LOG_ROOT = math.log(2 * math.pi) / 2
 
-class NormalMixture(MonotoneTransform):
+
+class NormalMixture(Transform):
     r"""Makes a mixture of normals a standard normal: its distribution function, then the normal's quantile.
 
     .. math:: y = \Phi^{-1}\left(\sum_k w_k\, \Phi(u_k)\right), \quad u_k = a_k (x - \mu_k), \qquad
@@ -63,10 +68,28 @@ class NormalMixture(MonotoneTransform):
             side = torch.where(below < 0.5, 1.0, -1.0).to(lines.dtype)
         log_tail = (mixture.log_weights + torch.special.log_ndtr(side.unsqueeze(-1) * lines)).logsumexp(-1)
         y = side * lower_normal_quantile(log_tail)
-        # As a product: the difference of two squares loses all digits far out.
-        log_ratio = (y.unsqueeze(-1) - lines) * (y.unsqueeze(-1) + lines) / 2
-        return y, (mixture.log_weights + mixture.log_slopes + log_ratio).logsumexp(-1)
+        return y, _log_slope(y, lines, mixture)
 
-    def bracket(self, y: Tensor, parameters: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """The outermost of the points where a component alone would be at ``y``."""
-        return Components(*parameters).bracket(y)
+    def inverse(self, y: Tensor, parameters: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """``x`` and log dx/dy, elementwise."""
+        mixture = Components(*parameters)
+        y = at_least_float32(y)
+        # Both sides of Phi(y) = sum of w Phi(u) as logarithms of the smaller tail, which need no quantile.
+        side = torch.where(y < 0, 1.0, -1.0).to(y.dtype)
+
+        def log_tail(x: Tensor) -> "tuple[Tensor, Tensor]":
+            lines = mixture.lines(x)
+            log_tail = (mixture.log_weights + torch.special.log_ndtr(side.unsqueeze(-1) * lines)).logsumexp(-1)
+            log_density = (mixture.log_weights + mixture.log_slopes - lines.square() / 2).logsumexp(-1) - LOG_ROOT
+            return side * log_tail, log_density - log_tail
+
+        with torch.no_grad():
+            lower, upper = mixture.bracket(y)
+        x = monotone_root(log_tail, side * torch.special.log_ndtr(side * y), lower, upper)
+        return x, -_log_slope(y, mixture.lines(x), mixture)
+
+
+def _log_slope(y: Tensor, lines: Tensor, mixture: Components) -> Tensor:
+    # As a product: the difference of two squares loses all digits far out.
+    log_ratio = (y.unsqueeze(-1) - lines) * (y.unsqueeze(-1) + lines) / 2
+    return (mixture.log_weights + mixture.log_slopes + log_ratio).logsumexp(-1)

@@ -29,7 +29,7 @@ def bpf(
     .. math:: z_i = \sum_j \alpha_j(x_{<i}, c)\, b_{j,n}\!\left(\frac{x_i + B}{2 B}\right), \qquad
               \alpha_0 < \alpha_1 < \dots < \alpha_n
 
-    Densities take one pass of each network; samples are computed feature by feature, each found by nine calls of
+    Densities take one pass of each network; samples are computed feature by feature, each found by 27 calls of
     its transform. Data are to be of about mean 0 and variance 1: see ``standardize``.
 
     Args:

@@ -28,7 +28,7 @@ def naf(
 
     .. math:: z_i = \mathrm{DSF}(x_i;\, \theta_i(x_{<i}, c))
 
-    Densities take one pass of each network; samples are computed feature by feature, each found by nine calls of
+    Densities take one pass of each network; samples are computed feature by feature, each found by 27 calls of
     its transform. Data are to be of about mean 0 and variance 1: see ``standardize``.
 
     Args:

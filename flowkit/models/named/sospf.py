@@ -29,7 +29,7 @@ def sospf(
 
     .. math:: z_i = b_i + \int_0^{x_i} \left(\epsilon + \sum_k p_k(t;\, \theta_i(x_{<i}, c))^2\right)\, dt
 
-    Densities take one pass of each network; samples are computed feature by feature, each found by nine calls of
+    Densities take one pass of each network; samples are computed feature by feature, each found by 27 calls of
     its transform. Data are to be of about mean 0 and variance 1: see ``standardize``.
 
     Args:

@@ -30,7 +30,7 @@ def unaf(
 
     .. math:: z_i = b_i(x_{<i}, c) + \int_0^{x_i} g(t, h_i(x_{<i}, c))\, dt
 
-    Densities take one pass of each network; samples are computed feature by feature, each found by nine calls of
+    Densities take one pass of each network; samples are computed feature by feature, each found by 27 calls of
     its transform. Data are to be of about mean 0 and variance 1: see ``standardize``. What an integral's error is, and
     what it depends on: :class:`~flowkit.transforms.UnconstrainedMonotonic`.
 

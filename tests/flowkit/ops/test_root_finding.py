@@ -38,7 +38,7 @@ def test_float32_gets_all_its_digits_whatever_the_slopes() -> None:
 
 
 def test_a_false_slope_costs_digits_and_no_more() -> None:
-    """The sections alone find the root to 2^-24 of the bracket."""
+    """The halvings alone find the root to 2^-24 of the bracket."""
     x = torch.linspace(-3, 3, 101, dtype=DTYPE)
     found = monotone_root(lambda v: (v**3 + v, torch.full_like(v, -20.0)), x**3 + x, x - 4, x + 4.1)
     torch.testing.assert_close(found, x, rtol=0, atol=8.1 / 2**24)
