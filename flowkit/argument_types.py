@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from flowkit.naming import named, with_article
+
 __all__ = ["require_types"]
 
 # Whether a value fits, and what to say where it does not.
@@ -47,7 +49,7 @@ def require_types(taker: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapp
         expected = _mismatch(value, annotations.get(name, Any))
         # A default may be what its annotation is not: a sentinel.
         if expected and value is not signature.parameters[name].default:
-            raise TypeError(f"{taker.__name__}: {name} is {_shown(value)}; it must be {expected}")
+            raise TypeError(f"{taker.__name__}: {name} is {named(value)}; it must be {expected}")
 
 
 @cache
@@ -78,11 +80,7 @@ def _kind_of_class(annotation: Any) -> Kind:
     own = isinstance(origin, type) and origin.__module__.startswith("flowkit.")
     if not own or (issubclass(origin, nn.Module) and inspect.isabstract(origin)):
         return lambda value: True, ""
-    return lambda value: isinstance(value, origin), f"{_article(origin.__name__)} {origin.__name__}"
-
-
-def _article(name: str) -> str:
-    return "an" if name[0] in "AEIOU" else "a"
+    return lambda value: isinstance(value, origin), with_article(origin.__name__)
 
 
 def _is_integer(value: Any) -> bool:
@@ -95,15 +93,6 @@ def _is_number(value: Any) -> bool:
 
 def _is_integers(value: Any) -> bool:
     return isinstance(value, Sequence) and all(map(_is_integer, value))
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, Tensor):
-        return f"a tensor of shape {tuple(value.shape)}"
-    if isinstance(value, nn.Module):
-        return f"{_article(type(value).__name__)} {type(value).__name__}"
-    text = repr(value)
-    return text if len(text) < 60 else f"{_article(type(value).__name__)} {type(value).__name__}"
 
 
 _KINDS: Mapping[Any, Kind] = {

@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from flowkit.naming import named
+
 __all__ = [
     "batch_shape_of",
     "joint_batch",
     "label_rows",
-    "named",
     "number_and_shape",
     "refuse_arrays",
     "require_drawable",
@@ -198,13 +199,6 @@ def require_tensors(context: Any, context_dims: int | None, **data: Any) -> None
             )
     if context_dims and context is not None and not isinstance(context, Tensor):
         raise TypeError(f"the context is {named(context)}; this flow takes a tensor, batch x {context_dims} dimensions")
-
-
-def named(value: Any) -> str:
-    """What a message calls a value: a tensor by its shape, a text or number by itself, anything else by its class."""
-    if isinstance(value, Tensor):
-        return f"a tensor of shape {tuple(value.shape)}"
-    return repr(value) if isinstance(value, int | float | str | tuple | list | None) else f"a {type(value).__name__}"
 
 
 def number_and_shape(batch: Any) -> tuple[int | None, tuple[int, ...]]:

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from flowkit.argument_types import require_types
 from flowkit.bijectors.actnorm import initialize
-from flowkit.conditions import named
 from flowkit.flow import Flow
 from flowkit.losses.likelihood import forward_kl
+from flowkit.naming import named
 
 __all__ = ["Fit", "fit"]
 

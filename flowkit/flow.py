@@ -12,7 +12,6 @@ from flowkit.bijectors.parts import require_bijector
 from flowkit.conditions import (
     joint_batch,
     label_rows,
-    named,
     number_and_shape,
     refuse_arrays,
     require_drawable,
@@ -24,6 +23,7 @@ from flowkit.constants import place_constants_after_loading
 from flowkit.distributions import Distribution
 from flowkit.distributions.parts import require_distribution
 from flowkit.half_precision import require_alike
+from flowkit.naming import named
 from flowkit.recorded import Recorded
 
 __all__ = ["Flow", "bits_per_dim"]

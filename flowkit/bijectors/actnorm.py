@@ -68,13 +68,13 @@ class ActNorm(ChannelBijector):
     def is_initialized(self) -> bool:
         """Whether the parameters were set: from data, by hand, or by a state dict."""
         flag = self.initialized
+        found = self._found_true
+        if torch.compiler.is_compiling() or (found is not None and found[0] is flag and found[1] == version(flag)):
+            return True
         if not readable(flag):
             return True
         if flag.is_inference():
             return bool(flag)
-        found = self._found_true
-        if found is not None and found[0] is flag and found[1] == version(flag):
-            return True
         self._found_true = (flag, version(flag)) if flag else None
         return self._found_true is not None
 
@@ -108,9 +108,10 @@ class ActNorm(ChannelBijector):
         return x, sum_event(log_dxdz, self.event_dims, like=z)
 
     def _parameters_like(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        bias, log_scale = map(at_least_float32, self.constants())
+        bias, log_scale = self.constants()
         shape = (self.channels,) + (1,) * (self.event_dims - 1)
-        return bias.view(shape), log_scale.view(shape)
+        log_scale = at_least_float32(log_scale).view(shape)
+        return bias.view(shape).to(log_scale), log_scale
 
     def _moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
         per_channel = at_least_float32(x).movedim(x.ndim - self.event_dims, 0).reshape(self.channels, -1)

@@ -64,7 +64,7 @@ class LULinear(ChannelMixing):
     def _matrix(self) -> Tensor:
         upper = self._upper()
         # (L + 1) U, L being what is below the diagonal.
-        return torch.addmm(upper, self._below(), upper)[self.permutation]
+        return torch.addmm(upper, self.lower.tril(-1).to(upper), upper)[self.permutation]
 
     def _log_abs_det(self) -> Tensor:
         return at_least_float32(self.log_scale).sum()
@@ -81,12 +81,10 @@ class LULinear(ChannelMixing):
         # One position to a row, so the factors stand transposed on the right.
         rows = rows[:, self.permutation.argsort()]
         rows = torch.linalg.solve_triangular(
-            self._below().to(rows).mT, rows, upper=True, left=False, unitriangular=True
+            self.lower.tril(-1).to(rows).mT, rows, upper=True, left=False, unitriangular=True
         )
         return torch.linalg.solve_triangular(self._upper().to(rows).mT, rows, upper=False, left=False)
 
-    def _below(self) -> Tensor:
-        return at_least_float32(self.lower).tril(-1)
-
     def _upper(self) -> Tensor:
-        return at_least_float32(self.upper).triu(1) + torch.diag(self.sign * at_least_float32(self.log_scale).exp())
+        # In float32 at least, as the scales are.
+        return self.upper.triu(1) + torch.diag(self.sign * at_least_float32(self.log_scale).exp())

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.distributions import constraints
 
 from flowkit.bijector import Shape
-from flowkit.conditions import named, refuse_arrays, require_drawable, require_number
+from flowkit.conditions import refuse_arrays, require_drawable, require_number
+from flowkit.naming import named
 from flowkit.recorded import Recorded
 
 __all__ = ["Distribution", "normal_like"]

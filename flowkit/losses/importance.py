@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from flowkit.conditions import named
 from flowkit.flow import Flow
+from flowkit.naming import named
 
 __all__ = ["effective_sample_size", "importance_weighted_bound", "log_importance_weights"]
 

@@ -298,7 +298,7 @@ MISTAKES: dict[str, Mistake] = {
     "no module as a network": Mistake(
         lambda: Coupling(2, nn.Linear, event_dims=1),  # type: ignore[arg-type]
         TypeError,
-        "Coupling: conditioner is <class 'torch.nn.modules.linear.Linear'>; it must be a module",
+        "Coupling: conditioner is the class Linear; it must be a module",
     ),
     "an activation in place of its class": Mistake(
         lambda: MLP(2, 2, activation=nn.ReLU()),
@@ -499,7 +499,7 @@ MISTAKES: dict[str, Mistake] = {
     "a list as context": Mistake(
         lambda: conditional().log_prob(ROWS, [[0.0] * 3] * 5),
         TypeError,
-        r"the context is \[.*; this flow takes a tensor",
+        r"the context is a list; this flow takes a tensor",
     ),
     "a context on another device": Mistake(
         lambda: conditional().log_prob(ROWS, CONTEXT.to("meta")),
