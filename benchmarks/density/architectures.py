@@ -5,7 +5,20 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-__all__ = ["GLOW", "MAF", "NSF", "REALNVP", "Coupling", "Density", "Glow", "Masked", "Spline", "do_nothing"]
+__all__ = [
+    "GLOW",
+    "MAF",
+    "NSF",
+    "REALNVP",
+    "Circular",
+    "Coupling",
+    "Density",
+    "Glow",
+    "Masked",
+    "Spherical",
+    "Spline",
+    "do_nothing",
+]
 
 Event = tuple[int, ...]
 """Event shape of the data."""
@@ -44,6 +57,24 @@ class Glow:
     levels: int = 2
     steps: int = 4
     hidden: int = 48
+
+
+@dataclass(frozen=True)
+class Circular:
+    """Couplings of angles by circular splines."""
+
+    layers: int = 5
+    hidden: tuple[int, ...] = (64, 64, 64)
+    bins: int = 8
+
+
+@dataclass(frozen=True)
+class Spherical:
+    """Splines of an angle and a height on a sphere, a rotation between layers."""
+
+    layers: int = 4
+    hidden: tuple[int, ...] = (64, 64)
+    bins: int = 8
 
 
 MAF, REALNVP, NSF, GLOW = Masked(), Coupling(), Spline(), Glow()

@@ -47,10 +47,15 @@ def _cell(group: str, data: str, model: str, libraries: Mapping[str, list[Run]])
         "model": model,
         "dimensions": int(np.prod(loaded.event)),
         "samples": [len(loaded.train), len(loaded.validation), len(loaded.test)],
-        "bound": None if loaded.bound is None else round(loaded.bound, 4),
-        "gaussian": round(loaded.gaussian(), 4),
+        "bound": _rounded(loaded.bound),
+        "gaussian": _rounded(loaded.gaussian()),
+        "uniform": _rounded(loaded.uniform()),
         "libraries": {library: _figures(runs, libraries["flowkit"]) for library, runs in libraries.items()},
     }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def _figures(runs: list[Run], ours: list[Run]) -> dict[str, Any]:
@@ -73,9 +78,14 @@ def _mean_over_seeds(runs: list[Run]) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 
 def verdict(cell: Mapping[str, Any]) -> tuple[str, str, float, float]:
-    """``within``, ``ahead`` or ``behind``; the best peer; flowkit's mean less that peer's; its standard error."""
+    """``within``, ``ahead`` or ``behind``; the best peer; flowkit's mean less that peer's; its standard error.
+
+    ``alone`` where no peer has such a model.
+    """
     libraries = dict(cell["libraries"])
     ours = libraries.pop("flowkit")
+    if not libraries:
+        return "alone", "none", 0.0, 0.0
     best = max(libraries, key=lambda library: libraries[library]["mean"])
     peer = libraries[best]
     runs = len(ours["log_likelihood"])

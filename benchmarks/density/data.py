@@ -1,4 +1,4 @@
-"""The data: the eight toys, tables and photographs that ship inside scikit-learn, each with a fixed split.
+"""The data: toys, directions, and tables and photographs that ship inside scikit-learn, each with a fixed split.
 
 Nothing is downloaded. A split never depends on a run's seed: every library and every seed is judged on the same
 held-out samples, of which no value was seen in training, in scaling or in choosing the step to stop at.
@@ -22,11 +22,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PowerTransformer
 from torch import Tensor
 
-from benchmarks.density.toys import TOYS
+from benchmarks.density.directions import DIRECTIONS
+from benchmarks.density.toys import TOYS, Array, Toy
 
 __all__ = ["IMAGES", "TABLES", "Data", "load"]
-
-Array = npt.NDArray[np.float64]
 
 TOY_SAMPLES = (50_000, 2_000, 10_000)
 """Drawn for training, validation, test."""
@@ -64,12 +63,21 @@ class Data:
     def event(self) -> tuple[int, ...]:
         return tuple(self.train.shape[1:])
 
-    def gaussian(self) -> float:
-        """Mean log-likelihood of the test samples under the Gaussian that fits the training samples best."""
+    def gaussian(self) -> float | None:
+        """Mean log-likelihood of the test samples under the Gaussian of the training samples.
+
+        ``None`` of directions, and where there are fewer samples than dimensions.
+        """
+        if self.name in DIRECTIONS or len(self.train) <= self.train[0].numel():
+            return None
         x = (self.train + self.noise / 2).flatten(1).double()
         covariance = torch.cov(x.T) + torch.diag(self.noise.flatten().double() ** 2 / 12)
         fitted = torch.distributions.MultivariateNormal(x.mean(0), covariance)
         return float(fitted.log_prob(self.test.flatten(1).double()).mean())
+
+    def uniform(self) -> float | None:
+        """The log-density that is the same everywhere, of directions alone."""
+        return -float(np.log(DIRECTIONS[self.name].area)) if self.name in DIRECTIONS else None
 
     def batch(self, size: int, generator: torch.Generator) -> Tensor:
         """Training samples drawn with replacement, with their noise."""
@@ -80,21 +88,23 @@ class Data:
 def load(name: str) -> Data:
     """A data set by name; KeyError for an unknown one."""
     if name in TOYS:
-        return _toy(name)
+        return _toy(TOYS[name])
+    if name in DIRECTIONS:
+        return _toy(DIRECTIONS[name])
     return _table(name) if name in TABLES else _images(name)
 
 
-def _toy(name: str) -> Data:
+def _toy(toy: Toy) -> Data:
     generator = np.random.default_rng(0)
-    train, validation, test = (TOYS[name].sample(number, generator) for number in TOY_SAMPLES)
+    train, validation, test = (toy.sample(number, generator) for number in TOY_SAMPLES)
     return Data(
-        name,
-        TOYS[name].description,
+        toy.name,
+        toy.description,
         _tensor(train),
-        torch.zeros(2),
+        torch.zeros(train.shape[1]),
         _tensor(validation),
         _tensor(test),
-        bound=float(TOYS[name].log_density(test).mean()),
+        bound=float(toy.log_density(test).mean()),
     )
 
 
@@ -192,5 +202,6 @@ TABLES: dict[str, tuple[str, Callable[[], Grouped]]] = {
 IMAGES: dict[str, tuple[str, int, Callable[[], Grouped]]] = {
     "digits": ("1,797 handwritten digits, 1 x 8 x 8", 17, lambda: _apart(datasets.load_digits().images[:, None])),
     "patches_8x8": ("8,320 colour patches of two photographs, 3 x 8 x 8", 256, lambda: _patches(8)),
+    "patches_32x32": ("520 colour patches of two photographs, 3 x 32 x 32", 256, lambda: _patches(32)),
 }
 """Images: what they are, their levels, and how they are read."""

@@ -2,11 +2,11 @@
 
 from dataclasses import asdict
 
-from benchmarks.density.architectures import Coupling, Density, Event, Glow, Masked, Spline
+from benchmarks.density.architectures import Circular, Coupling, Density, Event, Glow, Masked, Spherical, Spline
 from flowkit import Flow, initialize
 from flowkit import models as named
 
-__all__ = ["glow", "maf", "nsf", "nsf_autoregressive", "realnvp"]
+__all__ = ["glow", "maf", "ncsf", "nsf", "nsf_autoregressive", "realnvp", "spherical_nsf"]
 
 
 def _density(flow: Flow) -> Density:
@@ -31,6 +31,16 @@ def nsf(event: Event, settings: Spline, context: int = 0) -> Density:
 def nsf_autoregressive(event: Event, settings: Spline, context: int = 0) -> Density:
     (features,) = event
     return _density(named.nsf(features, autoregressive=True, **asdict(settings), context_features=context))
+
+
+def ncsf(event: Event, settings: Circular) -> Density:
+    (features,) = event
+    return _density(named.ncsf(features, **asdict(settings)))
+
+
+def spherical_nsf(event: Event, settings: Spherical) -> Density:
+    (features,) = event
+    return _density(named.spherical_nsf(features, **asdict(settings)))
 
 
 def glow(event: Event, settings: Glow) -> Density:

@@ -1,16 +1,18 @@
 """The models in normflows."""
 
+import math
 from functools import partial
 
 import normflows as nf
 import torch
+from normflows.distributions.base import Uniform
 from normflows.flows.neural_spline.autoregressive import MaskedPiecewiseRationalQuadraticAutoregressive
 from normflows.flows.neural_spline.coupling import PiecewiseRationalQuadraticCoupling
 from torch import Tensor, nn
 
-from benchmarks.density.architectures import Coupling, Density, Event, Glow, Masked, Spline
+from benchmarks.density.architectures import Circular, Coupling, Density, Event, Glow, Masked, Spline
 
-__all__ = ["MLP", "glow", "maf", "nsf", "nsf_autoregressive", "realnvp", "reversal"]
+__all__ = ["MLP", "circular_flow", "glow", "maf", "ncsf", "nsf", "nsf_autoregressive", "realnvp", "reversal"]
 
 
 class MLP(nn.Module):
@@ -114,3 +116,31 @@ def glow(event: Event, settings: Glow, net_actnorm: bool = True) -> Density:
     # It counts levels from the last.
     flow = nf.MultiscaleFlow(bases[::-1], flows[::-1], merges[::-1], class_cond=False)
     return Density(flow, lambda x: flow.log_prob(x, None))
+
+
+def ncsf(event: Event, settings: Circular) -> Density | None:
+    # Its couplings need two angles.
+    if event == (1,):
+        return None
+    flow = circular_flow(event, settings)
+    return Density(flow, flow.log_prob)
+
+
+def circular_flow(event: Event, settings: Circular) -> nf.NormalizingFlow:
+    """Couplings of angles, with residual networks of as many matrices."""
+    (features,) = event
+    width, *others = settings.hidden
+    layers: list[nn.Module] = [
+        nf.flows.CircularCoupledRationalQuadraticSpline(
+            features,
+            # A first matrix, two to a block, and a last one.
+            len(others) // 2,
+            width,
+            range(features),
+            num_bins=settings.bins,
+            tail_bound=math.pi,
+            reverse_mask=bool(layer % 2),
+        )
+        for layer in range(settings.layers)
+    ]
+    return nf.NormalizingFlow(Uniform(features, -math.pi, math.pi), layers[::-1])

@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
 
-from benchmarks.density.architectures import GLOW, MAF, NSF, REALNVP
-from benchmarks.density.data import IMAGES, TABLES
+from benchmarks.density.architectures import GLOW, MAF, NSF, REALNVP, Circular, Spherical
+from benchmarks.density.data import TABLES
+from benchmarks.density.directions import DIRECTIONS
 from benchmarks.density.toys import TOYS
 from benchmarks.density.training import Budget
 
@@ -57,9 +58,26 @@ TABLE_GROUP = Group(
     Budget(steps=400, batch=128, learning_rate=1e-3, checks=20),
 )
 
-IMAGE_GROUP = Group("images", tuple(IMAGES), {"glow": GLOW}, Budget(steps=300, batch=64, learning_rate=2e-3))
+SPHERES = ("caps", "belt")
 
-RECORD = (TOY_GROUP, PIXEL_GROUP, TABLE_GROUP, IMAGE_GROUP)
+ANGLE_GROUP = Group(
+    "angles", tuple(name for name in DIRECTIONS if name not in SPHERES), {"ncsf": Circular()}, TOY_GROUP.budget
+)
+
+SPHERE_GROUP = Group("spheres", SPHERES, {"spherical_nsf": Spherical()}, TOY_GROUP.budget)
+
+IMAGE_GROUP = Group(
+    "images", ("digits", "patches_8x8"), {"glow": GLOW}, Budget(steps=300, batch=64, learning_rate=2e-3)
+)
+
+LARGE_IMAGE_GROUP = Group(
+    "large images",
+    ("patches_32x32",),
+    {"glow": replace(GLOW, levels=3)},
+    Budget(steps=150, batch=32, learning_rate=2e-3),
+)
+
+RECORD = (TOY_GROUP, ANGLE_GROUP, SPHERE_GROUP, PIXEL_GROUP, TABLE_GROUP, IMAGE_GROUP, LARGE_IMAGE_GROUP)
 """The comparison of record."""
 
 QUICK = (

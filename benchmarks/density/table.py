@@ -39,14 +39,15 @@ def _group(cells: list[Cell]) -> str:
     rows = []
     for cell in cells:
         kind, best, difference, error = verdict(cell)
+        distance = "none" if kind == "alone" else f"{_signed(difference)} ± {_number(error)} ({best})"
         rows.append(
             [
                 cell["data"] if cell["model"] == cells[0]["model"] else "",
                 f"`{cell['model']}`",
                 *_references(cell).values(),
                 *(_likelihood(cell, library, bold=library == "flowkit") for library in LIBRARIES),
-                f"{_signed(difference)} ± {_number(error)} ({best})",
-                f"{MARKS[kind]} {kind}".strip(),
+                distance,
+                f"{MARKS.get(kind, '')} {kind}".strip(),
             ]
         )
     return markdown(header, rows)
@@ -54,8 +55,8 @@ def _group(cells: list[Cell]) -> str:
 
 def _references(cell: Cell) -> dict[str, str]:
     """What a likelihood is to be held against: by the column's name."""
-    found = {"Gaussian": _number(cell["gaussian"])}
-    return found if cell["bound"] is None else found | {"true density": _number(cell["bound"])}
+    found = {"Gaussian": cell["gaussian"], "uniform": cell["uniform"], "true density": cell["bound"]}
+    return {name: _number(value) for name, value in found.items() if value is not None}
 
 
 def _likelihood(cell: Cell, library: str, bold: bool) -> str:

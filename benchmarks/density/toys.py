@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp
 
-__all__ = ["TOYS", "Toy"]
+__all__ = ["TOYS", "Array", "Toy"]
 
 Array = npt.NDArray[np.float64]
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from zuko.distributions import DiagNormal
 from zuko.flows import (
     MAF,
+    NCSF,
     Flow,
     GeneralCouplingTransform,
     MaskedAutoregressiveTransform,
@@ -18,9 +19,9 @@ from zuko.flows import (
 from zuko.lazy import LazyTransform
 from zuko.transforms import LULinearTransform, MonotonicAffineTransform, MonotonicRQSTransform
 
-from benchmarks.density.architectures import Coupling, Density, Event, Masked, Spline
+from benchmarks.density.architectures import Circular, Coupling, Density, Event, Masked, Spline
 
-__all__ = ["maf", "nsf", "nsf_autoregressive", "realnvp"]
+__all__ = ["maf", "ncsf", "nsf", "nsf_autoregressive", "realnvp"]
 
 
 def _density(flow: Flow) -> Density:
@@ -84,3 +85,10 @@ def nsf_autoregressive(event: Event, settings: Spline, context: int = 0) -> Dens
         spline = MaskedAutoregressiveTransform(features, context, order=order, **_splines(settings))
         transforms += [_mixing(features), spline]
     return _composed(transforms, features)
+
+
+def ncsf(event: Event, settings: Circular) -> Density:
+    # Masked networks in two passes, as couplings are, which see the angles themselves.
+    return _density(
+        NCSF(*event, bins=settings.bins, transforms=settings.layers, passes=2, hidden_features=settings.hidden)
+    )

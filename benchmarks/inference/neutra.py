@@ -31,6 +31,9 @@ __all__ = ["NO_FLOW", "NeuTra"]
 NO_FLOW = "no flow"
 """In place of a library: NUTS on the model as it is."""
 
+NO_START = "Model specification seems incorrect - cannot find valid initial params."
+"""What Pyro says where no place has a finite density."""
+
 DEEPEST_TREE = 8
 """Doublings of a trajectory: 255 gradients at most."""
 
@@ -54,7 +57,8 @@ class NeuTra:
         """Effective samples per second after the warm-up, and how far moments are off.
 
         Both are of the samples taken back to standard normal numbers: the effective samples of the worst of them, and
-        the root mean square of the errors of their means and deviations.
+        the root mean square of the errors of their means and deviations. A chain that cannot start has no effective
+        samples, and deviations of 0.
         """
         target = TARGETS[self.problem]
         model, neutra, training = MODELS[self.problem], None, 0.0
@@ -63,7 +67,20 @@ class NeuTra:
             training = descend(sampler, target, self.descent)
             neutra = _reparametrisation(model, sampler)
             model = neutra.reparam(model)
-        drawn, seconds = self._chain(model)
+        try:
+            drawn, seconds = self._chain(model)
+        except ValueError as error:
+            if str(error) != NO_START:
+                raise
+            # A flow whose training diverged: as good as a chain that stays where it is.
+            u = torch.zeros(2, target.features)
+            return {
+                "ESS": 0.0,
+                "ESS per second": 0.0,
+                "error": _error_of_moments(u),
+                "seconds": 0.0,
+                "training": training,
+            }
         with torch.no_grad():
             u, _ = target.to_normal(joined(neutra.transform_sample(*drawn.values()) if neutra else drawn).double())
         effective = float(effective_sample_size(u[None], chain_dim=0, sample_dim=1).min())

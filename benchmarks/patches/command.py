@@ -18,8 +18,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     command = commands.add_parser(
         "patches",
         help="bits per dimension of glow, jet and tarflow on digits and patches of photographs",
-        description="Trains flowkit's image flows, of about as many parameters each, on images of 8 x 8; writes "
-        "OUT/patches.json and the tables of PAGE.",
+        description="Trains flowkit's image flows, of about as many parameters each, on images of 8 x 8 and 32 x 32; "
+        "writes OUT/patches.json and the tables of PAGE.",
     )
     command.add_argument("--quick", action="store_true", help="one data set, too short to compare")
     add_outputs(command, "patches", "no training: tables of OUT as it is")
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
             "minutes": round((time.monotonic() - start) / 60, 1),
             "machine": records.machine(),
             "versions": records.versions(DISTRIBUTIONS),
-            "budget": asdict(contest.budget),
+            "budgets": {name: asdict(budget) for name, budget in contest.budgets.items()},
             "seeds": list(contest.seeds),
             "results": results,
         }

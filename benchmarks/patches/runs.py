@@ -1,6 +1,6 @@
 """One training after the other, on one thread."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,15 +19,17 @@ __all__ = ["QUICK", "RECORD", "Contest", "run_all"]
 class Contest:
     """What is trained, and for how long."""
 
-    data: tuple[str, ...]
-    budget: Budget
+    budgets: Mapping[str, Budget]
+    """By the data's name."""
     seeds: tuple[int, ...]
 
 
-RECORD = Contest(tuple(IMAGES), Budget(steps=300, batch=64, learning_rate=2e-3), (0, 1, 2))
+SMALL, LARGE = Budget(steps=300, batch=64, learning_rate=2e-3), Budget(steps=150, batch=32, learning_rate=2e-3)
+
+RECORD = Contest({"digits": SMALL, "patches_8x8": SMALL, "patches_32x32": LARGE}, (0, 1, 2))
 """The comparison of record."""
 
-QUICK = Contest(("digits",), Budget(steps=3, batch=8, checks=1), (0, 1))
+QUICK = Contest({"digits": Budget(steps=3, batch=8, checks=1)}, (0, 1))
 """Far too short to compare anything: shows that all of it runs."""
 
 
@@ -36,8 +38,8 @@ def run_all(contest: Contest) -> Iterator[dict[str, Any]]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        for name, model in tqdm([(n, m) for n in contest.data for m in MODELS], unit="model"):
-            yield _entry(name, model, contest.budget, contest.seeds)
+        for name, model in tqdm([(n, m) for n in contest.budgets for m in MODELS], unit="model"):
+            yield _entry(name, model, contest.budgets[name], contest.seeds)
     finally:
         torch.set_num_threads(threads)
 

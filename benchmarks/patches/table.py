@@ -17,17 +17,20 @@ def sections(record: Mapping[str, Any]) -> dict[str, str]:
             f"`{entry['model']}`",
             f"{entry['parameters']:,}",
             f"{mean(entry['bits']):.3f} ± {stdev(entry['bits']):.3f}",
+            f"{mean(entry['seconds']):.0f} s",
             ", ".join(map(str, entry["best_step"])),
         ]
         for entry in record["results"]
     ]
-    header = ["data", "model", "parameters", "bits per dimension", "best step"]
-    budget = record["budget"]
+    header = ["data", "model", "parameters", "bits per dimension", "training", "best step"]
+    budgets = "; ".join(
+        f"{data}, {budget['steps']} steps of {budget['batch']} images, Adam from {budget['learning_rate']:g} to zero "
+        f"along half a cosine, the best of {budget['checks']} checks on the validation images"
+        for data, budget in record["budgets"].items()
+    )
     conditions = (
         f"Made by `{record['command']}` in {record['minutes']:.0f} minutes on {record['machine']}, one thread: "
-        f"{budget['steps']} steps of {budget['batch']} images, Adam from {budget['learning_rate']:g} to zero along "
-        f"half a cosine, the best of {budget['checks']} checks on the validation images, seeds "
-        f"{', '.join(map(str, record['seeds']))}. "
+        f"{budgets}. Seeds {', '.join(map(str, record['seeds']))}. "
         + ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     )
     return {"bits": markdown(header, rows), "conditions": f"{conditions}."}

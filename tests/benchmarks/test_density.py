@@ -14,8 +14,9 @@ from benchmarks.__main__ import main
 from benchmarks.density import comparison, suite, table
 from benchmarks.density.architectures import MAF, REALNVP, Density
 from benchmarks.density.data import IMAGES, TABLES, load
+from benchmarks.density.directions import DIRECTIONS
 from benchmarks.density.runs import Run, build, run
-from benchmarks.density.suite import LIBRARIES, QUICK, Group, Job
+from benchmarks.density.suite import LIBRARIES, QUICK, SPHERES, Group, Job
 from benchmarks.density.toys import TOYS
 from benchmarks.density.training import Budget, evaluate, train
 from benchmarks.page import fill
@@ -48,6 +49,51 @@ def test_a_toys_density_is_one_in_all_and_that_of_its_samples(toy):
     statistic = ((counts - expected)[filled] ** 2 / expected[filled]).sum()
     assert statistic < filled.sum() + 5 * np.sqrt(2 * filled.sum())
     assert counts[filled].sum() > 0.97 * number
+
+
+def everywhere(name: str, per_side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points all over a circle, a torus or a sphere, and the area of each."""
+    line = (np.arange(per_side) + 0.5) / per_side
+    angle = (2 * line - 1) * np.pi
+    if name == "circle":
+        return angle[:, None], np.full(per_side, 2 * np.pi / per_side)
+    if name not in SPHERES:
+        return np.stack(np.meshgrid(angle, angle), -1).reshape(-1, 2), np.full(per_side**2, (2 * np.pi / per_side) ** 2)
+    # Slices of a sphere of the same height have the same area.
+    height, angle = (part.ravel() for part in np.meshgrid(2 * line - 1, angle))
+    across = np.sqrt(1 - height**2)
+    points = np.stack([across * np.cos(angle), across * np.sin(angle), height], -1)
+    return points, np.full(per_side**2, 4 * np.pi / per_side**2)
+
+
+@pytest.mark.parametrize("name", DIRECTIONS)
+def test_a_direction_s_density_is_one_in_all_and_that_of_its_samples(name: str) -> None:
+    direction = DIRECTIONS[name]
+    points, area = everywhere(name, 400)
+    assert area.sum() == pytest.approx(direction.area)
+    density = np.exp(direction.log_density(points))
+    assert (density * area).sum() == pytest.approx(1, abs=1e-4)
+    # The mean of any function over samples is its integral: here of the log-density, of coordinates and of squares.
+    samples = direction.sample(40_000, np.random.default_rng(5))
+    assert samples.shape == (40_000, points.shape[1])
+    for function in (direction.log_density, np.sin, np.cos, lambda x: np.sin(2 * x), lambda x: x**2):
+        values, expected = function(samples), np.tensordot(density * area, function(points), axes=1)
+        assert np.all(np.abs(values.mean(0) - expected) < 5 * values.std(0) / 200 + 1e-4)
+
+
+@pytest.mark.parametrize("library", ["flowkit", "zuko", "normflows"])
+def test_every_librarys_density_on_a_torus_is_one_in_all(library: str) -> None:
+    density = build(Job(suite.ANGLE_GROUP, "torsions", "ncsf", library, seed=0))
+    assert density is not None
+    points, area = everywhere("torsions", 100)
+    total = float(evaluate(density, torch.tensor(points, dtype=torch.float32)).exp().double().numpy() @ area)
+    # Splines have bends, over which the sum is off by some thousandths.
+    assert total == pytest.approx(1, abs=0.02)
+
+
+def test_a_model_that_no_peer_has_stands_alone() -> None:
+    (cell,) = comparison.summarise(fake("flowkit", [np.zeros(5), np.ones(5)]))
+    assert comparison.verdict(cell)[0] == "alone"
 
 
 def size(density: Density) -> int:

@@ -16,7 +16,7 @@ PAGE = ROOT / "docs/benchmarks/patches.md"
 
 
 def test_the_models_have_about_as_many_parameters():
-    for event in ((1, 8, 8), (3, 8, 8)):
+    for event in ((1, 8, 8), (3, 8, 8), (3, 32, 32)):
         made = [make(event, torch.randn(10, *event)) for make in MODELS.values()]
         sizes = [sum(parameter.numel() for parameter in density.module.parameters()) for density in made]
         assert max(sizes) < 1.25 * min(sizes)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from benchmarks.density.architectures import Circular
+
 __all__ = [
     "LIPSCHITZ",
     "Bernstein",
@@ -92,15 +94,6 @@ class Ranked:
     """Sylvester layers of as many hidden units as features, by as many reflections."""
 
     layers: int = 8
-
-
-@dataclass(frozen=True)
-class Circular:
-    """Couplings of angles by circular splines."""
-
-    layers: int = 5
-    hidden: Widths = (64, 64, 64)
-    bins: int = 8
 
 
 Family = Monotonic | Integrals | Blocks | Squares | Bernstein | Mixtures | Stack | Ranked | Circular

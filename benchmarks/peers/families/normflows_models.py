@@ -8,14 +8,12 @@ ncsf           residual networks of as many matrices; they see cosines and sines
 ============== =======================================================================================================
 """
 
-import math
-
 import normflows as nf
 import torch
-from normflows.distributions.base import Uniform
 from torch import nn
 
 from benchmarks.density.architectures import Event
+from benchmarks.density.normflows_models import circular_flow
 from benchmarks.peers.families.architectures import LIPSCHITZ, Circular, Stack
 from benchmarks.peers.model import Model, cannot_sample
 
@@ -38,26 +36,12 @@ def residual(event: Event, settings: Stack) -> Model:
     for _ in range(settings.layers):
         network = nf.nets.LipschitzMLP([features, *settings.hidden, features], lipschitz_const=LIPSCHITZ)
         layers += [nf.flows.AffineConstFlow(event), nf.flows.Residual(network)]
-    return _model(layers, nf.distributions.DiagGaussian(features, trainable=False))
+    # It counts layers from the latents.
+    return _model(nf.NormalizingFlow(nf.distributions.DiagGaussian(features, trainable=False), layers[::-1]))
 
 
 def ncsf(event: Event, settings: Circular) -> Model:
-    (features,) = event
-    width, *others = settings.hidden
-    layers: list[nn.Module] = [
-        nf.flows.CircularCoupledRationalQuadraticSpline(
-            features,
-            # A first matrix, two to a block, and a last one.
-            len(others) // 2,
-            width,
-            range(features),
-            num_bins=settings.bins,
-            tail_bound=math.pi,
-            reverse_mask=bool(layer % 2),
-        )
-        for layer in range(settings.layers)
-    ]
-    return _model(layers, Uniform(features, -math.pi, math.pi))
+    return _model(circular_flow(event, settings))
 
 
 def _scoring(layers: list[nn.Module], event: Event) -> Model:
@@ -68,8 +52,6 @@ def _scoring(layers: list[nn.Module], event: Event) -> Model:
     return Model(flow, flow.log_prob, cannot_sample)
 
 
-def _model(layers: list[nn.Module], base: nn.Module) -> Model:
-    """Of layers in the order from the data to the latents; normflows counts from the latents."""
-    flow = nf.NormalizingFlow(base, layers[::-1])
+def _model(flow: nf.NormalizingFlow) -> Model:
     # Its estimate of a log-determinant takes a derivative, whether gradients are wanted or not.
     return Model(flow, torch.enable_grad()(flow.log_prob), lambda number: flow.sample(number)[0].detach())
