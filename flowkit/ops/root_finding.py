@@ -7,8 +7,8 @@ from torch import Tensor
 
 __all__ = ["monotone_root"]
 
-# They leave 2^-24 of the bracket, which are all digits of float32. Sections of a bracket at several points at once are
-# fewer calls, and at anything but a few numbers three times the work.
+# So many halvings leave 2^-24 of the bracket, which are all digits of float32. To cut it into 16 sections, by 15 points
+# at once, takes fewer calls, and at anything but a few numbers three times the work.
 HALVINGS = 24
 # From there, each step of Newton's doubles the digits: two are exact in float64 where the slope does not change within
 # the millionth part of the bracket, the third is for brackets much wider than what the function varies over.

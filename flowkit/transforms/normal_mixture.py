@@ -77,7 +77,8 @@ class NormalMixture(Transform):
         # Both sides of Phi(y) = sum of w Phi(u) as logarithms of the smaller tail, which need no quantile.
         side = torch.where(y < 0, 1.0, -1.0).to(y.dtype)
 
-        def log_tail(x: Tensor) -> "tuple[Tensor, Tensor]":
+        # Its result's type as a string: torch before 2.11 traces no subscripted one.
+        def log_tail_and_slope(x: Tensor) -> "tuple[Tensor, Tensor]":
             lines = mixture.lines(x)
             log_tail = (mixture.log_weights + torch.special.log_ndtr(side.unsqueeze(-1) * lines)).logsumexp(-1)
             log_density = (mixture.log_weights + mixture.log_slopes - lines.square() / 2).logsumexp(-1) - LOG_ROOT
@@ -85,7 +86,7 @@ class NormalMixture(Transform):
 
         with torch.no_grad():
             lower, upper = mixture.bracket(y)
-        x = monotone_root(log_tail, side * torch.special.log_ndtr(side * y), lower, upper)
+        x = monotone_root(log_tail_and_slope, side * torch.special.log_ndtr(side * y), lower, upper)
         return x, -_log_slope(y, mixture.lines(x), mixture)
 
 
