@@ -66,7 +66,7 @@ class Sylvester(ChannelBijector):
 
     def prepare(self, context: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         r""":math:`Q`, :math:`R`, :math:`\tilde R` and :math:`b`, all but the first ``batch x ...``."""
-        raw = self.source(context)
+        raw = at_least_float32(self.source(context))
         size = self.rank * self.rank
         first, second, bias = raw.split([size, size, self.rank], -1)
         square = (self.rank, self.rank)
@@ -114,7 +114,7 @@ def _triangular(raw: Tensor) -> Tensor:
 
 
 def _times(matrix: Tensor, vector: Tensor) -> Tensor:
-    return (matrix * vector.unsqueeze(-2)).sum(-1)
+    return torch.einsum("...ij,...j->...i", matrix, vector)
 
 
 def _log_det(inner: Tensor, outer: Tensor, hidden: Tensor) -> Tensor:
