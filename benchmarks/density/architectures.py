@@ -15,7 +15,6 @@ __all__ = [
     "Density",
     "Glow",
     "Masked",
-    "Spherical",
     "Spline",
     "do_nothing",
 ]
@@ -61,19 +60,10 @@ class Glow:
 
 @dataclass(frozen=True)
 class Circular:
-    """Couplings of angles by circular splines."""
+    """Splines of circles: couplings of angles, or layers on a sphere, of an angle and heights."""
 
     layers: int = 5
     hidden: tuple[int, ...] = (64, 64, 64)
-    bins: int = 8
-
-
-@dataclass(frozen=True)
-class Spherical:
-    """Splines of an angle and a height on a sphere, a rotation between layers."""
-
-    layers: int = 4
-    hidden: tuple[int, ...] = (64, 64)
     bins: int = 8
 
 

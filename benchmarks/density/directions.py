@@ -8,8 +8,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import erf, i0e, logsumexp
-from scipy.stats import truncnorm
+from scipy.special import logsumexp
+from scipy.stats import truncnorm, vonmises
 
 from benchmarks.density.toys import Array, Toy
 
@@ -33,7 +33,7 @@ def angles(name: str, description: str, centres: Array, concentrations: Array) -
         return generator.vonmises(centres[of], concentrations[of])
 
     def log_density(x: Array) -> Array:
-        logs = _log_von_mises(x[:, None] - centres, concentrations).sum(-1)
+        logs = vonmises.logpdf(x[:, None] - centres, concentrations).sum(-1)
         return np.asarray(logsumexp(logs, axis=1)) - math.log(len(centres))
 
     return Direction(name, description, sample, log_density, (2 * math.pi) ** features)
@@ -48,7 +48,7 @@ def winding(name: str, description: str, turns: int, concentration: float) -> Di
         return np.stack([first, np.remainder(second + np.pi, 2 * np.pi) - np.pi], -1)
 
     def log_density(x: Array) -> Array:
-        return _log_von_mises(x[:, 1] - turns * x[:, 0], concentration) - math.log(2 * math.pi)
+        return np.asarray(vonmises.logpdf(x[:, 1] - turns * x[:, 0], concentration)) - math.log(2 * math.pi)
 
     return Direction(name, description, sample, log_density, (2 * math.pi) ** 2)
 
@@ -72,16 +72,14 @@ def caps(name: str, description: str, centres: Array, concentrations: Array) -> 
 
 def belt(name: str, description: str, axis: Array, height: float, width: float) -> Direction:
     """About a circle of latitude: the height over the equator of a unit vector is normal, cut off at the poles."""
-    ends = (-1 - height) / width, (1 - height) / width
+    heights = truncnorm((-1 - height) / width, (1 - height) / width, loc=height, scale=width)
 
     def sample(number: int, generator: np.random.Generator) -> Array:
-        heights = truncnorm.rvs(*ends, loc=height, scale=width, size=number, random_state=generator)
-        return _around(np.broadcast_to(axis, (number, 3)), heights, generator)
+        return _around(np.broadcast_to(axis, (number, 3)), heights.rvs(number, generator), generator)
 
     def log_density(x: Array) -> Array:
-        low, high = (erf(end / math.sqrt(2)) for end in ends)
-        total = width * math.sqrt(math.pi / 2) * (high - low)
-        return np.asarray(-(((x @ axis - height) / width) ** 2) / 2 - math.log(2 * math.pi * total))
+        # Slices of a sphere of the same height have the same area.
+        return np.asarray(heights.logpdf(x @ axis)) - math.log(2 * math.pi)
 
     return Direction(name, description, sample, log_density, 4 * math.pi)
 
@@ -92,10 +90,6 @@ def _around(axes: Array, heights: Array, generator: np.random.Generator) -> Arra
     tangents -= (tangents * axes).sum(-1, keepdims=True) * axes
     tangents /= np.linalg.norm(tangents, axis=-1, keepdims=True)
     return heights[:, None] * axes + np.sqrt(np.maximum(1 - heights**2, 0))[:, None] * tangents
-
-
-def _log_von_mises(angle: Array, concentration: Array | float) -> Array:
-    return np.asarray(concentration * (np.cos(angle) - 1) - np.log(2 * np.pi * i0e(concentration)))
 
 
 AXES = np.array([[1.0, 1.0, 1.0], [-1.0, 1.0, -0.5], [0.0, -1.0, 0.2], [0.3, -0.2, -1.0]])

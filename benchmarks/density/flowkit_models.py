@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from benchmarks.density.architectures import Circular, Coupling, Density, Event, Glow, Masked, Spherical, Spline
+from benchmarks.density.architectures import Circular, Coupling, Density, Event, Glow, Masked, Spline
 from flowkit import Flow, initialize
 from flowkit import models as named
 
@@ -38,7 +38,7 @@ def ncsf(event: Event, settings: Circular) -> Density:
     return _density(named.ncsf(features, **asdict(settings)))
 
 
-def spherical_nsf(event: Event, settings: Spherical) -> Density:
+def spherical_nsf(event: Event, settings: Circular) -> Density:
     (features,) = event
     return _density(named.spherical_nsf(features, **asdict(settings)))
 

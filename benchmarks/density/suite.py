@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
 
-from benchmarks.density.architectures import GLOW, MAF, NSF, REALNVP, Circular, Spherical
+from benchmarks.density.architectures import GLOW, MAF, NSF, REALNVP, Circular
 from benchmarks.density.data import TABLES
 from benchmarks.density.directions import DIRECTIONS
 from benchmarks.density.toys import TOYS
@@ -64,7 +64,7 @@ ANGLE_GROUP = Group(
     "angles", tuple(name for name in DIRECTIONS if name not in SPHERES), {"ncsf": Circular()}, TOY_GROUP.budget
 )
 
-SPHERE_GROUP = Group("spheres", SPHERES, {"spherical_nsf": Spherical()}, TOY_GROUP.budget)
+SPHERE_GROUP = Group("spheres", SPHERES, {"spherical_nsf": Circular(layers=4, hidden=(64, 64))}, TOY_GROUP.budget)
 
 IMAGE_GROUP = Group(
     "images", ("digits", "patches_8x8"), {"glow": GLOW}, Budget(steps=300, batch=64, learning_rate=2e-3)

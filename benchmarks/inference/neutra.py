@@ -67,26 +67,22 @@ class NeuTra:
             training = descend(sampler, target, self.descent)
             neutra = _reparametrisation(model, sampler)
             model = neutra.reparam(model)
+        # What a chain that cannot start is as good as, one that stays where it is: the flow's training diverged.
+        u, effective, seconds, rate = torch.zeros(2, target.features), 0.0, 0.0, 0.0
         try:
             drawn, seconds = self._chain(model)
         except ValueError as error:
             if str(error) != NO_START:
                 raise
-            # A flow whose training diverged: as good as a chain that stays where it is.
-            u = torch.zeros(2, target.features)
-            return {
-                "ESS": 0.0,
-                "ESS per second": 0.0,
-                "error": _error_of_moments(u),
-                "seconds": 0.0,
-                "training": training,
-            }
-        with torch.no_grad():
-            u, _ = target.to_normal(joined(neutra.transform_sample(*drawn.values()) if neutra else drawn).double())
-        effective = float(effective_sample_size(u[None], chain_dim=0, sample_dim=1).min())
+        else:
+            with torch.no_grad():
+                x = joined(neutra.transform_sample(*drawn.values()) if neutra else drawn)
+                u, _ = target.to_normal(x.double())
+            effective = float(effective_sample_size(u[None], chain_dim=0, sample_dim=1).min())
+            rate = effective / seconds
         return {
             "ESS": effective,
-            "ESS per second": effective / seconds,
+            "ESS per second": rate,
             "error": _error_of_moments(u),
             "seconds": seconds,
             "training": training,

@@ -72,7 +72,6 @@ class BlockNeuralAutoregressive(ChannelBijector):
             for feature in range(self.channels):
                 # Its result's type as a string: torch before 2.11 traces no subscripted one.
                 def value_at(number: Tensor, known: Tensor = x, feature: int = feature) -> "tuple[Tensor, Tensor]":
-                    known = known.expand(*number.shape, feature)
                     missing = self.channels - feature - 1
                     y, log_derivative = self._value_and_slope(
                         F.pad(torch.cat([known, number.unsqueeze(-1)], -1), (0, missing)), prepared

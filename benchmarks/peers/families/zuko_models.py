@@ -16,8 +16,9 @@ quadratic.
 
 from typing import Any
 
-from zuko.flows import BPF, GF, NAF, NCSF, SOSPF, UNAF
+from zuko.flows import BPF, GF, NAF, SOSPF, UNAF
 
+from benchmarks.density import zuko_models as known
 from benchmarks.density.architectures import Event
 from benchmarks.peers.families.architectures import Bernstein, Circular, Integrals, Mixtures, Monotonic, Squares
 from benchmarks.peers.model import Model
@@ -62,9 +63,7 @@ def gaussianization(event: Event, settings: Mixtures) -> Model:
 
 
 def ncsf(event: Event, settings: Circular) -> Model:
-    return _model(
-        NCSF(*event, bins=settings.bins, transforms=settings.layers, passes=2, hidden_features=settings.hidden)
-    )
+    return _model(known.ncsf(event, settings).module)
 
 
 def _model(flow: Any) -> Model:
