@@ -60,7 +60,7 @@ def test_degraded_images_are_smaller_by_the_scale(name: str, tracks: dict[str, T
             assert [side * track.scale for side in small.shape[1:]] == list(large.shape[1:])
 
 
-@pytest.mark.parametrize("method", [*METHODS, *ABLATION])
+@pytest.mark.parametrize("method", sorted({*METHODS, *ABLATION.values()}))
 def test_settings_of_each_command_are_known(method: str, tracks: dict[str, Track], tmp_path: Path) -> None:
     from flowkit_deflow.app.learned_degrader import KINDS
     from flowkit_deflow.degraders.learning.registry import LEARNERS
