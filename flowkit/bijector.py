@@ -16,7 +16,18 @@ from flowkit.ops.values import readable
 from flowkit.recorded import Recorded
 from flowkit.supports.support import Support
 
-__all__ = ["REAL_LINE", "Bijector", "BoundBijector", "Interval", "Prepared", "Shape", "Step", "Wrapper", "sum_event"]
+__all__ = [
+    "REAL_LINE",
+    "Bijector",
+    "BoundBijector",
+    "InTurn",
+    "Interval",
+    "Prepared",
+    "Shape",
+    "Step",
+    "Wrapper",
+    "sum_event",
+]
 
 X = TypeVar("X")
 Z = TypeVar("Z")
@@ -67,6 +78,13 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
     batch_dims: int | None = None
     takes_context: bool = True
     takes_derivatives: bool = False
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        # Where prepare is a subclass's or a mix-in's own, it is what a single run calls as well.
+        owner = next(base for base in cls.__mro__ if "prepare" in vars(base))
+        if "_prepare_in_turn" not in vars(owner):
+            cls._prepare_in_turn = Bijector._prepare_in_turn  # type: ignore[method-assign]
 
     def forward(self, x: X, context: Any = None) -> tuple[Z, Tensor]:
         """Normalise: data to latent.
@@ -156,6 +174,10 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
         """Everything that depends on the context alone; handed to ``_forward`` and ``_inverse``."""
         return context
 
+    def _prepare_in_turn(self, context: Any) -> Any:
+        """As :meth:`prepare`, for a single run: a composition hands each part its context, as an :class:`InTurn`."""
+        return self.prepare(context)
+
     def run(self, x: Any, prepared: Any, inverse: bool = False) -> tuple[Any, Tensor]:
         """Run as a part of a composition: on checked input, given what :meth:`prepare` returned.
 
@@ -163,12 +185,14 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
 
         Args:
             x: data ``batch x event``, or a latent for the inverse.
-            prepared: what :meth:`prepare` returned.
+            prepared: what :meth:`prepare` returned, or the context as an :class:`InTurn`.
             inverse: whether the inverse is run, for which torch knows no hooks.
 
         Returns:
             As ``forward`` or ``inverse``.
         """
+        if isinstance(prepared, InTurn):
+            prepared = self._prepare_in_turn(prepared.context)
         if inverse:
             return self._inverse(x, prepared)
         # A call checks the shape again, which costs more than small layers do.
@@ -209,7 +233,7 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
         return _cast(y, dtype), log_det
 
     def _prepared(self, context: Any) -> Any:
-        return context.value if isinstance(context, Prepared) else self.prepare(context)
+        return context.value if isinstance(context, Prepared) else self._prepare_in_turn(context)
 
     def _event_shape(self, value: Any, event_dims: int) -> Shape:
         if isinstance(value, tuple):
@@ -247,6 +271,23 @@ class Prepared(NamedTuple):
     """
 
     value: Any
+
+
+class InTurn(NamedTuple):
+    """Stands for what a part of a composition prepares when its turn comes, for a single run.
+
+    Prepared before the first part runs, all parts' results would be in memory at once.
+
+    Attributes:
+        context: the part's context.
+
+    Examples:
+        >>> from flowkit import Reversal
+        >>> Reversal(2).run(torch.tensor([[1.0, 2.0]]), InTurn(None))[0]
+        tensor([[2., 1.]])
+    """
+
+    context: Any
 
 
 class Step(NamedTuple):

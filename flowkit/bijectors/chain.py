@@ -164,6 +164,9 @@ class Chain(Bijector[Any, Any]):
         """Decide what runs, and prepare what depends on the context alone; both directions follow this plan."""
         return self.activations.plan(self.parts, context)
 
+    def _prepare_in_turn(self, context: Any) -> Plan:
+        return self.activations.plan_in_turn(self.parts, context)
+
     def _steps(self, context: Any) -> list[Step]:
         return [step for part in self.parts for step in part._steps(context)]
 

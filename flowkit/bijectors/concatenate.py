@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from flowkit.bijector import REAL_LINE, Bijector, Interval, Shape
+from flowkit.bijector import REAL_LINE, Bijector, Interval, InTurn, Shape
 from flowkit.bijectors.parts import require_bijector
 from flowkit.supports.interval import EndsOf, IntervalSupport
 from flowkit.supports.product import ProductSupport
@@ -111,6 +111,9 @@ class Concatenate(Bijector[Tensor, Tensor]):
     def prepare(self, context: Any) -> list[Any]:
         """What each bijector prepares."""
         return [part.prepare(context) for part in self.parts]
+
+    def _prepare_in_turn(self, context: Any) -> list[InTurn]:
+        return [InTurn(context)] * len(self.parts)
 
     def _forward(self, x: Tensor, prepared: list[Any]) -> tuple[Tensor, Tensor]:
         return self._side_by_side(x, prepared, self.sizes, inverse=False)

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from flowkit.bijector import Bijector, Shape
+from flowkit.bijector import Bijector, InTurn, Shape
 from flowkit.bijectors.factor_out import FactorOut
 from flowkit.bijectors.parts import require_bijector
 
@@ -106,6 +106,9 @@ class MultiScale(Bijector[Tensor, tuple[Tensor, ...]]):
     def prepare(self, context: Any) -> Any:
         """What each level prepares; factoring out does not depend on the context."""
         return [level.prepare(context) for level in self.levels]
+
+    def _prepare_in_turn(self, context: Any) -> list[InTurn]:
+        return [InTurn(context)] * len(self.levels)
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[tuple[Tensor, ...], Tensor]:
         x, total = self.levels[0].run(x, prepared[0])

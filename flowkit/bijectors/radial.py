@@ -87,6 +87,5 @@ class Radial(ChannelBijector):
 
 def _norm(offset: Tensor) -> Tensor:
     """The Euclidean norm over the last dimension; its gradient at 0 is 0, not ``nan``."""
-    square = offset.square().sum(-1)
-    positive = square > 0
-    return torch.where(positive, torch.where(positive, square, 1).sqrt(), 0)
+    # Beside alpha the floor is lost in rounding, and its power of -3/2 is finite in float32.
+    return offset.square().sum(-1).clamp_min(1e-24).sqrt()

@@ -73,6 +73,18 @@ class Activations(Recorded, ABC):
             The plan, which serves both directions and any number of calls.
         """
 
+    def plan_in_turn(self, parts: Parts, context: Any) -> Plan:
+        """Decide what a chain runs once, in one direction: its parts may prepare the context when their turn comes.
+
+        Args:
+            parts: the chain's bijectors, in forward order.
+            context: theirs, ``None`` for none.
+
+        Returns:
+            The plan; what :meth:`plan` returns unless a subclass says otherwise.
+        """
+        return self.plan(parts, context)
+
     @abstractmethod
     def call(self, module: nn.Module, x: Tensor) -> Tensor:
         """Run a network that is no bijector; where not all is stored, its input alone is, and it is run again.

@@ -1,7 +1,7 @@
 """What those choices share that store less and compute again."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -34,8 +34,15 @@ class Recomputed(Activations):
 
     def plan(self, parts: Parts, context: Any) -> Plan:
         """Every part with what it prepared; where gradients are recorded, the steps, each with its context."""
+        return self._steps_or(Stored().plan, parts, context)
+
+    def plan_in_turn(self, parts: Parts, context: Any) -> Plan:
+        """Every part with the context; where gradients are recorded, as :meth:`plan`."""
+        return self._steps_or(Stored().plan_in_turn, parts, context)
+
+    def _steps_or(self, stored: Callable[[Parts, Any], Plan], parts: Parts, context: Any) -> Plan:
         if not _recording():
-            return Stored().plan(parts, context)
+            return stored(parts, context)
         return _UnpreparedSteps([step for part in parts for step in part._steps(context)], self)
 
     def run_steps(self, steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:

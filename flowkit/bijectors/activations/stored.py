@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from flowkit.bijector import InTurn
 from flowkit.bijectors.activations.activations import Activations, Part, Parts, Plan
 
 __all__ = ["Stored"]
@@ -28,13 +29,17 @@ class Stored(Activations):
         """Every part with what it prepared."""
         return _PreparedParts([(part, part.prepare(context)) for part in parts])
 
+    def plan_in_turn(self, parts: Parts, context: Any) -> Plan:
+        """Every part with the context, which it prepares when it runs."""
+        return _PreparedParts([(part, InTurn(context)) for part in parts])
+
     def call(self, module: nn.Module, x: Tensor) -> Tensor:
         """The network's result."""
         return module(x)
 
 
 class _PreparedParts:
-    """Parts of a chain with what each prepared."""
+    """Parts of a chain, each with what it prepared or with the context that it will prepare."""
 
     def __init__(self, parts: Sequence[tuple[Part, Any]]) -> None:
         self.parts = parts

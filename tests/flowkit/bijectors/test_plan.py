@@ -1,5 +1,6 @@
 """What a chain runs is decided once, by `prepare`, and is what its parts do by themselves."""
 
+import weakref
 from typing import Any
 
 import pytest
@@ -104,3 +105,85 @@ def test_hooks_of_parts_fire_and_may_change_the_result(activations: Any, grad: b
     with torch.set_grad_enabled(grad):
         (after,), _ = flow(x, context)
     torch.testing.assert_close(after, before + 1)
+
+
+class Scaled(flowkit.Injector):
+    """Counts its prepared parts that are alive, and how many were at once."""
+
+    alive: list[int]
+
+    def prepare(self, context: Any) -> Any:
+        prepared = super().prepare(context)
+        self.alive[0] += 1
+        self.alive[1] = max(self.alive)
+        weakref.finalize(prepared[0], self._forget)
+        return prepared
+
+    def _forget(self) -> None:
+        self.alive[0] -= 1
+
+
+def scaled(alive: list[int]) -> Scaled:
+    part = Scaled(2, torch.nn.Linear(3, 4), event_dims=1)
+    part.alive = alive
+    return part
+
+
+@pytest.mark.parametrize("inverse", [False, True])
+@pytest.mark.parametrize("activations", [Stored(), Reversible()], ids=lambda one: type(one).__name__)
+def test_a_single_run_holds_one_prepared_part_at_a_time(activations: Any, inverse: bool) -> None:
+    alive = [0, 0]
+    inner = [Chain([scaled(alive), scaled(alive)]), Inverse(scaled(alive)), ContextMap(scaled(alive), torch.exp)]
+    chain, x, context = Chain([*inner, *inner], activations), torch.randn(5, 2), torch.randn(5, 3)
+    with torch.no_grad():
+        got = chain.inverse(x, context) if inverse else chain(x, context)
+    assert alive == [0, 1]
+    with torch.no_grad():
+        bound = chain.bind(context)
+        expected = bound.inverse(x) if inverse else bound(x)
+    assert alive == [8, 8]
+    for one, other in zip(got, expected, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+class WithoutContext:
+    def prepare(self, context: Any) -> Any:
+        return super().prepare(None)  # type: ignore[misc]
+
+
+class OwnChain(WithoutContext, Chain):
+    pass
+
+
+class OwnInverse(WithoutContext, Inverse):
+    pass
+
+
+class OwnMultiScale(WithoutContext, MultiScale):
+    pass
+
+
+class OwnConcatenate(WithoutContext, flowkit.Concatenate):
+    pass
+
+
+class Asked(LULinear):
+    """Refuses a context."""
+
+    def prepare(self, context: Any) -> Any:
+        assert context is None
+        return super().prepare(context)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        OwnChain([Asked(3)]),
+        OwnInverse(Asked(3)),
+        OwnMultiScale([Asked(3)], []),
+        OwnConcatenate([Asked(1), Asked(2)], [1, 2]),
+    ],
+    ids=lambda part: type(part).__name__,
+)
+def test_what_a_composition_prepares_otherwise_counts_in_a_single_run(part: Any) -> None:
+    Chain([part])(torch.randn(2, 3), torch.randn(2, 4))
