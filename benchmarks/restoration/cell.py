@@ -76,7 +76,7 @@ class Cell:
         return root / self.track.name / self.method.replace(" ", "_") / f"seed {self.seed}"
 
     def minutes(self, root: Path) -> float:
-        """How long it took to compute, whenever that was: from the writing of its commands to that of its scores."""
+        """How long it took, whenever that was: from the writing of its commands to that of its scores, pauses included."""
         folder = self._folder(root)
         start, end = ((folder / name).stat().st_mtime for name in (MADE_BY, RESULT))
         return (end - start) / 60
