@@ -75,11 +75,11 @@ class Cell:
     def _folder(self, root: Path) -> Path:
         return root / self.track.name / self.method.replace(" ", "_") / f"seed {self.seed}"
 
-    def minutes(self, root: Path) -> float:
-        """How long it took, whenever that was: from the writing of its commands to that of its scores, pauses included."""
+    def restore(self, root: Path, photographs: Path, out: Path) -> None:
+        """Restore other photographs by the network of a cell that was computed; ``out`` is made anew."""
+        shutil.rmtree(out, ignore_errors=True)
         folder = self._folder(root)
-        start, end = ((folder / name).stat().st_mtime for name in (MADE_BY, RESULT))
-        return (end - start) / 60
+        _run(["restorer", "apply", str(folder / "restorer"), str(photographs), str(out)], folder / "log.txt")
 
     def scores(self, root: Path) -> dict[str, dict[str, float]]:
         """By metric and image; computed once, and again where the commands are others than they were.

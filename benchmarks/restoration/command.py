@@ -1,7 +1,7 @@
 """``python -m benchmarks restoration``: learn, train, restore and judge, cell by cell; write record and page."""
 
 import argparse
-from functools import cache
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="restoration networks trained on what each degradation model makes, judged on real pairs",
         description="Learns every degradation from unpaired images, trains a small restoration network on it, restores "
         "images with known ground truth and judges them. A cell (track, method, seed) that WORK holds already is not "
-        "computed again. Writes OUT/restoration.json and the tables of PAGE.",
+        "computed again. Writes OUT/restoration.json, keeping other rows of the same seeds and steps, and PAGE.",
     )
     add_outputs(command, "restoration", "no measurements: tables of OUT as it is")
     command.set_defaults(run=run)
@@ -30,6 +30,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     command.add_argument("--tracks", nargs="+", default=["R", "S_aim", "S_ntire"], help="default: all")
     command.add_argument("--methods", nargs="+", help="default: all")
     command.add_argument("--ablation", action="store_true", help="the parts of DeFlow on S_aim as well")
+    command.add_argument(
+        "--pictures",
+        type=Path,
+        help="folder for strips of two free photographs, on the tracks that have them; default none",
+    )
     command.add_argument("--seeds", type=int, default=3, help="how many; default %(default)s")
     command.add_argument("--steps", type=int, default=3000, help="of the restoration networks; default %(default)s")
 
@@ -44,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise SystemExit(f"--seeds is {arguments.seeds}; it takes 1 at least")
         if None in (arguments.photographs, arguments.polyu, arguments.metric_files):
             raise SystemExit("restoration needs --photographs, --polyu and --metric-files, or --tables-only")
-        records.write(path, _measure(arguments))
+        _measure(arguments, path)
     parts = table.sections(records.read(path))
     print("\n\n".join(parts.values()))
     write_page(arguments.page, parts)
@@ -52,51 +57,56 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    import torch
-
+def _measure(arguments: argparse.Namespace, path: Path) -> None:
+    """Rows in order of cost, the cheap ones of all tracks first; each is in the record as soon as it is there."""
     from benchmarks.restoration.cell import Cell
     from benchmarks.restoration.methods import ABLATION, METHODS, on_track
+    from benchmarks.restoration.pictures import write_strips
     from benchmarks.restoration.summary import summary
     from benchmarks.restoration.tracks import Track, make_tracks
 
-    work = arguments.work.resolve()
-    minutes = 0.0
+    work, files = arguments.work.resolve(), arguments.metric_files.resolve()
+    photographs, polyu = arguments.photographs.resolve(), arguments.polyu.resolve()
+    record = _begun(path, arguments.seeds, arguments.steps)
 
-    # The paper's form is several rows of the ablation.
-    @cache
-    def measured(track: Track, method: str) -> dict[str, Any]:
-        nonlocal minutes
-        cells = [
-            Cell(track, method, seed, arguments.steps, arguments.metric_files.resolve())
-            for seed in range(arguments.seeds)
-        ]
-        result = summary([cell.scores(work) for cell in cells])
-        minutes += sum(cell.minutes(work) for cell in cells)
-        told = ", ".join(f"{name} {values['mean']:.4g}" for name, values in result.items())
-        print(f"{track.name}, {method}: {told}", flush=True)
-        return result
+    def measure(track: Track, method: str, rows: dict[str, Any], row: str) -> None:
+        begin = time.monotonic()
+        cells = [Cell(track, method, seed, arguments.steps, files) for seed in range(arguments.seeds)]
+        rows[row] = summary([cell.scores(work) for cell in cells])
+        record["minutes"] = round(record["minutes"] + (time.monotonic() - begin) / 60, 1)
+        records.write(path, record)
+        told = ", ".join(f"{name} {values['mean']:.4g}" for name, values in rows[row].items())
+        print(f"{track.name}, {row}: {told}", flush=True)
 
-    tracks = make_tracks(arguments.tracks, arguments.photographs.resolve(), arguments.polyu.resolve(), work)
-    methods = arguments.methods or METHODS
-    # Methods first: the cheap rows of all tracks are there before the dear ones.
-    results: dict[str, dict[str, Any]] = {track.name: {} for track in tracks}
-    for method in methods:
+    tracks = make_tracks(arguments.tracks, photographs, polyu, work)
+    for method in arguments.methods or METHODS:
         for track in tracks:
             if on_track(method, track.name):
-                results[track.name][method] = measured(track, method)
-    ablation = {}
+                measure(track, method, record["tracks"].setdefault(track.name, {}), method)
     if arguments.ablation:
-        (made,) = make_tracks(["S_aim"], arguments.photographs.resolve(), arguments.polyu.resolve(), work)
-        ablation = {row: measured(made, method) for row, method in ABLATION.items()}
+        (made,) = make_tracks(["S_aim"], photographs, polyu, work)
+        for row, method in ABLATION.items():
+            measure(made, method, record["ablation"], row)
+    if arguments.pictures is not None:
+        for track in tracks:
+            write_strips(track, work, arguments.pictures / f"{track.name}.png")
+
+
+def _begun(path: Path, seeds: int, steps: int) -> dict[str, Any]:
+    """The record that is there, if it is of as many seeds and steps; else an empty one."""
+    import torch
+
+    known = records.read(path) if path.exists() else {}
+    if (known.get("seeds"), known.get("steps")) == (seeds, steps):
+        return known
     return {
         "command": "python -m benchmarks restoration",
-        "minutes": round(minutes, 1),
+        "minutes": 0.0,
         "machine": records.machine(),
         "threads": torch.get_num_threads(),
         "versions": records.versions(("torch",)),
-        "seeds": arguments.seeds,
-        "steps": arguments.steps,
-        "tracks": results,
-        "ablation": ablation,
+        "seeds": seeds,
+        "steps": steps,
+        "tracks": {},
+        "ablation": {},
     }

@@ -13,7 +13,7 @@ from flowkit_deflow.images.image_files import list_images, read_image, write_ima
 from flowkit_deflow.images.noise import seeded_generator
 from flowkit_deflow.images.resize import bicubic_downsample, cropped_to_multiple
 
-__all__ = ["TRACKS", "Track", "make_tracks"]
+__all__ = ["HIDDEN", "TRACKS", "Track", "degraded_by", "make_tracks"]
 
 SCALE = 4
 CLEAN, DEGRADED = 70, 70  # photographs of BSDS500 for each domain; the others are judged
@@ -114,6 +114,12 @@ def _real(track: Track, photographs: Path, polyu: Path) -> None:
         (track.clean / f"bsds500_{file.name}").symlink_to(file)
 
 
+def degraded_by(track: Track, image: Tensor, seed: int) -> Tensor:
+    """What a track's hidden process makes of a photograph: smaller by its scale, ``3 x H x W`` in [0, 1]."""
+    small = bicubic_downsample(image[None], track.scale)[0].clamp(0, 1)
+    return HIDDEN[track.name](small, seeded_generator(seed, track.name)).clamp(0, 1)
+
+
 def _made(track: Track, photographs: Path) -> None:
     """Photographs downsampled, and degraded by a process that no method knows."""
     files = list_images(photographs)
@@ -127,9 +133,7 @@ def _made(track: Track, photographs: Path) -> None:
             if full is not None:
                 write_image(full / name, image)
             if low is not None:
-                small = bicubic_downsample(image[None], track.scale)[0].clamp(0, 1)
-                degraded = HIDDEN[track.name](small, seeded_generator(index, track.name))
-                write_image(low / name, degraded.clamp(0, 1))
+                write_image(low / name, degraded_by(track, image, index))
 
     write(clean, track.clean, None)
     for file in list_images(track.clean):

@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn.functional import interpolate
 
+from benchmarks import record as records
 from benchmarks.page import fill
 from benchmarks.restoration import table
 from benchmarks.restoration.cell import Cell
+from benchmarks.restoration.command import _begun
 from benchmarks.restoration.methods import ABLATION, METHODS, ORACLE
+from benchmarks.restoration.pictures import SHOWN, write_strips
 from benchmarks.restoration.summary import summary
 from benchmarks.restoration.tracks import TRACKS, Track, make_tracks
 from flowkit_deflow.images.image_files import list_images, read_image, write_image
@@ -79,6 +83,34 @@ def test_settings_of_each_command_are_known(method: str, tracks: dict[str, Track
             assert kind in KINDS
             run = preset(chosen["--preset"]) if kind == "deflow" else LEARNERS[kind].preset(chosen.get("--preset"))
             override(run, changes)
+
+
+@pytest.mark.parametrize("name", TRACKS)
+def test_strips_show_photographs_that_are_free(
+    name: str, tracks: dict[str, Track], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In place of the networks, which take minutes to train.
+    def enlarge(cell: Cell, root: Path, photographs: Path, out: Path) -> None:
+        for file in list_images(photographs):
+            write_image(out / file.name, interpolate(read_image(file)[None], scale_factor=cell.track.scale)[0])
+
+    monkeypatch.setattr(Cell, "restore", enlarge)
+    write_strips(tracks[name], tmp_path, tmp_path / "strips" / f"{name}.png")
+    if name == "R":
+        assert not (tmp_path / "strips").exists()
+    else:
+        assert {folder.name for folder in (tmp_path / name / "pictures").iterdir()} == {"degraded", *SHOWN}
+        _, height, width = read_image(tmp_path / "strips" / f"{name}.png").shape
+        assert 0.8 < height / width < 0.9
+
+
+def test_rows_of_another_run_stay_in_the_record(tmp_path: Path) -> None:
+    path = tmp_path / "restoration.json"
+    record = _begun(path, seeds=1, steps=5)
+    record["tracks"]["R"] = {"none": {}}
+    records.write(path, record)
+    assert _begun(path, seeds=1, steps=5) == record
+    assert _begun(path, seeds=3, steps=5)["tracks"] == {}
 
 
 def test_means_are_of_images_and_seeds() -> None:

@@ -1,0 +1,59 @@
+"""Strips of crops that were restored by what was trained on each method's images."""
+
+from pathlib import Path
+
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from benchmarks.restoration.cell import Cell
+from benchmarks.restoration.tracks import HIDDEN, Track, degraded_by
+from flowkit_deflow.app.demo_data import HELD_OUT, photograph
+from flowkit_deflow.app.report.strips import draw_strips
+from flowkit_deflow.images.image_files import read_image, write_image
+from flowkit_deflow.images.resize import cropped_to_multiple
+
+__all__ = ["SHOWN", "write_strips"]
+
+SHOWN = ("none", "white", "camera", "impressionism", "frequency_separation", "deflow_paper", "deflow", "oracle")
+"""The methods that are shown; two rows of pictures with the degraded one and the truth."""
+
+SIDE = 128
+"""Of a crop in the restored image, in pixels."""
+
+
+def write_strips(track: Track, root: Path, path: Path) -> None:
+    """Two of scikit-image's photographs, degraded by the track's process and restored by the cells of seed 0.
+
+    The photographs that are judged may not be shown; these may. Of a track of real noise there are none.
+
+    Args:
+        track: the track.
+        root: folder of the cells, which are computed.
+        path: the PNG to write.
+    """
+    if track.name not in HIDDEN:
+        return
+    folder = root / track.name / "pictures"
+    truth = {name: cropped_to_multiple(photograph(name), track.scale) for name in HELD_OUT}
+    for index, (name, image) in enumerate(truth.items()):
+        write_image(folder / "degraded" / f"{name}.png", degraded_by(track, image, index))
+    for method in SHOWN:
+        # How long the network was trained, and the metrics, play no part in what is restored.
+        Cell(track, method, 0, 0, root).restore(root, folder / "degraded", folder / method)
+    rows: list[dict[str, Tensor]] = []
+    for name, image in truth.items():
+        small = read_image(folder / "degraded" / f"{name}.png")
+        crops = {"degraded": interpolate(small[None], scale_factor=track.scale)[0]}
+        crops |= {method: read_image(folder / method / f"{name}.png") for method in SHOWN}
+        crops["truth"] = image
+        titled = [(title, _middle(crop)) for title, crop in crops.items()]
+        rows += [dict(titled[: len(titled) // 2]), dict(titled[len(titled) // 2 :])]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    draw_strips(rows).savefig(part, dpi=84, format="png")
+    part.replace(path)
+
+
+def _middle(image: Tensor) -> Tensor:
+    top, left = ((side - SIDE) // 2 for side in image.shape[-2:])
+    return image[:, top : top + SIDE, left : left + SIDE]
