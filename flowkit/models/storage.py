@@ -60,7 +60,7 @@ def save_model(model: nn.Module, folder: str | Path) -> None:
     Raises:
         TypeError: ``model`` is no module.
         ValueError: the model is on the meta device, where it has no weights; a part of it, or a setting, is of a kind
-            that cannot be stored; or an entry of the state dict is no tensor.
+            that cannot be stored; it was changed since it was made; or an entry of the state dict is no tensor.
         FileExistsError: ``folder`` is a file, or holds anything but a model.
         ImportError: safetensors is not installed.
 
@@ -152,6 +152,8 @@ def _described(model: nn.Module) -> tuple[dict[str, Any], dict[str, Tensor]]:
     recipe = recipe_of(model)
     if recipe is not None and not _told_by_its_parts(model, recipe):
         settings = {key: _plain(value, recipe.name, key) for key, value in recipe.settings.items()}
+        with torch.random.fork_rng(devices=[]):
+            _require_unchanged(model, create_model(recipe.name, **settings))
         return {"flowkit": __version__, "model": recipe.name, "settings": settings}, {}
     if arguments_of(model) is None:
         raise ValueError(
@@ -160,13 +162,24 @@ def _described(model: nn.Module) -> tuple[dict[str, Any], dict[str, Tensor]]:
         )
     architecture, tensors = describe(model)
     with torch.random.fork_rng(devices=[]):
-        again = build(architecture, {key: _copied(key, value) for key, value in tensors.items()})
-    if {k: v.shape for k, v in again.state_dict().items()} != {k: v.shape for k, v in model.state_dict().items()}:
+        _require_unchanged(model, build(architecture, {key: _copied(key, value) for key, value in tensors.items()}))
+    return {"flowkit": __version__, "architecture": architecture}, tensors
+
+
+def _require_unchanged(model: nn.Module, again: nn.Module) -> None:
+    """Refuse a model that is not what was made again: loading would give something else, or nothing."""
+
+    def tensors(of: nn.Module) -> dict[str, torch.Size]:
+        return {key: value.shape for key, value in of.state_dict().items() if isinstance(value, Tensor)}
+
+    def parts(of: nn.Module) -> dict[str, type]:
+        return {name: type(module) for name, module in of.named_modules()}
+
+    if tensors(again) != tensors(model) or parts(again) != parts(model):
         raise ValueError(
             f"this {type(model).__name__} was changed since it was made, so that it cannot be made again from what its "
             "parts were made with: make it anew of its present parts, then store it"
         )
-    return {"flowkit": __version__, "architecture": architecture}, tensors
 
 
 def _told_by_its_parts(model: nn.Module, recipe: Recipe) -> bool:

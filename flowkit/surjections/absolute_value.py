@@ -22,8 +22,9 @@ class AbsoluteValue(StochasticMap):
 
     .. math:: V = \sum_i \log p(s_i \mid z), \qquad s_i = \operatorname{sign}(x_i)
 
-    Its likelihoods are exact. Without a network both signs are equally likely, so that the flow is symmetric in every
-    entry by construction.
+    Its likelihoods are exact where what follows takes positive numbers and no others: a bijector of them, such as
+    ``Elementwise(Log())``, or a base such as a half-normal distribution. Without a network both signs are equally
+    likely, so that the flow is symmetric in every entry by construction.
 
     Args:
         features: entries of the vector, at least 1.
@@ -47,6 +48,8 @@ class AbsoluteValue(StochasticMap):
         require_counts(1, features=features)
         self.features = features
         self.network = network
+
+    latent_interval = (0.0, math.inf)
 
     def output_shape(self, shape: Shape) -> Shape:
         """The same shape; ValueError for another number of features."""

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from flowkit.bijector import Shape
+from flowkit.bijector import REAL_LINE, Interval, Shape
 from flowkit.recorded import Recorded
 
 __all__ = ["StochasticMap"]
@@ -26,6 +26,7 @@ class StochasticMap(Recorded, nn.Module, ABC):
     Attributes:
         event_dims: trailing dimensions of one event.
         is_exact: whether ``z`` is a function of ``x``, so that likelihoods are exact.
+        latent_interval: the ends between which every entry of ``z`` lies; what follows must take no other values.
 
     References:
         Nielsen, Jaini, Hoogeboom, Winther and Welling, "SurVAE flows: surjections to bridge the gap between VAEs and
@@ -40,6 +41,7 @@ class StochasticMap(Recorded, nn.Module, ABC):
 
     event_dims: int = 1
     is_exact: bool = True
+    latent_interval: Interval = REAL_LINE
 
     @abstractmethod
     def forward(

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.distributions import HalfNormal
 
-from flowkit import ConditionalNormal, Elementwise, Gaussian, Log, ScaleShift, StandardNormal
+from flowkit import ConditionalNormal, Elementwise, Gaussian, Log, ScaleShift, StandardNormal, TorchDistribution
 from flowkit.surjections import AbsoluteValue, Augment, Maximum, Slice, StochasticFlow, StochasticMap
 
 DTYPE = torch.float64
@@ -127,6 +128,11 @@ def test_what_does_not_fit_is_named() -> None:
         Augment(2, 0, StandardNormal())
     with pytest.raises(ValueError, match="AbsoluteValue"):
         AbsoluteValue(3)(torch.rand(2, 4))
+    # Onto positive numbers, before a base on them.
+    halves = TorchDistribution(HalfNormal, scale=torch.ones(1, dtype=DTYPE))
+    grid = torch.linspace(-9, 9, 4001, dtype=DTYPE).unsqueeze(-1)
+    density = StochasticFlow([AbsoluteValue(1)], halves, (1,)).log_prob(grid).exp()
+    assert density.mean().item() * 18 == pytest.approx(1, abs=1e-3)
     with pytest.raises(TypeError, match="takes bijectors and stochastic maps, got a Linear"):
         StochasticFlow([nn.Linear(2, 2)], StandardNormal(), (2,))  # type: ignore[list-item]
     with pytest.raises(ValueError, match="at least one layer"):

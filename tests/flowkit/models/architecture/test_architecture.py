@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import flowkit
 from flowkit import (
     MADE,
     Chain,
@@ -167,10 +168,14 @@ def test_a_flow_whose_parts_were_exchanged_is_refused(tmp_path: Path) -> None:
     flow.bijector = Permutation([0, 1])
     with pytest.raises(ValueError, match="a Flow was made with a Permutation that it no longer holds"):
         save_model(flow, tmp_path / "model")
-    flow = labelled()
-    flow.base.register_buffer("more", torch.zeros(1))
-    with pytest.raises(ValueError, match="was changed since it was made"):
-        save_model(flow, tmp_path / "model")
+    changed = [labelled(), flowkit.realnvp(2, layers=2), flowkit.realnvp(2, layers=2)]
+    changed[0].base.register_buffer("more", torch.zeros(1))
+    changed[1].bijector[0].transform = Affine()
+    changed[2].bijector.append(flowkit.LULinear(2))
+    for flow in changed:
+        with pytest.raises(ValueError, match="was changed since it was made"):
+            save_model(flow, tmp_path / "model")
+        assert not (tmp_path / "model").exists()
 
 
 @pytest.mark.parametrize(
