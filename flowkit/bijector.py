@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from flowkit.half_precision import first_parameter, require_alike
 from flowkit.ops.precision import HALF
 from flowkit.ops.private import HOOKS_FOR_ALL_MODULES
 from flowkit.ops.values import readable
+from flowkit.overriding import drop_outdated
 from flowkit.recorded import Recorded
 from flowkit.supports.support import Support
 
@@ -81,10 +82,8 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
-        # Where prepare is a subclass's or a mix-in's own, it is what a single run calls as well.
-        owner = next(base for base in cls.__mro__ if "prepare" in vars(base))
-        if "_prepare_in_turn" not in vars(owner):
-            cls._prepare_in_turn = Bijector._prepare_in_turn  # type: ignore[method-assign]
+        # A composition that is told to run something else prepares at once, and is one step.
+        drop_outdated(cls, Bijector, ("_prepare_in_turn", "_steps"), ("prepare", "run", "_forward", "_inverse"))
 
     def forward(self, x: X, context: Any = None) -> tuple[Z, Tensor]:
         """Normalise: data to latent.
@@ -127,7 +126,7 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
             A bijector without context: ``b.bind(c)(x)`` equals ``b(x, c)``. It holds results, not a cache: bind
             again after the parameters change.
         """
-        return BoundBijector(self, self.prepare(context))
+        return BoundBijector(self, self.prepare(self._promoted(context)))
 
     def output_shape(self, shape: Shape) -> Shape:
         """Event shape of ``forward``'s result for an input of event shape ``shape``; ValueError if not accepted."""
@@ -213,9 +212,14 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
         """The bijections that ``forward`` runs one after another, each with its own context: itself, or its parts.
 
         What recomputes instead of storing (:class:`~flowkit.bijectors.Activations`) goes by them, so that it sees
-        through compositions. A subclass of a composition that changes what is run changes them as well.
+        through compositions.
         """
         return [Step(self, inverse=False, context=context)]
+
+    def _steps_as_part(self, context: Any) -> list["Step"]:
+        """Its steps within a composition: itself alone where forward hooks wait for its call."""
+        hooks = (self._forward_hooks, self._forward_pre_hooks, self._backward_hooks, self._backward_pre_hooks)
+        return Bijector._steps(self, context) if any((*hooks, *HOOKS_FOR_ALL_MODULES)) else self._steps(context)
 
     def _in_result_type(self, direction: Callable[..., Any], x: Any, context: Any) -> Any:
         """Run a direction; what is in half precision leaves in the type that it and the parameters promote to.
@@ -233,7 +237,14 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
         return _cast(y, dtype), log_det
 
     def _prepared(self, context: Any) -> Any:
-        return context.value if isinstance(context, Prepared) else self._prepare_in_turn(context)
+        return context.value if isinstance(context, Prepared) else self._prepare_in_turn(self._promoted(context))
+
+    def _promoted(self, context: Any) -> Any:
+        """The context, where it is in half precision in the type that it and the parameters promote to."""
+        if not isinstance(context, Tensor) or context.dtype not in HALF:
+            return context
+        parameter = first_parameter(self)
+        return context if parameter is None else context.to(torch.promote_types(context.dtype, parameter.dtype))
 
     def _event_shape(self, value: Any, event_dims: int) -> Shape:
         if isinstance(value, tuple):
@@ -377,6 +388,13 @@ class Wrapper(Bijector[X, Z]):
         """As the bijector within."""
         return self.bijector.latent_event_dims
 
+    def prepare(self, context: Any) -> Any:
+        """What the bijector within prepares."""
+        return self.bijector.prepare(context)
+
+    def _prepare_in_turn(self, context: Any) -> Any:
+        return self.bijector._prepare_in_turn(context)
+
     def _forward(self, x: X, prepared: Any) -> tuple[Z, Tensor]:
         return self.bijector.run(x, prepared)
 
@@ -391,6 +409,10 @@ class BoundBijector(Wrapper[X, Z]):
         bijector: the bijector that was bound.
         prepared: what its ``prepare(context)`` returned; of one sample, it serves batches of any shape.
 
+    Raises:
+        ValueError: (from ``to``, ``double`` and the like) the parameters would change their type or device, which what
+            was prepared does not follow.
+
     Examples:
         >>> from torch import nn
         >>> from flowkit import Injector
@@ -402,6 +424,18 @@ class BoundBijector(Wrapper[X, Z]):
     def __init__(self, bijector: Bijector[X, Z], prepared: Any) -> None:
         super().__init__(bijector)
         self.prepared = prepared
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
+        # What was prepared would stay behind, of no structure that could be followed.
+        for parameter in self.bijector.parameters():
+            probe = parameter.detach()[:0] if parameter.ndim else parameter.detach()
+            moved = fn(probe)
+            if (moved.dtype, moved.device) != (probe.dtype, probe.device):
+                raise ValueError(
+                    f"a bound bijector holds what was prepared in {probe.dtype} on '{probe.device}': convert the "
+                    "bijector within, bound.bijector, and bind again"
+                )
+        return super()._apply(fn, recurse)
 
     def prepare(self, context: Any) -> Any:
         """What was prepared when binding.

@@ -14,6 +14,7 @@ __all__ = [
     "full_precision_state",
     "in_full_precision",
     "map_floating",
+    "mixes_precisions",
     "require_alike",
 ]
 
@@ -40,7 +41,7 @@ def first_parameter(module: nn.Module) -> nn.Parameter | None:
 
 
 def require_alike(module: nn.Module, **values: Any) -> None:
-    """Refuse float64 values for parameters in float32, the other way round, and values on another device.
+    """Refuse float64 values for other parameters, float32 values for float64 ones, and values on another device.
 
     Products mix neither.
 
@@ -59,10 +60,24 @@ def require_alike(module: nn.Module, **values: Any) -> None:
     for name, value in values.items():
         if parameter is None or not isinstance(value, Tensor) or not value.is_floating_point():
             continue
-        if {value.dtype, parameter.dtype} == {torch.float32, torch.float64}:
+        if mixes_precisions(value.dtype, parameter.dtype):
             raise TypeError(_differs(name, "", value.dtype, parameter.dtype))
         if value.device != parameter.device:
             raise ValueError(_differs(name, "on ", f"'{value.device}'", f"'{parameter.device}'"))
+
+
+def mixes_precisions(value: torch.dtype, parameter: torch.dtype) -> bool:
+    """Whether products of the two types fail, and neither is what the other would be promoted to without a word.
+
+    Args:
+        value: that of data or of a context.
+        parameter: that of the parameters.
+
+    Examples:
+        >>> mixes_precisions(torch.float64, torch.float32), mixes_precisions(torch.bfloat16, torch.float64)
+        (True, False)
+    """
+    return value != parameter and (value == torch.float64 or {value, parameter} == {torch.float32, torch.float64})
 
 
 def _differs(name: str, on: str, theirs: object, own: object) -> str:

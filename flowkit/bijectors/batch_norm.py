@@ -21,8 +21,8 @@ class BatchNorm(ChannelBijector):
 
     for ``N`` positions of an event. **While training it is no bijection of one sample**: what becomes of a sample
     depends on the others in the batch, a density of the batch is not the product of its samples', a batch of one is
-    refused, and :class:`~flowkit.Checkpointed` and :class:`~flowkit.Reversible`, which run layers twice, would count a
-    batch twice. After ``eval()`` it keeps the whole contract; ``inverse`` always goes by the running moments. Take
+    refused, and so are :class:`~flowkit.Checkpointed` and :class:`~flowkit.Reversible`, which run layers twice. After
+    ``eval()`` it keeps the whole contract; ``inverse`` always goes by the running moments. Take
     :class:`~flowkit.ActNorm`, which has none of this, unless a published model is to be followed.
 
     Args:
@@ -65,6 +65,11 @@ class BatchNorm(ChannelBijector):
         self.bias = nn.Parameter(torch.zeros(channels))
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("variance", torch.ones(channels))
+
+    @property
+    def counts_batches(self) -> bool:
+        """Whether a run changes the running moments."""
+        return self.training
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         x = at_least_float32(x)

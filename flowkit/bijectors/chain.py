@@ -1,6 +1,7 @@
 """Composition of bijectors."""
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any, Self, overload
 
 import torch
@@ -30,7 +31,7 @@ class Chain(Bijector[Any, Any]):
 
     Raises:
         TypeError: a part is no bijector.
-        ValueError: no bijector is given.
+        ValueError: no bijector is given, or one takes events of other dimensions than the one before gives.
 
     References:
         G. Papamakarios, E. Nalisnick, D. J. Rezende, S. Mohamed, B. Lakshminarayanan, "Normalizing Flows for
@@ -59,12 +60,19 @@ class Chain(Bijector[Any, Any]):
             raise ValueError("a Chain needs at least one bijector")
         for part in parts:
             require_bijector(part, "a Chain")
-        self.bijectors = nn.ModuleList(parts)
-        self._take_dims()
+        self._take(parts)
 
-    def _take_dims(self) -> None:
-        batch_dims = [b.batch_dims for b in self.parts if b.batch_dims is not None]
-        self.event_dims = self.parts[0].event_dims
+    def _take(self, parts: list[Bijector[Any, Any]]) -> None:
+        for before, after in pairwise(parts):
+            if before.latent_event_dims != after.event_dims:
+                raise ValueError(
+                    f"in a Chain, {type(before).__name__} gives events of {before.latent_event_dims} dimensions and "
+                    f"{type(after).__name__} after it takes {after.event_dims}: make both for the same data, by "
+                    "event_dims where they have it, or put a Reshape between"
+                )
+        self.bijectors = nn.ModuleList(parts)
+        batch_dims = [b.batch_dims for b in parts if b.batch_dims is not None]
+        self.event_dims = parts[0].event_dims
         self.batch_dims = min(batch_dims, default=None)
 
     def __len__(self) -> int:
@@ -115,8 +123,7 @@ class Chain(Bijector[Any, Any]):
         require_bijector(bijector, "a Chain")
         parts = self.parts
         parts.insert(index, bijector)
-        self.bijectors = nn.ModuleList(parts)
-        self._take_dims()
+        self._take(parts)
         # What is stored of a chain is what it was made with.
         if type(self) is Chain:
             record_arguments(self, parts, self.activations)
@@ -168,7 +175,7 @@ class Chain(Bijector[Any, Any]):
         return self.activations.plan_in_turn(self.parts, context)
 
     def _steps(self, context: Any) -> list[Step]:
-        return [step for part in self.parts for step in part._steps(context)]
+        return [step for part in self.parts for step in part._steps_as_part(context)]
 
     def _forward(self, x: Any, prepared: Plan) -> tuple[Any, Tensor]:
         return prepared.run(x, inverse=False)

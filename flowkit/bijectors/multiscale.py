@@ -3,13 +3,18 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from flowkit.bijector import Bijector, InTurn, Shape
+from flowkit.bijector import Bijector, Interval, InTurn, Shape
 from flowkit.bijectors.factor_out import FactorOut
 from flowkit.bijectors.parts import require_bijector
+from flowkit.supports.support import Support
 
 __all__ = ["MultiScale"]
+
+# What the levels prepared, and what the cuts did.
+OfParts = tuple[list[Any], list[Any]]
 
 
 class MultiScale(Bijector[Tensor, tuple[Tensor, ...]]):
@@ -103,34 +108,46 @@ class MultiScale(Bijector[Tensor, tuple[Tensor, ...]]):
             current = level.input_shape(cut.input_shape((current, latent)))
         return current
 
-    def prepare(self, context: Any) -> Any:
-        """What each level prepares; factoring out does not depend on the context."""
-        return [level.prepare(context) for level in self.levels]
+    def domain(self, dtype: torch.dtype) -> Interval:
+        """That of the first level."""
+        return self.levels[0].domain(dtype)
 
-    def _prepare_in_turn(self, context: Any) -> list[InTurn]:
-        return [InTurn(context)] * len(self.levels)
+    def data_support(self) -> Support | None:
+        """That of the first level."""
+        return self.levels[0].data_support()
 
-    def _forward(self, x: Tensor, prepared: Any) -> tuple[tuple[Tensor, ...], Tensor]:
-        x, total = self.levels[0].run(x, prepared[0])
+    def prepare(self, context: Any) -> OfParts:
+        """What each level prepares, and each cut."""
+        levels = [level.prepare(context) for level in self.levels]
+        return levels, [cut.prepare(context) for cut in self.factor_outs]
+
+    def _prepare_in_turn(self, context: Any) -> OfParts:
+        return [InTurn(context)] * len(self.levels), [InTurn(context)] * len(self.factor_outs)
+
+    def _forward(self, x: Tensor, prepared: OfParts) -> tuple[tuple[Tensor, ...], Tensor]:
+        of_levels, of_cuts = prepared
+        x, total = self.levels[0].run(x, of_levels[0])
         latents = []
-        for cut, level, its_own in zip(self.factor_outs, self.levels[1:], prepared[1:], strict=True):
-            (x, latent), log_det_cut = cut.run(x, None)
-            x, log_det = level.run(x, its_own)
+        for cut, of_cut, level, of_level in zip(self.factor_outs, of_cuts, self.levels[1:], of_levels[1:], strict=True):
+            (x, latent), log_det_cut = cut.run(x, of_cut)
+            x, log_det = level.run(x, of_level)
             latents.append(latent)
             total = total + log_det_cut + log_det
         return (*latents, x), total
 
-    def _inverse(self, z: tuple[Tensor, ...], prepared: Any) -> tuple[Tensor, Tensor]:
+    def _inverse(self, z: tuple[Tensor, ...], prepared: OfParts) -> tuple[Tensor, Tensor]:
         *latents, x = z
-        x, total = self.levels[-1].run(x, prepared[-1], inverse=True)
-        for cut, level, its_own, latent in zip(
+        of_levels, of_cuts = prepared
+        x, total = self.levels[-1].run(x, of_levels[-1], inverse=True)
+        for cut, of_cut, level, of_level, latent in zip(
             reversed(self.factor_outs),
+            reversed(of_cuts),
             reversed(self.levels[:-1]),
-            reversed(prepared[:-1]),
+            reversed(of_levels[:-1]),
             reversed(latents),
             strict=True,
         ):
-            x, log_det_cut = cut.run((x, latent), None, inverse=True)
-            x, log_det = level.run(x, its_own, inverse=True)
+            x, log_det_cut = cut.run((x, latent), of_cut, inverse=True)
+            x, log_det = level.run(x, of_level, inverse=True)
             total = total + log_det_cut + log_det
         return x, total

@@ -87,5 +87,6 @@ class Radial(ChannelBijector):
 
 def _norm(offset: Tensor) -> Tensor:
     """The Euclidean norm over the last dimension; its gradient at 0 is 0, not ``nan``."""
-    # Beside alpha the floor is lost in rounding, and its power of -3/2 is finite in float32.
-    return offset.square().sum(-1).clamp_min(1e-24).sqrt()
+    square = offset.square().sum(-1)
+    # A floor that is lost in rounding beside alpha, and whose power of -3/2, in the second derivative, is finite.
+    return square.clamp_min(torch.finfo(square.dtype).tiny ** 0.6).sqrt()

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor
+
+from flowkit.half_precision import mixes_precisions
 
 __all__ = ["require_context"]
 
@@ -22,6 +23,7 @@ def require_context(context: Any, entries: int, dims: int, weight: Tensor) -> No
         ValueError: it is missing, or given where none is taken, or has another number of entries.
 
     Examples:
+        >>> import torch
         >>> require_context(torch.zeros(5, 3), 2, 1, torch.zeros(1))
         Traceback (most recent call last):
         ...
@@ -39,7 +41,7 @@ def require_context(context: Any, entries: int, dims: int, weight: Tensor) -> No
         raise ValueError(
             f"this network takes a context of {entries} {what}, got one of shape {tuple(context.shape)}{hint}"
         )
-    if not context.is_floating_point() or {context.dtype, weight.dtype} == {torch.float32, torch.float64}:
+    if not context.is_floating_point() or mixes_precisions(context.dtype, weight.dtype):
         raise TypeError(
             f"the context is {context.dtype} and the parameters are {weight.dtype}: convert it by "
             f"context.to({weight.dtype})"

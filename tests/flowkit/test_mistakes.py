@@ -30,6 +30,7 @@ from flowkit import (
     Inverse,
     Linear,
     LogitPreprocessing,
+    LULinear,
     MaskedAutoregressive,
     MaskedCoupling,
     Mixture,
@@ -37,6 +38,7 @@ from flowkit import (
     Permutation,
     RationalQuadraticSpline,
     Reversal,
+    Reversible,
     Squeeze,
     StandardNormal,
     TorchDistribution,
@@ -45,7 +47,9 @@ from flowkit import (
     initialize,
     use_activations,
 )
+from flowkit.bijectors import BatchNorm
 from flowkit.interop.torch_distributions import FlowDistribution
+from flowkit.surjections import AbsoluteValue, StochasticFlow
 
 
 class Mistake(NamedTuple):
@@ -125,6 +129,36 @@ MISTAKES: dict[str, Mistake] = {
         lambda: Chain(Reversal(2), Reversal(2)),  # type: ignore[arg-type]
         TypeError,
         r"Chain: bijectors is a Reversal; it must be a list or tuple, such as \[first, second\]",
+    ),
+    "parts for vectors and for images": Mistake(
+        lambda: Chain([LULinear(4), Squeeze()]),
+        ValueError,
+        "in a Chain, LULinear gives events of 1 dimensions and Squeeze after it takes 3: make both for the same data",
+    ),
+    "a surjection onto positive numbers before a base on all": Mistake(
+        lambda: StochasticFlow([AbsoluteValue(2)], StandardNormal(), (2,)),
+        ValueError,
+        r"AbsoluteValue gives values in \(0, inf\) and StandardNormal after it takes others as well",
+    ),
+    "a surjection onto positive numbers before a bijector of all": Mistake(
+        lambda: StochasticFlow([AbsoluteValue(2), LULinear(2)], StandardNormal(), (2,)),
+        ValueError,
+        "and LULinear after it takes others as well, whose share the density would lack",
+    ),
+    "batch norm that is run twice": Mistake(
+        lambda: Chain([BatchNorm(2)], Reversible())(ROWS),
+        ValueError,
+        r"BatchNorm counts each batch while it is trained, .* use Stored\(\), ActNorm",
+    ),
+    "values that the first level does not take": Mistake(
+        lambda: MultiScale([LogitPreprocessing()], [])(255 * torch.ones(1, 1, 2, 2)),
+        ValueError,
+        "takes values in the open interval",
+    ),
+    "double data for parameters in half precision": Mistake(
+        lambda: plain().bfloat16().log_prob(ROWS.double()),
+        TypeError,
+        r"the data is torch\.float64 and the parameters of this flow are torch\.bfloat16: convert the data",
     ),
     "a single bijector in Chain": Mistake(
         lambda: Chain(Reversal(2)),  # type: ignore[arg-type]
@@ -272,9 +306,9 @@ MISTAKES: dict[str, Mistake] = {
         "takes 3 event dimensions after any number of batch",
     ),
     "vector and image layers in a chain": Mistake(
-        lambda: Chain([Squeeze(), Linear(4)]).output_shape((1, 4, 4)),
+        lambda: Chain([Squeeze(), Linear(4)]),
         ValueError,
-        "vectors need a layer of event_dims=1",
+        "Squeeze gives events of 3 dimensions and Linear after it takes 1: .* event_dims where they have it",
     ),
     "a base of other dimensions": Mistake(
         lambda: Flow(Squeeze(), StandardNormal()).log_prob(torch.zeros(2, 1, 4, 4)),

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from flowkit.bijector import Step
+from flowkit.overriding import drop_outdated
 from flowkit.recorded import Recorded
 
 __all__ = ["Activations", "Part", "Parts", "Plan"]
@@ -22,9 +23,9 @@ class Part(Protocol):
         """What depends on the context alone."""
 
     def run(self, x: Any, prepared: Any, inverse: bool = False) -> tuple[Any, Tensor]:
-        """The result and its log-determinant, given what was prepared."""
+        """The result and its log-determinant, given what was prepared, or the context as an ``InTurn``."""
 
-    def _steps(self, context: Any) -> list[Step]: ...
+    def _steps_as_part(self, context: Any) -> list[Step]: ...
 
 
 Parts = Sequence[Part]
@@ -60,6 +61,10 @@ class Activations(Recorded, ABC):
         >>> [type(Chain([LULinear(2)], choice).activations).__name__ for choice in (None, Reversible())]
         ['Stored', 'Reversible']
     """
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        drop_outdated(cls, Activations, ["plan_in_turn"], ["plan"])
 
     @abstractmethod
     def plan(self, parts: Parts, context: Any) -> Plan:

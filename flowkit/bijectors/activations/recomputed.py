@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from flowkit.bijector import Step
 from flowkit.bijectors.activations.activations import Activations, Parts, Plan
 from flowkit.bijectors.activations.callee import called_again
-from flowkit.bijectors.activations.steps import in_segments, run_steps
+from flowkit.bijectors.activations.steps import in_segments, require_repeatable, run_steps
 from flowkit.bijectors.activations.stored import Stored
 from flowkit.ops.private import transforms_are_active
 
@@ -43,12 +43,13 @@ class Recomputed(Activations):
     def _steps_or(self, stored: Callable[[Parts, Any], Plan], parts: Parts, context: Any) -> Plan:
         if not _recording():
             return stored(parts, context)
-        return _UnpreparedSteps([step for part in parts for step in part._steps(context)], self)
+        return _UnpreparedSteps([step for part in parts for step in part._steps_as_part(context)], self)
 
     def run_steps(self, steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
         """Run steps in order, a segment at a time where gradients are recorded."""
         if not _recording():
             return run_steps(steps, x)
+        require_repeatable(steps)
         return in_segments(self._run_segment, steps, self.segment or len(steps), x)
 
     def call(self, module: nn.Module, x: Tensor) -> Tensor:

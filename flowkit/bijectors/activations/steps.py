@@ -10,7 +10,7 @@ from torch import Tensor
 from flowkit.bijector import BoundBijector, Step
 from flowkit.ops.private import pytree
 
-__all__ = ["hidden_tensors", "in_segments", "run_steps"]
+__all__ = ["hidden_tensors", "in_segments", "require_repeatable", "run_steps"]
 
 
 def in_segments(
@@ -38,6 +38,21 @@ def in_segments(
 def run_steps(steps: Sequence[Step], x: Any) -> tuple[Any, Tensor]:
     """Prepare and run one step after another; the result, and the sum of the log-determinants, of the batch shape."""
     return in_segments(lambda steps, x: steps[0].run(x, steps[0].prepare()), steps, 1, x)
+
+
+def require_repeatable(steps: Sequence[Step]) -> None:
+    """Refuse layers that may not be run twice.
+
+    Raises:
+        ValueError: a step counts the batches that it sees.
+    """
+    for step in steps:
+        for module in step.bijector.modules():
+            if getattr(module, "counts_batches", False):
+                raise ValueError(
+                    f"{type(module).__name__} counts each batch while it is trained, and is run twice where "
+                    "activations are computed again: use Stored(), ActNorm in its place, or eval()"
+                )
 
 
 def hidden_tensors(steps: Sequence[Step]) -> ValueError | TypeError | None:

@@ -22,6 +22,7 @@ from flowkit import (
     Stored,
     initialize,
 )
+from flowkit.bijector import Wrapper
 
 
 class Shifted(ActNorm):
@@ -187,3 +188,88 @@ class Asked(LULinear):
 )
 def test_what_a_composition_prepares_otherwise_counts_in_a_single_run(part: Any) -> None:
     Chain([part])(torch.randn(2, 3), torch.randn(2, 4))
+
+
+@pytest.mark.parametrize("activations", [Stored(), Checkpointed(), Reversible()], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("grad", [True, False])
+def test_what_a_composition_overrides_counts_however_activations_are_kept(activations: Any, grad: bool) -> None:
+    class Encoded(Chain):
+        def prepare(self, context: Any) -> Any:
+            return super().prepare(context.tanh())
+
+    class Doubling(Inverse):
+        def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
+            z, log_det = self.bijector._inverse(x, prepared)
+            return 2 * z, log_det + 2 * torch.tensor(2.0).log()
+
+    conditional = flowkit.Coupling(2, flowkit.MLP(1, 2, context_features=3), event_dims=1)
+    torch.nn.init.normal_(conditional.conditioner.last.weight)
+    x, context = torch.randn(5, 2), torch.randn(5, 3)
+    within, turned = Encoded([conditional]), Doubling(LULinear(2))
+    with torch.set_grad_enabled(grad):
+        got, log_det = Chain([within, turned], activations)(x, context)
+    first, first_log_det = conditional(x, context.tanh())
+    expected, expected_log_det = turned(first, None)
+    torch.testing.assert_close(got, expected)
+    torch.testing.assert_close(log_det, first_log_det + expected_log_det)
+
+
+@pytest.mark.parametrize("activations", [Stored(), Checkpointed(), Reversible()], ids=lambda one: type(one).__name__)
+def test_hooks_of_compositions_fire_within_a_chain(activations: Any) -> None:
+    parts = [Inverse(LULinear(2)), Chain([LULinear(2)]), ContextMap(LULinear(2), torch.tanh)]
+    chain, x, context = Chain(parts, activations), torch.randn(5, 2), torch.randn(5, 3)
+    expected = x
+    for part in parts:
+        expected = part(expected, context)[0] + 1
+        part.register_forward_hook(lambda module, given, result: (result[0] + 1, result[1]))
+    torch.testing.assert_close(chain(x, context)[0], expected)
+
+
+def test_a_plan_of_ones_own_serves_a_single_run() -> None:
+    class Counted(Stored):
+        plans = 0
+
+        def plan(self, parts: Any, context: Any) -> Any:
+            Counted.plans += 1
+            return super().plan(parts, context)
+
+    Chain([LULinear(2)], Counted())(torch.randn(5, 2))
+    assert Counted.plans == 1
+
+
+def test_a_cut_of_ones_own_prepares() -> None:
+    class Shifting(flowkit.FactorOut):
+        def prepare(self, context: Any) -> Any:
+            return context.sum()
+
+        def _forward(self, x: Tensor, prepared: Any) -> Any:
+            return super()._forward(x + prepared, None)
+
+    def levels(cut: Any) -> MultiScale:
+        return MultiScale([flowkit.bijectors.Identity(), flowkit.bijectors.Identity()], [cut])
+
+    torch.manual_seed(0)
+    network = torch.nn.Linear(1, 2)
+    x, context = torch.randn(5, 2), torch.randn(1, 3)
+    own, plain = (levels(kind(2, network, event_dims=1)) for kind in (Shifting, flowkit.FactorOut))
+    for got in (own(x, context), own.bind(context)(x)):
+        torch.testing.assert_close(got, plain(x + context.sum()))
+
+
+def test_a_wrapper_prepares_what_it_wraps() -> None:
+    class Within(Wrapper[Tensor, Tensor]):
+        pass
+
+    conditional = flowkit.Coupling(2, flowkit.MLP(1, 2, hidden=(3,), context_features=3), event_dims=1)
+    torch.nn.init.normal_(conditional.conditioner.last.weight)
+    x, context = torch.randn(5, 2), torch.randn(5, 3)
+    for part in (conditional, Chain([conditional])):
+        torch.testing.assert_close(Within(part)(x, context), part(x, context))
+        torch.testing.assert_close(Within(part).bind(context)(x), part(x, context))
+
+
+def test_what_is_bound_is_not_converted() -> None:
+    bound = LULinear(2).bind(None)
+    bound.to("cpu").float()
+    with pytest.raises(ValueError, match=r"bound\.bijector, and bind again"):
+        bound.double()

@@ -75,7 +75,7 @@ def test_the_context_counts_and_is_needed(name: str) -> None:
 
 @unconditional
 def test_a_context_that_is_not_taken_is_refused(name: str) -> None:
-    flow = made(name).double()
+    flow = ready(name).double()
     x = data(flow, 4)
     for context in (torch.zeros(4, 2, dtype=torch.float64), x, [0.5], "context"):
         with pytest.raises((TypeError, ValueError), match="context"):
@@ -86,7 +86,7 @@ def test_a_context_that_is_not_taken_is_refused(name: str) -> None:
 
 @conditional
 def test_a_context_of_another_kind_is_named(name: str) -> None:
-    flow = made(name).double()
+    flow = ready(name).double()
     x, context = data(flow, 4), context_for(name, 4)
     assert context is not None
     for wrong in (context.numpy(), context.tolist(), (context,), {"context": context}, 0.5, context.float()):

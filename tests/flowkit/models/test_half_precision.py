@@ -43,6 +43,18 @@ def test_densities(name: str, dtype: torch.dtype) -> None:
     assert relative.median() < RELATIVE[dtype]
 
 
+@pytest.mark.parametrize("name", [name for name in MODELS if context_for(name, 1) is not None])
+@half
+def test_contexts_alone_in_half_precision(name: str, dtype: torch.dtype) -> None:
+    flow = ready(name).float()
+    context = context_for(name, 3).to(dtype)
+    x = put_back(data(flow, 3).float(), flow.bijector.data_support())
+    torch.testing.assert_close(flow.log_prob(x, context), flow.log_prob(x, context.float()))
+    bound = flow.bijector.bind(context)
+    for got, expected in zip(bound(x), flow.bijector(x, context.float()), strict=True):
+        torch.testing.assert_close(got, expected)
+
+
 @every
 @half
 def test_latents_and_samples_are_of_its_type(name: str, dtype: torch.dtype) -> None:
