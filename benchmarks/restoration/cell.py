@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ __all__ = ["METRICS", "Cell"]
 METRICS = {"psnr": "psnr", "ssim": "ssim", "lpips": "lpips-alex", "niqe": "niqe"}
 """The record's names of metrics, and those of ``deflow metrics``."""
 
-MADE_BY, RESULT = "commands.json", "scores.json"
+MADE_BY, RESULT, TOOK = "commands.json", "scores.json", "minutes.json"
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,15 @@ class Cell:
     def _folder(self, root: Path) -> Path:
         return root / self.track.name / self.method.replace(" ", "_") / f"seed {self.seed}"
 
+    def is_computed(self, root: Path) -> bool:
+        """Whether it has its scores."""
+        return (self._folder(root) / RESULT).exists()
+
+    def minutes(self, root: Path) -> float:
+        """How long its commands took, whenever that was; 0 before the first ends."""
+        file = self._folder(root) / TOOK
+        return float(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else 0.0
+
     def restore(self, root: Path, photographs: Path, out: Path) -> None:
         """Restore other photographs by the network of a cell that was computed; ``out`` is made anew."""
         shutil.rmtree(out, ignore_errors=True)
@@ -98,7 +108,10 @@ class Cell:
             if self.method == WRITTEN:
                 HandWritten("bsrgan").save_pretrained(folder / "degrader" / "model")
             for command in commands:
+                begin = time.monotonic()
                 _run(command, folder / "log.txt")
+                took = self.minutes(root) + (time.monotonic() - begin) / 60
+                (folder / TOOK).write_text(json.dumps(took), encoding="utf-8")
         judged: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
         return {name: judged[key]["values"] for name, key in METRICS.items()}
 

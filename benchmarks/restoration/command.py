@@ -1,7 +1,6 @@
 """``python -m benchmarks restoration``: learn, train, restore and judge, cell by cell; write record and page."""
 
 import argparse
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="restoration networks trained on what each degradation model makes, judged on real pairs",
         description="Learns every degradation from unpaired images, trains a small restoration network on it, restores "
         "images with known ground truth and judges them. A cell (track, method, seed) that WORK holds already is not "
-        "computed again. Writes OUT/restoration.json, keeping other rows of the same seeds and steps, and PAGE.",
+        "computed again. Writes OUT/restoration.json, keeping other rows that were made so, and PAGE.",
     )
     add_outputs(command, "restoration", "no measurements: tables of OUT as it is")
     command.set_defaults(run=run)
@@ -61,7 +60,7 @@ def _measure(arguments: argparse.Namespace, path: Path) -> None:
     """Rows in order of cost, the cheap ones of all tracks first; each is in the record as soon as it is there."""
     from benchmarks.restoration.cell import Cell
     from benchmarks.restoration.methods import ABLATION, METHODS, on_track
-    from benchmarks.restoration.pictures import write_strips
+    from benchmarks.restoration.pictures import strips_lack, write_strips
     from benchmarks.restoration.summary import summary
     from benchmarks.restoration.tracks import Track, make_tracks
 
@@ -70,10 +69,11 @@ def _measure(arguments: argparse.Namespace, path: Path) -> None:
     record = _begun(path, arguments.seeds, arguments.steps)
 
     def measure(track: Track, method: str, rows: dict[str, Any], row: str) -> None:
-        begin = time.monotonic()
         cells = [Cell(track, method, seed, arguments.steps, files) for seed in range(arguments.seeds)]
+        is_new = row not in rows
         rows[row] = summary([cell.scores(work) for cell in cells])
-        record["minutes"] = round(record["minutes"] + (time.monotonic() - begin) / 60, 1)
+        if is_new:
+            record["minutes"] = round(record["minutes"] + sum(cell.minutes(work) for cell in cells), 1)
         records.write(path, record)
         told = ", ".join(f"{name} {values['mean']:.4g}" for name, values in rows[row].items())
         print(f"{track.name}, {row}: {told}", flush=True)
@@ -89,24 +89,25 @@ def _measure(arguments: argparse.Namespace, path: Path) -> None:
             measure(made, method, record["ablation"], row)
     if arguments.pictures is not None:
         for track in tracks:
-            write_strips(track, work, arguments.pictures / f"{track.name}.png")
+            if lacking := strips_lack(track, work):
+                print(f"{track.name}: no strips without {', '.join(lacking)}")
+            else:
+                write_strips(track, work, arguments.pictures / f"{track.name}.png")
 
 
 def _begun(path: Path, seeds: int, steps: int) -> dict[str, Any]:
-    """The record that is there, if it is of as many seeds and steps; else an empty one."""
+    """The record that is there, if it was made in the same way; else an empty one."""
     import torch
 
-    known = records.read(path) if path.exists() else {}
-    if (known.get("seeds"), known.get("steps")) == (seeds, steps):
-        return known
-    return {
+    made_by = {
         "command": "python -m benchmarks restoration",
-        "minutes": 0.0,
         "machine": records.machine(),
         "threads": torch.get_num_threads(),
         "versions": records.versions(("torch",)),
         "seeds": seeds,
         "steps": steps,
-        "tracks": {},
-        "ablation": {},
     }
+    known = records.read(path) if path.exists() else {}
+    if made_by.items() <= known.items():
+        return known
+    return {**made_by, "minutes": 0.0, "tracks": {}, "ablation": {}}

@@ -12,13 +12,18 @@ from flowkit_deflow.app.report.strips import draw_strips
 from flowkit_deflow.images.image_files import read_image, write_image
 from flowkit_deflow.images.resize import cropped_to_multiple
 
-__all__ = ["SHOWN", "write_strips"]
+__all__ = ["SHOWN", "strips_lack", "write_strips"]
 
 SHOWN = ("none", "white", "camera", "impressionism", "frequency_separation", "deflow_paper", "deflow", "oracle")
 """The methods that are shown; two rows of pictures with the degraded one and the truth."""
 
 SIDE = 128
 """Of a crop in the restored image, in pixels."""
+
+
+def strips_lack(track: Track, root: Path) -> list[str]:
+    """The methods whose cells would have to be computed for the strips."""
+    return [method for method in SHOWN if not _shown(track, method, root).is_computed(root)]
 
 
 def write_strips(track: Track, root: Path, path: Path) -> None:
@@ -38,8 +43,7 @@ def write_strips(track: Track, root: Path, path: Path) -> None:
     for index, (name, image) in enumerate(truth.items()):
         write_image(folder / "degraded" / f"{name}.png", degraded_by(track, image, index))
     for method in SHOWN:
-        # How long the network was trained, and the metrics, play no part in what is restored.
-        Cell(track, method, 0, 0, root).restore(root, folder / "degraded", folder / method)
+        _shown(track, method, root).restore(root, folder / "degraded", folder / method)
     rows: list[dict[str, Tensor]] = []
     for name, image in truth.items():
         small = read_image(folder / "degraded" / f"{name}.png")
@@ -52,6 +56,11 @@ def write_strips(track: Track, root: Path, path: Path) -> None:
     part = path.with_suffix(".part")
     draw_strips(rows).savefig(part, dpi=84, format="png")
     part.replace(path)
+
+
+def _shown(track: Track, method: str, root: Path) -> Cell:
+    # Where its folder is does not depend on the steps of its network, nor on the metrics' files.
+    return Cell(track, method, 0, 0, root)
 
 
 def _middle(image: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from benchmarks.restoration import table
 from benchmarks.restoration.cell import Cell
 from benchmarks.restoration.command import _begun
 from benchmarks.restoration.methods import ABLATION, METHODS, ORACLE
-from benchmarks.restoration.pictures import SHOWN, write_strips
+from benchmarks.restoration.pictures import SHOWN, strips_lack, write_strips
 from benchmarks.restoration.summary import summary
 from benchmarks.restoration.tracks import TRACKS, Track, make_tracks
 from flowkit_deflow.images.image_files import list_images, read_image, write_image
@@ -94,6 +94,7 @@ def test_strips_show_photographs_that_are_free(
         for file in list_images(photographs):
             write_image(out / file.name, interpolate(read_image(file)[None], scale_factor=cell.track.scale)[0])
 
+    assert strips_lack(tracks[name], tmp_path) == list(SHOWN)
     monkeypatch.setattr(Cell, "restore", enlarge)
     write_strips(tracks[name], tmp_path, tmp_path / "strips" / f"{name}.png")
     if name == "R":
@@ -111,6 +112,8 @@ def test_rows_of_another_run_stay_in_the_record(tmp_path: Path) -> None:
     records.write(path, record)
     assert _begun(path, seeds=1, steps=5) == record
     assert _begun(path, seeds=3, steps=5)["tracks"] == {}
+    records.write(path, record | {"versions": {"torch": "1.0"}})
+    assert _begun(path, seeds=1, steps=5)["tracks"] == {}
 
 
 def test_means_are_of_images_and_seeds() -> None:
