@@ -1,5 +1,6 @@
 """The contract that every bijection keeps."""
 
+import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.conditions import require_rows
-from flowkit.half_precision import first_parameter, require_alike
+from flowkit.half_precision import first_parameter, map_tensors, require_alike
 from flowkit.ops.precision import HALF
 from flowkit.ops.private import HOOKS_FOR_ALL_MODULES
 from flowkit.ops.values import readable
@@ -80,8 +81,13 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
     takes_context: bool = True
     takes_derivatives: bool = False
 
+    # What `run` calls in place of `prepare` for an `InTurn`: a composition's hands each part its context, as another.
+    _prepare_in_turn: Callable[[Any], Any] | None = None
+
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
+        if "run" in vars(cls):
+            cls.run = _given_what_is_prepared(cls.run)  # type: ignore[method-assign]
         # A composition that is told to run something else prepares at once, and is one step.
         drop_outdated(cls, Bijector, ("_prepare_in_turn", "_steps"), ("prepare", "run", "_forward", "_inverse"))
 
@@ -173,10 +179,6 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
         """Everything that depends on the context alone; handed to ``_forward`` and ``_inverse``."""
         return context
 
-    def _prepare_in_turn(self, context: Any) -> Any:
-        """As :meth:`prepare`, for a single run: a composition hands each part its context, as an :class:`InTurn`."""
-        return self.prepare(context)
-
     def run(self, x: Any, prepared: Any, inverse: bool = False) -> tuple[Any, Tensor]:
         """Run as a part of a composition: on checked input, given what :meth:`prepare` returned.
 
@@ -191,7 +193,7 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
             As ``forward`` or ``inverse``.
         """
         if isinstance(prepared, InTurn):
-            prepared = self._prepare_in_turn(prepared.context)
+            prepared = (self._prepare_in_turn or self.prepare)(prepared.context)
         if inverse:
             return self._inverse(x, prepared)
         # A call checks the shape again, which costs more than small layers do.
@@ -237,14 +239,19 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
         return _cast(y, dtype), log_det
 
     def _prepared(self, context: Any) -> Any:
-        return context.value if isinstance(context, Prepared) else self._prepare_in_turn(self._promoted(context))
+        if isinstance(context, Prepared):
+            return context.value
+        return _prepared_for_one_run(self, self._promoted(context))
 
     def _promoted(self, context: Any) -> Any:
-        """The context, where it is in half precision in the type that it and the parameters promote to."""
-        if not isinstance(context, Tensor) or context.dtype not in HALF:
+        """The context; what of it is in half precision in the type that it and the parameters promote to."""
+        if context is None or (isinstance(context, Tensor) and context.dtype not in HALF):
             return context
         parameter = first_parameter(self)
-        return context if parameter is None else context.to(torch.promote_types(context.dtype, parameter.dtype))
+        if parameter is None or parameter.dtype in HALF:
+            return context
+        dtype = parameter.dtype
+        return map_tensors(lambda tensor: tensor.to(dtype) if tensor.dtype in HALF else tensor, context)
 
     def _event_shape(self, value: Any, event_dims: int) -> Shape:
         if isinstance(value, tuple):
@@ -392,8 +399,8 @@ class Wrapper(Bijector[X, Z]):
         """What the bijector within prepares."""
         return self.bijector.prepare(context)
 
-    def _prepare_in_turn(self, context: Any) -> Any:
-        return self.bijector._prepare_in_turn(context)
+    def _prepare_in_turn(self, context: Any) -> InTurn:
+        return InTurn(context)
 
     def _forward(self, x: X, prepared: Any) -> tuple[Z, Tensor]:
         return self.bijector.run(x, prepared)
@@ -405,13 +412,11 @@ class Wrapper(Bijector[X, Z]):
 class BoundBijector(Wrapper[X, Z]):
     """A bijector whose context is already worked in; made by :meth:`Bijector.bind`.
 
+    What was prepared is moved and converted with the parameters; it keeps the precision that it was prepared in.
+
     Args:
         bijector: the bijector that was bound.
         prepared: what its ``prepare(context)`` returned; of one sample, it serves batches of any shape.
-
-    Raises:
-        ValueError: (from ``to``, ``double`` and the like) the parameters would change their type or device, which what
-            was prepared does not follow.
 
     Examples:
         >>> from torch import nn
@@ -425,17 +430,10 @@ class BoundBijector(Wrapper[X, Z]):
         super().__init__(bijector)
         self.prepared = prepared
 
-    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
-        # What was prepared would stay behind, of no structure that could be followed.
-        for parameter in self.bijector.parameters():
-            probe = parameter.detach()[:0] if parameter.ndim else parameter.detach()
-            moved = fn(probe)
-            if (moved.dtype, moved.device) != (probe.dtype, probe.device):
-                raise ValueError(
-                    f"a bound bijector holds what was prepared in {probe.dtype} on '{probe.device}': convert the "
-                    "bijector within, bound.bijector, and bind again"
-                )
-        return super()._apply(fn, recurse)
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        super()._apply(fn, recurse)
+        self.prepared = map_tensors(fn, self.prepared)
+        return self
 
     def prepare(self, context: Any) -> Any:
         """What was prepared when binding.
@@ -478,6 +476,22 @@ def sum_event(values: Tensor, event_dims: int, like: Tensor | None = None) -> Te
     batch = like.ndim - event_dims
     shared = [theirs for own, theirs in zip(values.shape[batch:], like.shape[batch:], strict=True) if own == 1]
     return (values.flatten(batch).sum(-1, dtype=dtype) * math.prod(shared)).expand(like.shape[:batch])
+
+
+def _prepared_for_one_run(bijector: Bijector[Any, Any], context: Any) -> Any:
+    return (bijector._prepare_in_turn or bijector.prepare)(context)
+
+
+def _given_what_is_prepared(run: Callable[..., tuple[Any, Tensor]]) -> Callable[..., tuple[Any, Tensor]]:
+    """A subclass's own ``run``, which is handed no :class:`InTurn`."""
+
+    @functools.wraps(run)
+    def given(self: Bijector[Any, Any], x: Any, prepared: Any, *rest: Any, **named: Any) -> tuple[Any, Tensor]:
+        if isinstance(prepared, InTurn):
+            prepared = _prepared_for_one_run(self, prepared.context)
+        return run(self, x, prepared, *rest, **named)
+
+    return given
 
 
 def _cast(value: Any, dtype: torch.dtype) -> Any:

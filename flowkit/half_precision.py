@@ -14,6 +14,7 @@ __all__ = [
     "full_precision_state",
     "in_full_precision",
     "map_floating",
+    "map_tensors",
     "mixes_precisions",
     "require_alike",
 ]
@@ -67,7 +68,7 @@ def require_alike(module: nn.Module, **values: Any) -> None:
 
 
 def mixes_precisions(value: torch.dtype, parameter: torch.dtype) -> bool:
-    """Whether products of the two types fail, and neither is what the other would be promoted to without a word.
+    """Whether values are float64 where the parameters are not, or float32 where those are float64.
 
     Args:
         value: that of data or of a context.
@@ -108,12 +109,38 @@ def cast_for(network: object, value: Any) -> Any:
     return map_floating(lambda tensor: tensor.to(dtype), value)
 
 
-def map_floating(function: Callable[[Tensor], Tensor], value: Any) -> Any:
-    """Apply a function to the floating-point tensors of a value.
+def map_tensors(function: Callable[[Tensor], Tensor], value: Any) -> Any:
+    """Apply a function to the tensors of a value.
 
     Args:
         function: from tensor to tensor.
-        value: a tensor, a tuple of values, or anything else, which stays as it is.
+        value: a tensor, a tuple, list or dict of values, or anything else, which stays as it is.
+
+    Returns:
+        A value of the same structure.
+
+    Examples:
+        >>> map_tensors(torch.neg, {"a": [torch.ones(1), None], "b": (torch.zeros(0),)})
+        {'a': [tensor([-1.]), None], 'b': (tensor([]),)}
+    """
+    if isinstance(value, Tensor):
+        return function(value)
+    if isinstance(value, dict):
+        return {key: map_tensors(function, part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [map_tensors(function, part) for part in value]
+    if isinstance(value, tuple):
+        parts = [map_tensors(function, part) for part in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    return value
+
+
+def map_floating(function: Callable[[Tensor], Tensor], value: Any) -> Any:
+    """Apply a function to the floating-point tensors of a value; otherwise as :func:`map_tensors`.
+
+    Args:
+        function: from tensor to tensor.
+        value: of any structure.
 
     Returns:
         A value of the same structure.
@@ -122,10 +149,7 @@ def map_floating(function: Callable[[Tensor], Tensor], value: Any) -> Any:
         >>> map_floating(torch.neg, (torch.ones(1), torch.ones(1, dtype=torch.int64), "a"))
         (tensor([-1.]), tensor([1]), 'a')
     """
-    if isinstance(value, tuple):
-        parts = [map_floating(function, part) for part in value]
-        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
-    return function(value) if isinstance(value, Tensor) and value.is_floating_point() else value
+    return map_tensors(lambda tensor: function(tensor) if tensor.is_floating_point() else tensor, value)
 
 
 def full_precision_state(network: nn.Module) -> dict[str, Tensor]:

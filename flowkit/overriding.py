@@ -6,14 +6,14 @@ __all__ = ["drop_outdated"]
 
 
 def drop_outdated(cls: type, base: type, shortcuts: Iterable[str], stand_for: Iterable[str]) -> None:
-    """Give a class its base's methods in place of shortcuts that are older than what they stand for.
+    """Give a class its base's attributes in place of shortcuts for what it overrides.
 
     Args:
         cls: the class, just made.
         base: the class whose shortcuts are right for every subclass.
-        shortcuts: names of methods that some subclasses of ``base`` override.
-        stand_for: names of methods; where ``cls``, a class between or a mix-in overrides one of them, a shortcut that
-            was written before no longer says what runs.
+        shortcuts: names of attributes that some subclasses of ``base`` override.
+        stand_for: names of methods; a shortcut goes where ``cls``, a class between or a mix-in overrides one of them
+            nearer to ``cls``, in the order in which methods are looked up: it no longer says what runs.
 
     Examples:
         >>> class Base:
@@ -29,10 +29,10 @@ def drop_outdated(cls: type, base: type, shortcuts: Iterable[str], stand_for: It
         True
     """
 
-    def age(name: str) -> int:
+    def distance(name: str) -> int:
         return next(index for index, owner in enumerate(cls.__mro__) if name in vars(owner))
 
-    newest = min(age(name) for name in stand_for)
+    nearest = min(distance(name) for name in stand_for)
     for shortcut in shortcuts:
-        if age(shortcut) > newest:
+        if distance(shortcut) > nearest:
             setattr(cls, shortcut, vars(base)[shortcut])

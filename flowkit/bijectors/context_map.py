@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from flowkit.bijector import Bijector, Step, Wrapper
+from flowkit.bijector import Bijector, InTurn, Step, Wrapper
 from flowkit.bijectors.parts import require_bijector
 from flowkit.half_precision import cast_for
 
@@ -47,8 +47,8 @@ class ContextMap(Wrapper[Any, Any]):
         """
         return self.bijector.prepare(self._mapped(context))
 
-    def _prepare_in_turn(self, context: Any) -> Any:
-        return self.bijector._prepare_in_turn(self._mapped(context))
+    def _prepare_in_turn(self, context: Any) -> InTurn:
+        return InTurn(self._mapped(context))
 
     def _steps(self, context: Any) -> list[Step]:
         return self.bijector._steps_as_part(self._mapped(context))

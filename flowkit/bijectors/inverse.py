@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from flowkit.bijector import Bijector, Interval, Shape, Step
+from flowkit.bijector import Bijector, Interval, InTurn, Shape, Step
 from flowkit.bijectors.parts import require_bijector
 from flowkit.supports.support import Support
 
@@ -66,8 +66,8 @@ class Inverse(Bijector[Any, Any]):
         """What the bijector within prepares."""
         return self.bijector.prepare(context)
 
-    def _prepare_in_turn(self, context: Any) -> Any:
-        return self.bijector._prepare_in_turn(context)
+    def _prepare_in_turn(self, context: Any) -> InTurn:
+        return InTurn(context)
 
     def _steps(self, context: Any) -> list[Step]:
         return [step.turned() for step in reversed(self.bijector._steps_as_part(context))]

@@ -87,6 +87,9 @@ def conditional_flow_matching(
 def _where_it_starts(flow: Flow, x: Tensor, context: Any) -> tuple[NeuralODE, Tensor, Any]:
     """The continuous bijector that a flow ends in, the data where its way starts, and its context."""
     *before, last = flow.bijector._steps(context)
+    # Hooks keep a composition together that is a part of another.
+    while not last.inverse and (inner := last.bijector._steps(last.context))[-1].bijector is not last.bijector:
+        before, last = [*before, *inner[:-1]], inner[-1]
     if not isinstance(last.bijector, NeuralODE) or last.inverse:
         raise ValueError(
             "flow matching trains flows whose bijector is a NeuralODE, or a Chain that ends in one, got "

@@ -12,7 +12,7 @@ from torch import nn
 
 from flowkit.argument_types import require_types
 
-__all__ = ["Recipe", "copied", "recipe_of", "remembered"]
+__all__ = ["Recipe", "content_of", "copied", "recipe_of", "remembered"]
 
 P = ParamSpec("P")
 Model = TypeVar("Model", bound=nn.Module)
@@ -25,6 +25,7 @@ class Recipe:
     Args:
         name: the model's name.
         settings: its keyword arguments.
+        content: what :func:`content_of` said of the model when it was made.
 
     Examples:
         >>> Recipe("maf", {"features": 2})
@@ -33,6 +34,21 @@ class Recipe:
 
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    content: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
+
+
+def content_of(model: nn.Module) -> dict[str, object]:
+    """The kind of each module and the shape of each tensor of the state, by their names.
+
+    Args:
+        model: any module.
+
+    Examples:
+        >>> content_of(nn.Linear(2, 1))
+        {'': 'torch.nn.modules.linear.Linear', 'weight': torch.Size([1, 2]), 'bias': torch.Size([1])}
+    """
+    kinds = {name: f"{type(part).__module__}.{type(part).__qualname__}" for name, part in model.named_modules()}
+    return {**kinds, **{key: getattr(value, "shape", None) for key, value in model.state_dict().items()}}
 
 
 def recipe_of(model: nn.Module) -> Recipe | None:
@@ -80,7 +96,7 @@ def remembered(name: str) -> Callable[[Callable[P, Model]], Callable[P, Model]]:
                 # The numbers are in the state; the data are not to be stored.
                 settings["standardize"] = settings["standardize"] is not False
             # In the instance's own dictionary: torch's attributes are typed to be tensors and modules.
-            vars(model)["recipe"] = Recipe(name, settings)
+            vars(model)["recipe"] = Recipe(name, settings, content_of(model))
             return model
 
         return build

@@ -27,7 +27,7 @@ from flowkit.models.named.sospf import sospf
 from flowkit.models.named.spherical_nsf import spherical_nsf
 from flowkit.models.named.tarflow import tarflow
 from flowkit.models.named.unaf import unaf
-from flowkit.models.recipe import Model, P, Recipe, copied, remembered
+from flowkit.models.recipe import Model, P, Recipe, content_of, copied, remembered
 from flowkit.plugin import plugins
 
 __all__ = ["create_model", "list_models", "register_model"]
@@ -111,7 +111,7 @@ def create_model(name: str, **settings: Any) -> nn.Module:
     model = _build(name, builder, settings)
     if name not in BUILT_IN and name not in _registered:
         # In the instance's own dictionary: torch's attributes are typed to be tensors and modules.
-        vars(model)["recipe"] = Recipe(name, copied(settings))
+        vars(model)["recipe"] = Recipe(name, copied(settings), content_of(model))
     return model
 
 

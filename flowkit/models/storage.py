@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from flowkit.models.architecture import build, describe
 from flowkit.models.folders import whole_folder
-from flowkit.models.recipe import Recipe, recipe_of
+from flowkit.models.recipe import Recipe, content_of, recipe_of
 from flowkit.models.registry import create_model
 from flowkit.recorded import arguments_of
 
@@ -60,7 +60,8 @@ def save_model(model: nn.Module, folder: str | Path) -> None:
     Raises:
         TypeError: ``model`` is no module.
         ValueError: the model is on the meta device, where it has no weights; a part of it, or a setting, is of a kind
-            that cannot be stored; it was changed since it was made; or an entry of the state dict is no tensor.
+            that cannot be stored; a part was exchanged for one of another class, or of other shapes; or an entry of
+            the state dict is no tensor.
         FileExistsError: ``folder`` is a file, or holds anything but a model.
         ImportError: safetensors is not installed.
 
@@ -152,8 +153,7 @@ def _described(model: nn.Module) -> tuple[dict[str, Any], dict[str, Tensor]]:
     recipe = recipe_of(model)
     if recipe is not None and not _told_by_its_parts(model, recipe):
         settings = {key: _plain(value, recipe.name, key) for key, value in recipe.settings.items()}
-        with torch.random.fork_rng(devices=[]):
-            _require_unchanged(model, create_model(recipe.name, **settings))
+        _require_unchanged(model, recipe.content)
         return {"flowkit": __version__, "model": recipe.name, "settings": settings}, {}
     if arguments_of(model) is None:
         raise ValueError(
@@ -162,20 +162,14 @@ def _described(model: nn.Module) -> tuple[dict[str, Any], dict[str, Tensor]]:
         )
     architecture, tensors = describe(model)
     with torch.random.fork_rng(devices=[]):
-        _require_unchanged(model, build(architecture, {key: _copied(key, value) for key, value in tensors.items()}))
+        again = build(architecture, {key: _copied(key, value) for key, value in tensors.items()})
+    _require_unchanged(model, content_of(again))
     return {"flowkit": __version__, "architecture": architecture}, tensors
 
 
-def _require_unchanged(model: nn.Module, again: nn.Module) -> None:
-    """Refuse a model that is not what was made again: loading would give something else, or nothing."""
-
-    def tensors(of: nn.Module) -> dict[str, torch.Size]:
-        return {key: value.shape for key, value in of.state_dict().items() if isinstance(value, Tensor)}
-
-    def parts(of: nn.Module) -> dict[str, type]:
-        return {name: type(module) for name, module in of.named_modules()}
-
-    if tensors(again) != tensors(model) or parts(again) != parts(model):
+def _require_unchanged(model: nn.Module, made: Mapping[str, object]) -> None:
+    """Refuse a model whose modules or tensors are others than it was made with: loading would give those."""
+    if content_of(model) != made:
         raise ValueError(
             f"this {type(model).__name__} was changed since it was made, so that it cannot be made again from what its "
             "parts were made with: make it anew of its present parts, then store it"

@@ -2,14 +2,12 @@
 
 import math
 from collections.abc import Iterable
-from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import constraints
 
-from flowkit.bijector import REAL_LINE, Bijector, Shape
+from flowkit.bijector import Bijector, Shape
 from flowkit.distributions.distribution import Distribution
 from flowkit.distributions.parts import require_distribution
 from flowkit.recorded import Recorded
@@ -35,8 +33,8 @@ class StochasticFlow(Recorded, nn.Module):
 
     Raises:
         TypeError: a layer is neither, or ``base`` is no distribution.
-        ValueError: there is no layer, or one does not take what the one before gives, or takes values that it never
-            gives, so that the density would lack their share.
+        ValueError: there is no layer, one does not take what the one before gives, or the base has values that the last
+            layer never gives, so that the density would lack their share.
 
     References:
         Nielsen et al., "SurVAE flows", NeurIPS 2020, sec. 2.3; Wu, Köhler and Noé, "Stochastic normalizing flows",
@@ -67,9 +65,8 @@ class StochasticFlow(Recorded, nn.Module):
         for part in parts:
             shape = part.output_shape(shape)
         self._latent_shape = shape
-        for before, after in pairwise([*parts, base]):
-            if isinstance(before, StochasticMap) and before.latent_interval != REAL_LINE:
-                _require_within(before, after)
+        if isinstance(parts[-1], StochasticMap):
+            _require_within(base, parts[-1], shape)
 
     @property
     def is_exact(self) -> bool:
@@ -148,20 +145,14 @@ class StochasticFlow(Recorded, nn.Module):
         return self.base.log_prob(x) + total
 
 
-def _require_within(layer: StochasticMap, after: Layer | Distribution[Any]) -> None:
-    """Refuse a bijector or a base that takes values outside a layer's interval."""
-    lower, upper = layer.latent_interval
-    if isinstance(after, Bijector):
-        ends = after.domain(torch.float64)
-        fits = lower <= ends[0] and ends[1] <= upper
-    elif isinstance(after, Distribution):
-        support = after.support(layer.event_dims)
-        fits = getattr(support, "base_constraint", support) is not constraints.real
-    else:
-        return
-    if not fits:
-        raise ValueError(
-            f"{type(layer).__name__} gives values in ({lower:g}, {upper:g}) and {type(after).__name__} after it takes "
-            "others as well, whose share the density would lack: put a bijector of these values between, such as "
-            "Elementwise(Log()) of positive ones, or take a base on them"
-        )
+def _require_within(base: Distribution[Any], layer: StochasticMap, shape: Shape) -> None:
+    """Refuse a base that has values which the last layer never gives."""
+    support = base.support(layer.event_dims)
+    for end, beyond in zip(layer.latent_interval, (-1, 1), strict=True):
+        if math.isfinite(end) and support.check(torch.full(shape, end + 1e-6 * beyond)).all():
+            lower, upper = layer.latent_interval
+            raise ValueError(
+                f"{type(layer).__name__} gives values in ({lower:g}, {upper:g}) and {type(base).__name__} has others "
+                "as well, whose share the density would lack: take a base on them, or put a bijector of them between, "
+                "such as Elementwise(Log()) of positive ones"
+            )

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -61,12 +61,11 @@ class Recomputed(Activations):
         """The steps in order, gradients being recorded."""
 
 
-class _UnpreparedSteps:
+class _UnpreparedSteps(NamedTuple):
     """Steps that prepare their contexts when they are run, and again in the backward pass."""
 
-    def __init__(self, steps: Sequence[Step], activations: Recomputed) -> None:
-        self.steps = steps
-        self.activations = activations
+    steps: list[Step]
+    activations: Recomputed
 
     def run(self, x: Any, inverse: bool) -> tuple[Any, Tensor]:
         """One step after another."""

@@ -1,7 +1,6 @@
 """Everything stays in memory, as autograd has it."""
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -38,11 +37,10 @@ class Stored(Activations):
         return module(x)
 
 
-class _PreparedParts:
+class _PreparedParts(NamedTuple):
     """Parts of a chain, each with what it prepared or with the context that it will prepare."""
 
-    def __init__(self, parts: Sequence[tuple[Part, Any]]) -> None:
-        self.parts = parts
+    parts: list[tuple[Part, Any]]
 
     def run(self, x: Any, inverse: bool) -> tuple[Any, Tensor]:
         """One part after another."""

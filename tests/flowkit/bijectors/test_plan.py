@@ -268,8 +268,37 @@ def test_a_wrapper_prepares_what_it_wraps() -> None:
         torch.testing.assert_close(Within(part).bind(context)(x), part(x, context))
 
 
-def test_what_is_bound_is_not_converted() -> None:
-    bound = LULinear(2).bind(None)
-    bound.to("cpu").float()
-    with pytest.raises(ValueError, match=r"bound\.bijector, and bind again"):
-        bound.double()
+@pytest.mark.parametrize("activations", [Stored(), Checkpointed()], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("grad", [True, False])
+def test_what_is_bound_is_converted(activations: Any, grad: bool) -> None:
+    conditional = flowkit.Coupling(2, flowkit.MLP(1, 2, context_features=3), event_dims=1)
+    torch.nn.init.normal_(conditional.conditioner.last.weight)
+    chain, x, context = Chain([conditional, Inverse(LULinear(2))], activations), torch.randn(5, 2), torch.randn(5, 3)
+    with torch.set_grad_enabled(grad):
+        expected = chain(x, context)
+        bound = chain.bind(context).double()
+        got = bound(x.double())
+        meta = chain.float().bind(context).to("meta")
+    assert {part.dtype for part in got} == {torch.float64}
+    for one, other in zip(got, expected, strict=True):
+        torch.testing.assert_close(one.float(), other)
+    assert meta(x.to("meta"))[0].is_meta
+
+
+def test_a_part_may_have_a_run_of_its_own() -> None:
+    class Timed(flowkit.Coupling):
+        runs = 0
+
+        def run(self, x: Any, prepared: Any, inverse: bool = False) -> Any:
+            Timed.runs += 1
+            return self._inverse(x, prepared) if inverse else self._forward(x, prepared)
+
+    class Counted(Chain):
+        def run(self, x: Any, prepared: Any, inverse: bool = False) -> Any:
+            return prepared.run(x, inverse)
+
+    timed = Timed(2, flowkit.MLP(1, 2, context_features=3), event_dims=1)
+    chain, x, context = Chain([Counted([timed])]), torch.randn(5, 2), torch.randn(5, 3)
+    for got in (chain(x, context), chain.bind(context)(x)):
+        torch.testing.assert_close(got, timed(x, context))
+    assert Timed.runs == 2

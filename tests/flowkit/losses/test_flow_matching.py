@@ -110,6 +110,11 @@ def test_what_stands_before_is_applied_and_not_trained() -> None:
     loss = conditional_flow_matching(flow, x, generator=seeded())
     expected = conditional_flow_matching(flow_of(Best()), (x - MEAN) / STD, generator=seeded())
     torch.testing.assert_close(loss, expected)
+    # A hook keeps a chain within a chain together.
+    inner = Chain([before, flow_of(Best()).bijector])
+    inner.register_forward_hook(lambda module, given, result: None)
+    nested = Flow(Chain([FixedAffine(MEAN, STD), inner]), StandardNormal(), (2,)).double()
+    torch.testing.assert_close(conditional_flow_matching(nested, x, generator=seeded()), expected)
     loss.backward()
     assert before.raw is not None
     assert before.raw.grad is None
