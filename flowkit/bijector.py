@@ -193,6 +193,7 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
             As ``forward`` or ``inverse``.
         """
         if isinstance(prepared, InTurn):
+            # As _prepared_for_one_run, without a call more for each of fifty layers.
             prepared = (self._prepare_in_turn or self.prepare)(prepared.context)
         if inverse:
             return self._inverse(x, prepared)

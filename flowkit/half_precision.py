@@ -68,7 +68,7 @@ def require_alike(module: nn.Module, **values: Any) -> None:
 
 
 def mixes_precisions(value: torch.dtype, parameter: torch.dtype) -> bool:
-    """Whether values are float64 where the parameters are not, or float32 where those are float64.
+    """Whether values are float64 where the parameters are not, or float32 where those are: products of the two fail.
 
     Args:
         value: that of data or of a context.
