@@ -186,7 +186,7 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
 
         Args:
             x: data ``batch x event``, or a latent for the inverse.
-            prepared: what :meth:`prepare` returned, or the context as an :class:`InTurn`.
+            prepared: what :meth:`prepare` returned, or the context as an ``InTurn``, to be prepared now.
             inverse: whether the inverse is run, for which torch knows no hooks.
 
         Returns:

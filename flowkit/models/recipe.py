@@ -25,7 +25,7 @@ class Recipe:
     Args:
         name: the model's name.
         settings: its keyword arguments.
-        content: what :func:`content_of` said of the model when it was made.
+        content: kinds of its modules and shapes of its tensors when it was made.
 
     Examples:
         >>> Recipe("maf", {"features": 2})
