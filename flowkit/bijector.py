@@ -194,7 +194,8 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
         """
         if isinstance(prepared, InTurn):
             # As _prepared_for_one_run, without a call more for each of fifty layers.
-            prepared = (self._prepare_in_turn or self.prepare)(prepared.context)
+            prepare = self.prepare if self._prepare_in_turn is None else self._prepare_in_turn
+            prepared = prepare(prepared.context)
         if inverse:
             return self._inverse(x, prepared)
         # A call checks the shape again, which costs more than small layers do.
@@ -480,7 +481,9 @@ def sum_event(values: Tensor, event_dims: int, like: Tensor | None = None) -> Te
 
 
 def _prepared_for_one_run(bijector: Bijector[Any, Any], context: Any) -> Any:
-    return (bijector._prepare_in_turn or bijector.prepare)(context)
+    # Not by `or`: torch before 2.13 traces no truth of a method.
+    prepare = bijector.prepare if bijector._prepare_in_turn is None else bijector._prepare_in_turn
+    return prepare(context)
 
 
 def _given_what_is_prepared(run: Callable[..., tuple[Any, Tensor]]) -> Callable[..., tuple[Any, Tensor]]:
