@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from flowkit.conditions import require_rows
 from flowkit.half_precision import first_parameter, map_tensors, require_alike
+from flowkit.hooks import why_called
 from flowkit.ops.precision import HALF
 from flowkit.ops.private import HOOKS_FOR_ALL_MODULES
 from flowkit.ops.values import readable
@@ -222,8 +223,7 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
 
     def _steps_as_part(self, context: Any) -> list["Step"]:
         """Its steps within a composition: itself alone where forward hooks wait for its call."""
-        hooks = (self._forward_hooks, self._forward_pre_hooks, self._backward_hooks, self._backward_pre_hooks)
-        return Bijector._steps(self, context) if any((*hooks, *HOOKS_FOR_ALL_MODULES)) else self._steps(context)
+        return self._steps(context) if why_called([(self, type(self))]) is None else Bijector._steps(self, context)
 
     def _in_result_type(self, direction: Callable[..., Any], x: Any, context: Any) -> Any:
         """Run a direction; what is in half precision leaves in the type that it and the parameters promote to.
@@ -237,8 +237,8 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
         if parameter is None:
             return direction(x, self._prepared(context))
         dtype = torch.promote_types(like.dtype, parameter.dtype)
-        y, log_det = direction(_cast(x, dtype), self._prepared(context))
-        return _cast(y, dtype), log_det
+        y, log_det = direction(map_tensors(lambda tensor: tensor.to(dtype), x), self._prepared(context))
+        return map_tensors(lambda tensor: tensor.to(dtype), y), log_det
 
     def _prepared(self, context: Any) -> Any:
         if isinstance(context, Prepared):
@@ -496,10 +496,6 @@ def _given_what_is_prepared(run: Callable[..., tuple[Any, Tensor]]) -> Callable[
         return run(self, x, prepared, *rest, **named)
 
     return given
-
-
-def _cast(value: Any, dtype: torch.dtype) -> Any:
-    return tuple(_cast(part, dtype) for part in value) if isinstance(value, tuple) else value.to(dtype)
 
 
 def _require_as_many(value: Any, context: Any, event_dims: int) -> None:

@@ -9,7 +9,9 @@ from benchmarks.restoration.cell import Cell
 from benchmarks.restoration.tracks import HIDDEN, Track, degraded_by
 from flowkit_deflow.app.demo_data import HELD_OUT, photograph
 from flowkit_deflow.app.report.strips import draw_strips
+from flowkit_deflow.files import atomic_path
 from flowkit_deflow.images.image_files import read_image, write_image
+from flowkit_deflow.images.middle import middle
 from flowkit_deflow.images.resize import cropped_to_multiple
 
 __all__ = ["SHOWN", "strips_lack", "write_strips"]
@@ -50,19 +52,12 @@ def write_strips(track: Track, root: Path, path: Path) -> None:
         crops = {"degraded": interpolate(small[None], scale_factor=track.scale)[0]}
         crops |= {method: read_image(folder / method / f"{name}.png") for method in SHOWN}
         crops["truth"] = image
-        titled = [(title, _middle(crop)) for title, crop in crops.items()]
+        titled = [(title, middle(crop, SIDE)) for title, crop in crops.items()]
         rows += [dict(titled[: len(titled) // 2]), dict(titled[len(titled) // 2 :])]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    draw_strips(rows).savefig(part, dpi=84, format="png")
-    part.replace(path)
+    with atomic_path(path) as temporary:
+        draw_strips(rows).savefig(temporary, dpi=84, format="png")
 
 
 def _shown(track: Track, method: str, root: Path) -> Cell:
     # Where its folder is does not depend on the steps of its network, nor on the metrics' files.
     return Cell(track, method, 0, 0, root)
-
-
-def _middle(image: Tensor) -> Tensor:
-    top, left = ((side - SIDE) // 2 for side in image.shape[-2:])
-    return image[:, top : top + SIDE, left : left + SIDE]
