@@ -1,11 +1,16 @@
-"""The normal distribution's quantiles, from logarithms of probabilities."""
+"""Tails and quantiles of the normal distribution: by logarithms, always exact, and by probabilities, which are fast."""
 
 import torch
 from torch import Tensor
 
 from flowkit.ops.polynomial import polynomial
+from flowkit.ops.values import readable
 
-__all__ = ["lower_normal_quantile"]
+__all__ = ["is_normal_number", "log_mixed_tail", "lower_normal_quantile", "lower_tail", "mixed_tail"]
+
+# Of the smallest normal number: a sum of weights times tails that is so far above it has lost none of its digits.
+ABOVE_SMALLEST = 1e5
+MINUS_ROOT_HALF = -(0.5**0.5)
 
 # Of the rational function in 1 / t that the search starts from, the constants first.
 NUMERATOR = (0.0, 0.010328, 0.802853, 2.515517)
@@ -36,6 +41,75 @@ def lower_normal_quantile(log_probability: Tensor) -> Tensor:
         y = polynomial(NUMERATOR, 1 / t) / polynomial(DENOMINATOR, 1 / t) - t
         y = _step(y, log_probability)
     return _step(_step(y, log_probability), log_probability)
+
+
+def log_mixed_tail(log_weights: Tensor, lines: Tensor) -> Tensor:
+    r""":math:`\log \sum_k w_k \Phi(u_k)`, exact however small it is.
+
+    Args:
+        log_weights: :math:`\log w_k`, ``... x K``.
+        lines: :math:`u_k`, of a shape that broadcasts to that.
+
+    Returns:
+        One number per mixture.
+
+    Examples:
+        >>> log_mixed_tail(torch.zeros(1), torch.tensor([-100.0]))
+        tensor(-5005.5244)
+    """
+    return (log_weights + torch.special.log_ndtr(lines)).logsumexp(-1)
+
+
+def lower_tail(x: Tensor) -> Tensor:
+    r""":math:`\Phi(x)`, with all its digits where it is small; ``torch.special.ndtr`` rounds like one.
+
+    Args:
+        x: in units of the standard deviation.
+
+    Returns:
+        The probability; 0 where it is smaller than any number.
+
+    Examples:
+        >>> lower_tail(torch.tensor([-10.0]))
+        tensor([7.6199e-24])
+    """
+    return torch.special.erfc(x * MINUS_ROOT_HALF) / 2
+
+
+def mixed_tail(weights: Tensor, lines: Tensor) -> Tensor:
+    r""":math:`\sum_k w_k \Phi(u_k)`, in a tenth of the time of :func:`log_mixed_tail`, with all digits of a small one.
+
+    Args:
+        weights: :math:`w_k`, ``... x K``.
+        lines: :math:`u_k`, of a shape that broadcasts to that.
+
+    Returns:
+        One number per mixture; 0 where it is smaller than any number.
+
+    Examples:
+        >>> mixed_tail(torch.ones(1), torch.tensor([-10.0]))
+        tensor(7.6199e-24)
+    """
+    return (weights * torch.special.erfc(lines * MINUS_ROOT_HALF)).sum(-1) / 2
+
+
+def is_normal_number(probability: Tensor) -> bool:
+    """Whether probabilities can stand in for their logarithms: on a CPU, readable, and none is rounded to few digits.
+
+    Args:
+        probability: or density, of any shape.
+
+    Returns:
+        False where logarithms are needed, or take no more time: GPUs compute them as fast.
+
+    Examples:
+        >>> is_normal_number(torch.tensor([1e-30])), is_normal_number(torch.tensor([1e-40]))
+        (True, False)
+    """
+    if probability.device.type != "cpu" or not readable(probability):
+        return False
+    smallest = ABOVE_SMALLEST * torch.finfo(probability.dtype).tiny
+    return probability.numel() == 0 or bool(probability.amin() > smallest)
 
 
 def _step(y: Tensor, log_probability: Tensor) -> Tensor:

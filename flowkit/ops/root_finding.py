@@ -16,15 +16,18 @@ NEWTON_STEPS = 3
 
 
 def monotone_root(
-    function: Callable[[Tensor], tuple[Tensor, Tensor]], target: Tensor, lower: Tensor, upper: Tensor
+    function: Callable[[Tensor], tuple[Tensor, Tensor]],
+    target: Tensor,
+    lower: Tensor,
+    upper: Tensor,
+    value: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     r"""The root of an increasing function, elementwise: the ``x`` in a bracket with :math:`f(x) = y`.
 
     The bracket is halved 24 times; three steps of Newton's method within what is left follow. So the result is within
     2\ :sup:`-24` of the bracket's width of the root, whatever the function; and within its rounding error, in float64
-    as well, where the logarithm of its slope changes little over such a distance. The function is called 27 times,
-    whatever the values: compiled, mapped by ``torch.func.vmap`` and eager calls are the same, and no element depends
-    on another.
+    as well, where the logarithm of its slope changes little over such a distance. That is 27 calls, whatever the
+    values: compiled, mapped by ``torch.func.vmap`` and eager calls are the same, and no element depends on another.
 
     Gradients are those of the root by the implicit function theorem, not of the steps: with respect to the target and
     to all that the function depends on, up to third derivatives.
@@ -34,6 +37,7 @@ def monotone_root(
         target: ``y``, float32 or float64; in units of ``f``.
         lower: below the root or at it; ``lower`` and ``upper`` have the shape of the result.
         upper: above the root or at it.
+        value: ``f(x)`` alone, for the halvings, where that takes less time than with the slope.
 
     Returns:
         ``x``, of the shape of the bracket, and within it. Where the bracket has no root, its nearer end.
@@ -51,27 +55,33 @@ def monotone_root(
         (tensor([2., 3.]), tensor([0.0833, 0.0370]))
     """
     with torch.no_grad():
-        x = _root(function, target, lower, upper)
+        x = _root(function, target, lower, upper, value or (lambda x: function(x)[0]))
     if not torch.is_grad_enabled():
         return x
     # A step of Newton's from a root that counts as constant has the root's first derivatives, and the next one those up
     # to the third. What is subtracted is zero: rounding, divided by a small slope, would move the root.
     for _ in range(2):
-        value, log_slope = function(x)
-        excess = value - target
+        found, log_slope = function(x)
+        excess = found - target
         x = x - (excess - excess.detach()) * (-log_slope).exp()
     return x
 
 
-def _root(function: Callable[[Tensor], tuple[Tensor, Tensor]], target: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
+def _root(
+    function: Callable[[Tensor], tuple[Tensor, Tensor]],
+    target: Tensor,
+    lower: Tensor,
+    upper: Tensor,
+    value: Callable[[Tensor], Tensor],
+) -> Tensor:
     width = upper - lower
     for _ in range(HALVINGS):
         width = width / 2
-        is_below = function(lower + width)[0] <= target
+        is_below = value(lower + width) <= target
         lower = lower + width * is_below
     upper = lower + width
     x = lower + width / 2
     for _ in range(NEWTON_STEPS):
-        value, log_slope = function(x)
-        x = torch.minimum(torch.maximum(x + (target - value) * (-log_slope).exp(), lower), upper)
+        found, log_slope = function(x)
+        x = torch.minimum(torch.maximum(x + (target - found) * (-log_slope).exp(), lower), upper)
     return x

@@ -98,11 +98,8 @@ def logistic_mixture(x: Tensor, components: Components) -> tuple[Tensor, Tensor]
         >>> logistic_mixture(torch.tensor([200.0]), one)
         (tensor([201.]), tensor([0.]))
     """
-    lines = components.lines(x)
-    log_below, log_above = F.logsigmoid(lines), F.logsigmoid(-lines)
-    weights = components.log_weights
-    log_p, log_rest = (weights + log_below).logsumexp(-1), (weights + log_above).logsumexp(-1)
-    log_density = (weights + components.log_slopes + log_below + log_above).logsumexp(-1)
+    log_below, log_above, log_p, log_rest = _log_tails(x, components)
+    log_density = (components.log_weights + components.log_slopes + log_below + log_above).logsumexp(-1)
     return log_p - log_rest, log_density - log_p - log_rest
 
 
@@ -116,5 +113,17 @@ def inverse_logistic_mixture(y: Tensor, components: Components) -> tuple[Tensor,
     """
     with torch.no_grad():
         lower, upper = components.bracket(y)
-    x = monotone_root(lambda x: logistic_mixture(x, components), y, lower, upper)
+
+    def log_odds(x: Tensor) -> Tensor:
+        *_, log_p, log_rest = _log_tails(x, components)
+        return log_p - log_rest
+
+    x = monotone_root(lambda x: logistic_mixture(x, components), y, lower, upper, value=log_odds)
     return x, -logistic_mixture(x, components)[1]
+
+
+def _log_tails(x: Tensor, components: Components) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The components' log-probabilities below and above ``x``, and the mixture's."""
+    lines, weights = components.lines(x), components.log_weights
+    log_below, log_above = F.logsigmoid(lines), F.logsigmoid(-lines)
+    return log_below, log_above, (weights + log_below).logsumexp(-1), (weights + log_above).logsumexp(-1)

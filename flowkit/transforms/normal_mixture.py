@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from flowkit.ops.normal_tails import lower_normal_quantile
+from flowkit.ops.normal_tails import is_normal_number, log_mixed_tail, lower_normal_quantile, lower_tail, mixed_tail
 from flowkit.ops.precision import at_least_float32
 from flowkit.ops.root_finding import monotone_root
 from flowkit.transforms.mixture import Components, components_of
@@ -22,8 +22,8 @@ class NormalMixture(Transform):
     .. math:: y = \Phi^{-1}\left(\sum_k w_k\, \Phi(u_k)\right), \quad u_k = a_k (x - \mu_k), \qquad
               \frac{dy}{dx} = \sum_k w_k\, a_k\, e^{(y^2 - u_k^2) / 2}
 
-    All is computed from logarithms of tails, so that it is onto the real line and exact far out, where the
-    distribution function is rounded to 0 or 1. The inverse has no closed form: it is
+    It is onto the real line and exact far out, where the distribution function is rounded to 0 or 1: what is computed
+    is the smaller tail, and its logarithm where it is too small a number. The inverse has no closed form: it is
     :func:`~flowkit.ops.monotone_root`'s, bracketed by the components. The raw parameters of one number are
     ``components`` each for weights (a softmax), log-slopes (within 5 of their start, by a hyperbolic tangent) and
     means. Where all are zeros the means are spread out, so that the components can become different, and the whole is
@@ -62,32 +62,62 @@ class NormalMixture(Transform):
         """``y`` and log dy/dx, elementwise."""
         mixture = Components(*parameters)
         lines = mixture.lines(at_least_float32(x))
+        weights = mixture.log_weights.exp()
         with torch.no_grad():
-            below = (mixture.log_weights.exp() * torch.special.ndtr(lines)).sum(-1)
             # The smaller of the two tails is the one that has all its digits.
-            side = torch.where(below < 0.5, 1.0, -1.0).to(lines.dtype)
-        log_tail = (mixture.log_weights + torch.special.log_ndtr(side.unsqueeze(-1) * lines)).logsumexp(-1)
-        y = side * lower_normal_quantile(log_tail)
+            side = torch.where(mixed_tail(weights, lines) < 0.5, 1.0, -1.0).to(lines.dtype)
+        toward = side.unsqueeze(-1) * lines
+        tail, density = mixed_tail(weights, toward), _density(lines, mixture)
+        if is_normal_number(tail) and is_normal_number(density):
+            y = side * torch.special.ndtri(tail)
+            return y, density.log() + y.square() / 2
+        y = side * lower_normal_quantile(log_mixed_tail(mixture.log_weights, toward))
         return y, _log_slope(y, lines, mixture)
 
     def inverse(self, y: Tensor, parameters: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """``x`` and log dx/dy, elementwise."""
         mixture = Components(*parameters)
         y = at_least_float32(y)
-        # Both sides of Phi(y) = sum of w Phi(u) as logarithms of the smaller tail, which need no quantile.
+        # Both sides of Phi(y) = sum of w Phi(u) as the smaller tails, which need no quantile.
         side = torch.where(y < 0, 1.0, -1.0).to(y.dtype)
-
-        # Its result's type as a string: torch before 2.11 traces no subscripted one.
-        def log_tail_and_slope(x: Tensor) -> "tuple[Tensor, Tensor]":
-            lines = mixture.lines(x)
-            log_tail = (mixture.log_weights + torch.special.log_ndtr(side.unsqueeze(-1) * lines)).logsumexp(-1)
-            log_density = (mixture.log_weights + mixture.log_slopes - lines.square() / 2).logsumexp(-1) - LOG_ROOT
-            return side * log_tail, log_density - log_tail
-
         with torch.no_grad():
             lower, upper = mixture.bracket(y)
-        x = monotone_root(log_tail_and_slope, side * torch.special.log_ndtr(side * y), lower, upper)
+        tail = lower_tail(side * y)
+        if is_normal_number(tail):
+            x = _root_by_probability(side, tail, lower, upper, mixture)
+        else:
+            x = _root_by_logarithm(side, torch.special.log_ndtr(side * y), lower, upper, mixture)
         return x, -_log_slope(y, mixture.lines(x), mixture)
+
+
+def _root_by_probability(side: Tensor, tail: Tensor, lower: Tensor, upper: Tensor, mixture: Components) -> Tensor:
+    weights = side.unsqueeze(-1) * mixture.log_weights.exp()
+    slopes, shifts = side.unsqueeze(-1) * mixture.log_slopes.exp(), side.unsqueeze(-1) * mixture.shifts
+
+    def value(x: Tensor) -> Tensor:
+        return mixed_tail(weights, x.unsqueeze(-1) * slopes + shifts)
+
+    # Its result's type as a string: torch before 2.11 traces no subscripted one.
+    def value_and_slope(x: Tensor) -> "tuple[Tensor, Tensor]":
+        smallest = torch.finfo(x.dtype).tiny
+        return value(x), _density(mixture.lines(x), mixture).clamp(min=smallest).log() - LOG_ROOT
+
+    return monotone_root(value_and_slope, side * tail, lower, upper, value)
+
+
+def _root_by_logarithm(side: Tensor, log_tail: Tensor, lower: Tensor, upper: Tensor, mixture: Components) -> Tensor:
+    def value_and_slope(x: Tensor) -> "tuple[Tensor, Tensor]":
+        lines = mixture.lines(x)
+        log_mixed = log_mixed_tail(mixture.log_weights, side.unsqueeze(-1) * lines)
+        log_density = (mixture.log_weights + mixture.log_slopes - lines.square() / 2).logsumexp(-1) - LOG_ROOT
+        return side * log_mixed, log_density - log_mixed
+
+    return monotone_root(value_and_slope, side * log_tail, lower, upper)
+
+
+def _density(lines: Tensor, mixture: Components) -> Tensor:
+    r"""The mixture's, times :math:`\sqrt{2 \pi}`."""
+    return ((mixture.log_weights + mixture.log_slopes).exp() * (-lines.square() / 2).exp()).sum(-1)
 
 
 def _log_slope(y: Tensor, lines: Tensor, mixture: Components) -> Tensor:

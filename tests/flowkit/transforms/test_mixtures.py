@@ -101,3 +101,47 @@ def test_numbers_of_components_are_checked() -> None:
         NormalMixture(0)
     with pytest.raises(ValueError, match="units is 4 and layers is 0"):
         DeepSigmoidal(4, 0)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 2e-5)])
+@pytest.mark.parametrize("direction", ["forward", "inverse"])
+def test_normal_mixtures_are_the_same_by_probabilities_and_by_logarithms(
+    direction: str, dtype: torch.dtype, tolerance: float
+) -> None:
+    """By logarithms under ``vmap``, where no number can be read; values and gradients."""
+    transform = NormalMixture(3)
+    parameters = tuple(part.requires_grad_() for part in drawn(transform, 200, dtype, size=0.5))
+    x = (2 * torch.randn(200, dtype=dtype)).requires_grad_()
+    function = getattr(transform, direction)
+    fast = function(x, parameters)
+    exact = torch.func.vmap(lambda x, *parameters: function(x, parameters))(x, *parameters)
+    for found, expected in zip(fast, exact, strict=True):
+        # Rounding of values of about 10, and of their gradients, sums of about 10 terms.
+        torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
+        gradients = [torch.autograd.grad(y.sum(), (x, *parameters), retain_graph=True) for y in (found, expected)]
+        for ours, theirs in zip(*gradients, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=30 * tolerance, atol=30 * tolerance)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_a_gap_between_normal_components_has_a_slope(dtype: torch.dtype) -> None:
+    """There the density is smaller than any number, and its logarithm is not."""
+    transform = NormalMixture(2)
+    parameters = transform.constrain(torch.tensor([0.0, 0.0, 4.0, 4.0, -1.0, 1.0], dtype=dtype))
+    y, log_slope = transform(torch.zeros(1, dtype=dtype), parameters)
+    assert float(y) == pytest.approx(0, abs=1e-6)
+    assert -1e4 < float(log_slope) < -500
+    back, log_back = transform.inverse(y, parameters)
+    # Every point of the gap is a root, and there is a slope at the one that was found.
+    torch.testing.assert_close(transform(back, parameters)[0], y, rtol=0, atol=1e-6)
+    assert bool(torch.isfinite(log_back))
+
+
+@pytest.mark.parametrize("far", [False, True])
+def test_derivatives_of_normal_mixtures(far: bool) -> None:
+    transform = NormalMixture(3)
+    raw = torch.randn(9, dtype=DTYPE, generator=torch.Generator().manual_seed(0)).mul(0.3).requires_grad_()
+    x = torch.tensor([-60.0 if far else -2.0, 0.3], dtype=DTYPE, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x, raw: transform(x, transform.constrain(raw)), (x, raw))
+    if not far:  # There second differences of values of about 1e3 are rounding.
+        assert torch.autograd.gradgradcheck(lambda x, raw: transform(x, transform.constrain(raw)), (x, raw))
