@@ -66,7 +66,7 @@ def _measure(arguments: argparse.Namespace, path: Path) -> None:
 
     work, files = arguments.work.resolve(), arguments.metric_files.resolve()
     photographs, polyu = arguments.photographs.resolve(), arguments.polyu.resolve()
-    record = _begun(path, arguments.seeds, arguments.steps)
+    record = _begun(path, arguments.steps)
 
     def measure(track: Track, method: str, rows: dict[str, Any], row: str) -> None:
         cells = [Cell(track, method, seed, arguments.steps, files) for seed in range(arguments.seeds)]
@@ -82,7 +82,8 @@ def _measure(arguments: argparse.Namespace, path: Path) -> None:
     for method in arguments.methods or METHODS:
         for track in tracks:
             if on_track(method, track.name):
-                measure(track, method, record["tracks"].setdefault(track.name, {}), method)
+                rows = record["tracks"].setdefault(track.name, {"methods": {}})["methods"]
+                measure(track, method, rows, method)
     if arguments.ablation:
         (made,) = make_tracks(["S_aim"], photographs, polyu, work)
         for row, method in ABLATION.items():
@@ -95,7 +96,7 @@ def _measure(arguments: argparse.Namespace, path: Path) -> None:
                 write_strips(track, work, arguments.pictures / f"{track.name}.png")
 
 
-def _begun(path: Path, seeds: int, steps: int) -> dict[str, Any]:
+def _begun(path: Path, steps: int) -> dict[str, Any]:
     """The record that is there, if it was made in the same way; else an empty one."""
     import torch
 
@@ -104,7 +105,6 @@ def _begun(path: Path, seeds: int, steps: int) -> dict[str, Any]:
         "machine": records.machine(),
         "threads": torch.get_num_threads(),
         "versions": records.versions(("torch",)),
-        "seeds": seeds,
         "steps": steps,
     }
     known = records.read(path) if path.exists() else {}

@@ -107,19 +107,20 @@ def test_strips_show_photographs_that_are_free(
 
 def test_rows_of_another_run_stay_in_the_record(tmp_path: Path) -> None:
     path = tmp_path / "restoration.json"
-    record = _begun(path, seeds=1, steps=5)
-    record["tracks"]["R"] = {"none": {}}
+    record = _begun(path, steps=5)
+    record["tracks"]["R"] = {"methods": {"none": {}}}
     records.write(path, record)
-    assert _begun(path, seeds=1, steps=5) == record
-    assert _begun(path, seeds=3, steps=5)["tracks"] == {}
+    assert _begun(path, steps=5) == record
+    assert _begun(path, steps=6)["tracks"] == {}
     records.write(path, record | {"versions": {"torch": "1.0"}})
-    assert _begun(path, seeds=1, steps=5)["tracks"] == {}
+    assert _begun(path, steps=5)["tracks"] == {}
 
 
 def test_means_are_of_images_and_seeds() -> None:
     seeds = [{"psnr": {f"{i}": 30.0 + i + seed for i in range(5)}} for seed in (0, 2)]
     psnr = summary(seeds)["psnr"]
     assert psnr["mean"] == pytest.approx(33.0)
+    assert psnr["seeds"] == 2
     assert psnr["between_seeds"] == pytest.approx(2**0.5)
     assert psnr["low"] is not None
     assert psnr["high"] is not None
@@ -127,9 +128,11 @@ def test_means_are_of_images_and_seeds() -> None:
 
 
 def test_the_page_has_a_place_for_each_table() -> None:
-    values = {"mean": 1.0, "low": 0.5, "high": 1.5, "between_seeds": None}
-    rows = {"deflow": dict.fromkeys(table.HEADS, values)}
-    record = {"tracks": {"R": rows}, "ablation": {}, "seeds": 1, "steps": 5, "command": "c", "minutes": 1.0}
+    once = {"mean": 1.0, "low": 0.5, "high": 1.5, "seeds": 1, "between_seeds": None}
+    thrice = once | {"seeds": 3, "between_seeds": 0.1}
+    rows = {"deflow": dict.fromkeys(table.HEADS, thrice), "none": dict.fromkeys(table.HEADS, once)}
+    record = {"tracks": {"R": {"methods": rows}}, "ablation": {}, "steps": 5, "command": "c", "minutes": 1.0}
     record |= {"machine": "m", "threads": 1, "versions": {}}
     page = fill(PAGE.read_text(encoding="utf-8"), table.sections(record))
-    assert "| deflow | 1.00 (0.50 to 1.50) | 1.000 (0.500 to 1.500) |" in page
+    assert "| none | 1.00 (0.50 to 1.50) | 1.000 (0.500 to 1.500) |" in page
+    assert "| deflow | 1.00 ± 0.10 (0.50 to 1.50) | 1.000 ± 0.100 (0.500 to 1.500) |" in page
