@@ -6,11 +6,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.restoration.methods import ORACLE, WRITTEN, learning
+from benchmarks.restoration.methods import ORACLE, WRITTEN, base_and_extra_noise, learning
 from benchmarks.restoration.tracks import Track
 from flowkit_deflow.degraders.handwritten.pipeline import HandWritten
 
@@ -43,17 +43,20 @@ class Cell:
     def commands(self, folder: Path) -> list[list[str]]:
         """The commands, without ``deflow``, that work in the folder."""
         track = self.track
+        base, extra_noise = base_and_extra_noise(self.method)
         learned = folder / "degrader"
         scale = str(track.scale)
         commands = []
         source = ["--degrader", str(learned / "model")]
-        if self.method == ORACLE:
+        if base == ORACLE:
             source = ["--degraded", str(track.pairs_degraded), "--pairs"]
-        elif self.method != WRITTEN:
+        elif base != WRITTEN:
             data = ["--clean", str(track.learned_clean), "--degraded", str(track.degraded), "--out", str(learned)]
-            commands.append(["train", *data, *self._downsampled(), *learning(self.method, self.seed)])
-        clean = track.pairs_clean if self.method == ORACLE else track.clean
+            commands.append(["train", *data, *self._downsampled(base), *learning(base, self.seed)])
+        clean = track.pairs_clean if base == ORACLE else track.clean
         network = ["--set", f"architecture.network={'denoiser' if track.scale == 1 else 'residual'}"]
+        if extra_noise:
+            network += ["--set", f"data.extra_noise={extra_noise:.4g}"]
         training = ["--steps", str(self.steps), "--seed", str(self.seed), "--preset", "small", *network]
         run = str(folder / "restorer")
         commands.append(
@@ -66,10 +69,10 @@ class Cell:
         commands.append(["metrics", restored, "--reference", str(track.judged_clean), *metrics, *files])
         return commands
 
-    def _downsampled(self) -> list[str]:
+    def _downsampled(self, method: str) -> list[str]:
         if self.track.scale == 1:
             return []
-        listed = "--degrader" not in learning(self.method, self.seed)
+        listed = "--degrader" not in learning(method, self.seed)
         scale = f"[{self.track.scale}]" if listed else self.track.scale
         return ["--set", f"data.clean_downsample={scale}"]
 
@@ -91,6 +94,13 @@ class Cell:
         folder = self._folder(root)
         _run(["restorer", "apply", str(folder / "restorer"), str(photographs), str(out)], folder / "log.txt")
 
+    def _take_learned(self, root: Path, folder: Path) -> None:
+        """Take the degradation of the method that this one is with noise on top, if it is learned already."""
+        base, _ = base_and_extra_noise(self.method)
+        learned = replace(self, method=base)._folder(root) / "degrader"
+        if base != self.method and (learned / "model").is_dir() and not (folder / "degrader").exists():
+            shutil.copytree(learned, folder / "degrader")
+
     def scores(self, root: Path) -> dict[str, dict[str, float]]:
         """By metric and image; computed once, and again where the commands are others than they were.
 
@@ -105,6 +115,7 @@ class Cell:
             folder.mkdir(parents=True)
             made_by.write_text(json.dumps(commands, indent=1), encoding="utf-8")
         if not result.exists():
+            self._take_learned(root, folder)
             if self.method == WRITTEN:
                 HandWritten("bsrgan").save_pretrained(folder / "degrader" / "model")
             for command in commands:

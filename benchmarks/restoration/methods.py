@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-__all__ = ["ABLATION", "METHODS", "ORACLE", "WRITTEN", "learning", "on_track"]
+__all__ = ["ABLATION", "METHODS", "ORACLE", "WRITTEN", "base_and_extra_noise", "learning", "on_track"]
 
 
 def _set(**settings: object) -> tuple[str, ...]:
@@ -46,7 +46,12 @@ WRITTEN = "handwritten"
 """The method that learns nothing: BSRGAN's pipeline."""
 ORACLE = "oracle"
 """The method that is trained on real pairs."""
-METHODS = (*_LEARNED, WRITTEN, ORACLE)
+
+# The same degradations with white noise on top while the restoration network is trained, in grey levels: chosen among
+# 0, 2, 3 and 4 for DeFlow's, on PolyU's development scenes.
+_EXTRA = {f"{base} + 3": (base, 3 / 255) for base in ("white 8", "deflow", ORACLE)}
+
+METHODS = (*_LEARNED, WRITTEN, ORACLE, *_EXTRA)
 
 # The paper's form at the size of ``small``, which has 4 steps a level and h at a fourth of the size.
 _VARIANTS: Mapping[str, Sequence[str]] = {
@@ -78,6 +83,16 @@ def learning(method: str, seed: int) -> list[str]:
     return options if method in _UNSEEDED else [*options, "--seed", str(seed)]
 
 
+def base_and_extra_noise(method: str) -> tuple[str, float]:
+    """The method whose degradation it is, and the standard deviation of the noise on top.
+
+    Examples:
+        >>> base_and_extra_noise("deflow"), base_and_extra_noise("deflow + 3")[0]
+        (('deflow', 0.0), 'deflow')
+    """
+    return _EXTRA.get(method, (method, 0.0))
+
+
 def on_track(method: str, track: str) -> bool:
-    """Whether a method is tried on a track: the strengths of white noise are those about PolyU's."""
-    return method not in _STRENGTHS or track == "R"
+    """Whether a method is tried on a track: strengths of white noise are those about PolyU's."""
+    return method not in {**_STRENGTHS, **_EXTRA} or track == "R"

@@ -2,9 +2,12 @@
 
 import io
 import logging
+import signal
 import sys
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Annotated
 
@@ -102,7 +105,8 @@ def main() -> None:
     warnings.filterwarnings("ignore", message="This DataLoader will create")
     threading.excepthook = _in_thread
     try:
-        app(prog_name="deflow")
+        with _ending_on_sigterm():
+            _run()
     except UserError as error:
         sys.stderr.write(f"deflow: {' '.join(str(error).split())}\n")
         sys.exit(2)
@@ -113,6 +117,29 @@ def main() -> None:
         raise
     finally:
         log.removeHandler(echo)
+
+
+def _run() -> None:
+    if "" in sys.argv[1:]:
+        raise UserError("an argument is empty; was a variable of the shell not set?")
+    app(prog_name="deflow")
+
+
+@contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    """End as after Ctrl-C, so that what is half-written is cleared away."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(_number: int, _frame: object) -> None:
+        raise SystemExit(STOPPED[1])
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class _Echo(logging.Handler):

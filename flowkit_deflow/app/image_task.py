@@ -195,8 +195,11 @@ def usable_device(name: str) -> "torch.device":
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
+        # Some devices, like meta, are there and keep no values.
+        there = torch.zeros(1, device=name)
+        there.item()
+        return there.device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UserError(
             f"--device {name!r} cannot be used here ({str(error).splitlines()[0]}); try --device cpu"
         ) from None

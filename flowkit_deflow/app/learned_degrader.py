@@ -10,7 +10,7 @@ from flowkit_deflow.degraders.learning.registry import LEARNERS
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.settings.catalogue import settings
-from flowkit_deflow.settings.degraders import FolderData
+from flowkit_deflow.settings.degraders import FolderData, MixtureRun
 from flowkit_deflow.settings.presets import DEFAULT_PRESET, preset
 from flowkit_deflow.settings.restoration import RestorerRun
 from flowkit_deflow.settings.text import assignments, override, read_run, read_settings, read_yaml
@@ -18,7 +18,7 @@ from flowkit_deflow.training.resuming import settings_file
 from flowkit_deflow.training.run_settings import goes_on, has_begun
 from flowkit_deflow.training.trainer import train
 
-__all__ = ["KINDS", "changes_for", "kind_of_run", "learn_for_restorer", "learn_kind"]
+__all__ = ["KINDS", "changes_for", "kind_of_run", "learn_for_restorer", "learn_kind", "require_kind"]
 
 KINDS = (DeFlow.kind, *LEARNERS)
 """The kinds of degraders that can be learned."""
@@ -93,6 +93,31 @@ def learn_kind(
         run = read_settings(type(run), config)
     run = override(run, changes)
     return run.data, learn_by(learner, run, out).problems
+
+
+def require_kind(kind: str, name: str | None = None) -> None:
+    """Check a degrader that a restorer is to learn for itself, before anything is written.
+
+    Args:
+        kind: the degrader's kind.
+        name: its preset; ``None`` for the usual one.
+
+    Raises:
+        UserError: the kind or the preset is unknown, or the kind is not learned from two folders.
+    """
+    if kind == MixtureRun().degrader:
+        raise UserError(
+            f"--degrader {kind}: is made of degraders that were learned; make it by deflow train --degrader {kind} "
+            "--set mixture.folders=[A,B] --out RUN, and give --degrader RUN/model"
+        )
+    if kind not in KINDS:
+        raise UserError(
+            f"--degrader {kind}: is neither a folder nor a kind that can be learned; these are: {', '.join(KINDS)}"
+        )
+    if kind == DeFlow.kind:
+        preset(name or DEFAULT_PRESET)
+    else:
+        _learner(kind).preset(name)
 
 
 def learn_for_restorer(run: RestorerRun, kind: str, degraded: Path | None, out: Path, name: str | None) -> list[str]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from flowkit_deflow.app.learned_degrader import kind_of_run, learn_for_restorer
+from flowkit_deflow.app.learned_degrader import kind_of_run, learn_for_restorer, require_kind
 from flowkit_deflow.files import write_text
 from flowkit_deflow.restoration.training.trainer import SETTINGS, require_trainable
 from flowkit_deflow.settings.restoration import RestorerRun
@@ -61,8 +61,10 @@ def with_own_degrader(
     run = override(run, assignments({"data.degrader": own / "model"}))
     if kind is None and degraded is None and preset is None and (own / "model").is_dir():
         return run, []
+    kind = kind or kind_of_run(own)
+    require_kind(kind, preset)
     require_trainable(run)
     if not has_begun(out / SETTINGS):
         # Stopped while the degrader is learned, the run goes on as it was begun.
         write_text(out / SETTINGS, to_yaml(run))
-    return run, learn_for_restorer(run, kind or kind_of_run(own), degraded, own, preset)
+    return run, learn_for_restorer(run, kind, degraded, own, preset)

@@ -89,6 +89,8 @@ class AdversarialTraining:
         for name in ("steps", "batch", "checkpoint_every", "log_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed is {self.seed}; expected a number from 0 to below 2**32")
         if self.crop < 16 or self.crop % 2:
             raise ValueError(f"crop is {self.crop}; expected an even number of at least 16 pixels")
         if self.learning_rate <= 0 or not 0 <= self.decay_from <= 1 or self.workers < 0:

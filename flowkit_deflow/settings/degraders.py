@@ -79,7 +79,7 @@ class WhiteNoiseSettings:
         uniform: draw it for each image from 0 to ``sigma``.
 
     Raises:
-        ValueError: ``sigma`` is negative.
+        ValueError: ``sigma`` is not from 0 to 1.
     """
 
     __pydantic_config__ = _STRICT
@@ -88,8 +88,11 @@ class WhiteNoiseSettings:
     uniform: bool = False
 
     def __post_init__(self) -> None:
-        if self.sigma is not None and self.sigma < 0:
-            raise ValueError(f"sigma is {self.sigma}; a standard deviation is not negative")
+        if self.sigma is not None and not 0 <= self.sigma <= 1:
+            raise ValueError(
+                f"sigma is {self.sigma}; expected a standard deviation from 0 to 1, for images in [0, 1]: 25 grey "
+                "levels are 0.098"
+            )
 
 
 @dataclass(frozen=True)

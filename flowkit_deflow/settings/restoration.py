@@ -9,6 +9,9 @@ from flowkit_deflow.settings.sorts import Sort
 
 __all__ = ["RestorerArchitecture", "RestorerData", "RestorerLosses", "RestorerRun", "RestorerTraining"]
 
+# Of the patch discriminator with its three layers: a smaller crop leaves nothing for its last convolution.
+SMALLEST_JUDGED = 24
+
 _STRICT = ConfigDict(coerce_numbers_to_str=True, extra="forbid", allow_inf_nan=False)
 
 
@@ -59,6 +62,8 @@ class RestorerData:
         degrader: model folder of the degrader that makes their degraded versions, of any kind.
         temperature: of the degrader: a range to draw one from in each step.
         degraded: folder of degraded partners of the clean images, by the same names, instead of a degrader.
+        extra_noise: standard deviation of white noise that is added to all degraded crops, for values in [0, 1]: fine
+            grain that what was learned without pairs lacks.
         crop: side of the square crops of clean images (pixels).
         flip: mirror and turn crops at random.
         sharpen: sharpen the clean crops by unsharp masking before they are degraded, as Real-ESRGAN does.
@@ -80,6 +85,7 @@ class RestorerData:
     degrader: Annotated[str | None, Sort.PLACE] = None
     temperature: tuple[float, float] = (1.0, 1.0)
     degraded: Annotated[str | None, Sort.PLACE] = None
+    extra_noise: float = 0.0
     crop: int = 128
     flip: bool = True
     sharpen: bool = False
@@ -92,6 +98,8 @@ class RestorerData:
             raise ValueError(f"crop is {self.crop}; expected at least 8 pixels")
         if not 0 <= self.temperature[0] <= self.temperature[1]:
             raise ValueError(f"temperature is {self.temperature}; expected a rising range from 0 on, like [0.8, 1.2]")
+        if self.extra_noise < 0:
+            raise ValueError(f"extra_noise is {self.extra_noise}; a standard deviation is not negative")
         if self.valid_clean is not None and self.valid_degraded is None:
             raise ValueError("valid_clean is given without valid_degraded; name the folder of their degraded versions")
 
@@ -241,4 +249,9 @@ class RestorerRun:
         if self.losses.adversarial and self.losses.discriminator == "vgg128" and self.data.crop != 128:
             raise ValueError(
                 f"crop is {self.data.crop} and discriminator 'vgg128', which takes crops of 128; set one of them anew"
+            )
+        if self.losses.adversarial and self.data.crop < SMALLEST_JUDGED:
+            raise ValueError(
+                f"crop is {self.data.crop} and discriminator 'patch', which takes crops of {SMALLEST_JUDGED} pixels or "
+                "more; set a larger crop"
             )

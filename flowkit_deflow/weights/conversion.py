@@ -68,7 +68,13 @@ def write_published(folder: Path, path: Path) -> list[str]:
 
 def _architecture(path: Path, name: str | None, settings: Path | None) -> Architecture:
     if name is not None and settings is None:
-        return PUBLISHED[name] if name in PUBLISHED else preset(name).architecture
+        architecture = PUBLISHED[name] if name in PUBLISHED else preset(name).architecture
+        if "auto" in (architecture.factor, architecture.h_noise):
+            raise UserError(
+                f"--preset {name}: chooses h from the training images, and does not say which architecture {path} has; "
+                "give the run's own settings with --config RUN/run.yaml"
+            )
+        return architecture
     if settings is not None and name is None:
         return read_run(settings).architecture
     raise UserError(

@@ -5,14 +5,12 @@ from typing import Annotated
 
 import typer
 
-from flowkit_deflow.app.options import Seed
-
 __all__ = ["demo"]
 
 
 def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write to.")] = Path("demo"),
-    seed: Seed = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the camera's noise, the training and the samples.")] = 0,
     minutes: Annotated[float, typer.Option(min=0.05, help="Time for training.")] = 4.5,
 ) -> None:
     """Show the whole method on photographs that come with scikit-image, in a few minutes."""

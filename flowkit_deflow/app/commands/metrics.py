@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flowkit_deflow.evaluation.metrics.metric import Metric
     from flowkit_deflow.evaluation.metrics.metric_files import MetricFiles
 
-__all__ = ["judged", "metrics"]
+__all__ = ["judged", "metrics", "require_references"]
 
 
 def metrics(
@@ -67,15 +67,15 @@ def judged(
     from flowkit_deflow.evaluation.metrics.scores import score_images
     from flowkit_deflow.files import write_text
 
+    if metric_files is not None and not metric_files.is_dir() and not download:
+        raise UserError(f"--metric-files {metric_files}: is no folder; check the path")
     files = MetricFiles.usual() if metric_files is None else MetricFiles(metric_files)
     if download:
         for source in (ALEX, VGG):
             fetch(source, files)
     if metric:
+        require_references(metric, reference, "--reference")
         chosen = named_metrics(metric)
-        for entry in chosen:
-            if entry.needs_reference and reference is None:
-                raise UserError(f"metric {entry.key!r} compares with references; name their folder with --reference")
     else:
         possible = [entry for entry in METRICS.values() if reference is not None or not entry.needs_reference]
         chosen = _available(possible, files)
@@ -89,6 +89,24 @@ def judged(
         root = images if images.is_dir() else images.parent
         write_text(out, json.dumps(scores_to_json(result.scores, root), indent=2) + "\n")
     return list(result.problems)
+
+
+def require_references(names: list[str], reference: Path | None, option: str) -> None:
+    """Check the names of metrics, and that there are references for those that need them.
+
+    Args:
+        names: of metrics.
+        reference: the folder of references, if there is one.
+        option: what names that folder, for the message.
+
+    Raises:
+        UserError: a metric is unknown, or lacks references.
+    """
+    from flowkit_deflow.evaluation.metrics.registry import named_metrics
+
+    for entry in named_metrics(names):
+        if entry.needs_reference and reference is None:
+            raise UserError(f"metric {entry.key!r} compares with references; name their folder with {option}")
 
 
 def _available(metrics: "list[Metric]", files: "MetricFiles") -> "list[Metric]":

@@ -96,7 +96,7 @@ def train(
     strict: Strict = False,
 ) -> None:
     """Train a restoration network from clean and degraded photographs, a degrader, or pairs."""
-    from flowkit_deflow.app.learned_degrader import KINDS
+    from flowkit_deflow.app.learned_degrader import KINDS, require_kind
     from flowkit_deflow.app.restorer_run import settings_to_start_from, with_own_degrader
     from flowkit_deflow.restoration.training.trainer import train_restorer
     from flowkit_deflow.settings.text import assignments, override
@@ -104,6 +104,8 @@ def train(
     if config is not None and preset is not None:
         raise UserError(f"--config {config} and --preset {preset} were both given; choose one of them")
     learned = degrader is None or (degrader in KINDS and not Path(degrader).is_dir())
+    if degrader is not None and not learned and not Path(degrader).exists():
+        require_kind(degrader)
     if degraded is not None and not learned:
         raise UserError(f"--degrader {degrader} and --degraded {degraded} were both given; choose one of them")
     given = {
@@ -183,14 +185,15 @@ def evaluate(
     strict: Strict = False,
 ) -> None:
     """Restore images and judge what became of them, as deflow metrics does."""
-    from flowkit_deflow.app.commands.metrics import judged
+    from flowkit_deflow.app.commands.metrics import judged, require_references
     from flowkit_deflow.evaluation.partners import with_references
     from flowkit_deflow.restoration.published import load_restorer
     from flowkit_deflow.restoration.training.validation import require_partners
 
+    # What does not fit is told before the images are restored.
+    require_references(metric or [], clean, "--clean")
     network = load_restorer(run)
     if clean is not None:
-        # What does not fit is told before the images are restored.
         require_partners(with_references(degraded, clean), network.scale)
     images = out / "images"
     _require_no_others(degraded, images)

@@ -1,5 +1,6 @@
 """Collects noise patches and blur kernels of degraded images."""
 
+import logging
 from pathlib import Path
 
 import torch
@@ -14,6 +15,8 @@ from flowkit_deflow.images.noise import seeded_generator
 from flowkit_deflow.settings.degraders import ImpressionismRun, NoisePatches
 
 __all__ = ["collect_noise", "collect_patches"]
+
+_log = logging.getLogger(__name__)
 
 LEVELS = 255
 FLATTEST = 0.01  # share of all patches
@@ -32,6 +35,8 @@ def collect_noise(run: ImpressionismRun, out: Path, progress: bool) -> Learned:
         patches.append(_cut(image, run.patches))
         if len(kernels) < run.kernels.images and min(image.shape[-2:]) >= run.kernels.crop:
             kernels.append(estimate_kernel(image, run.kernels, seeded_generator(run.seed, "kernel", number)))
+            # Each takes minutes.
+            _log.info("%d of %d blur kernels estimated", len(kernels), run.kernels.images)
     if run.kernels.images and not kernels:
         raise UserError(
             f"{run.data.degraded}: no image is as large as the crops of {run.kernels.crop} pixels that blur is "

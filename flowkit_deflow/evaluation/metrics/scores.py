@@ -151,7 +151,7 @@ def score_images(
             for metric, measure in measures:
                 number = _measured(metric, measure, image, reference, border)
                 if number is None:
-                    leave_out(f"{pair.path}: {metric.name} cannot measure it; it is too small or uniform")
+                    leave_out(f"{pair.path}: {metric.name} cannot measure it; {_reason(metric, image, border)}")
                 else:
                     values[metric.key][pair.path] = number
         progress()
@@ -185,6 +185,16 @@ def _read(pair: Partnered, device: torch.device | None) -> tuple[Tensor, Tensor]
             "give references of the same size"
         )
     return image, reference
+
+
+def _reason(metric: Metric, image: Tensor, border: int) -> str:
+    """Why there is no number."""
+    height, width = image.shape[-2:]
+    cut = border if metric.needs_reference else 0
+    if min(height, width) - 2 * cut >= metric.smallest_side:
+        return "it has no detail to measure"
+    less = f", of which a border of {cut} is cut off" if cut else ""
+    return f"it has {width} x {height} pixels{less}, and {metric.smallest_side} on each side are needed"
 
 
 @torch.no_grad()

@@ -68,7 +68,8 @@ def read_answers(path: Path) -> list[Answers]:
         The answers, in the order of the participants.
 
     Raises:
-        UserError: there is no file, one holds no answers, two are of the same participant, or of different studies.
+        UserError: there is no file, one holds no answers, two are of the same participant, or of different studies or
+            methods.
     """
     paths = sorted(path.glob("*.json")) if path.is_dir() else [path]
     if not paths:
@@ -79,6 +80,9 @@ def read_answers(path: Path) -> list[Answers]:
     for file, answers in files.items():
         if answers.study != files[first].study:
             raise UserError(f"{file} and {first} are of different studies; tally each by itself")
+        if answers.methods != files[first].methods:
+            ours, others = (" and ".join(methods) for methods in (answers.methods, files[first].methods))
+            raise UserError(f"{file} names the methods {ours}, and {first} {others}; get the files from the page again")
         if answers.participant in by_participant:
             raise UserError(
                 f"{file} and {by_participant[answers.participant]} are both of participant {answers.participant}; keep "

@@ -1,4 +1,4 @@
-"""Degraded versions of clean crops, made as training goes on."""
+"""Degraded versions of clean crops, and noise that is added to them, made as training goes on."""
 
 import torch
 from torch import Tensor
@@ -9,9 +9,34 @@ from flowkit_deflow.errors import UserError
 from flowkit_deflow.images.noise import seeded_generator
 from flowkit_deflow.images.resize import bicubic_downsample
 
-__all__ = ["OnTheFly"]
+__all__ = ["ExtraNoise", "OnTheFly"]
 
 LEVELS = 255
+
+
+class ExtraNoise:
+    r"""Adds white noise to degraded crops, :math:`y + \sigma \epsilon`, cut to [0, 1] and rounded to 8 bits.
+
+    Args:
+        std: :math:`\sigma`; at 0 crops stay as they are.
+        seed: the noise depends on this and on the step alone.
+
+    Examples:
+        >>> crops = torch.rand(2, 3, 8, 8)
+        >>> ExtraNoise(0.0, seed=0)(crops, step=7) is crops
+        True
+    """
+
+    def __init__(self, std: float, seed: int) -> None:
+        self.std = std
+        self.seed = seed
+
+    def __call__(self, degraded: Tensor, step: int) -> Tensor:
+        """Crops ``B x 3 x H x W`` in [0, 1] to noisier ones."""
+        if not self.std:
+            return degraded
+        noise = torch.randn(degraded.shape, generator=seeded_generator(self.seed, "extra noise", step))
+        return ((degraded + self.std * noise.to(degraded)).clamp(0, 1) * LEVELS).round() / LEVELS
 
 
 class OnTheFly:

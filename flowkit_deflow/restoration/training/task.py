@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from flowkit_deflow.restoration.restorer import Restorer
 from flowkit_deflow.restoration.training.clean_crops import CleanBatch
 from flowkit_deflow.restoration.training.feature_loss import FeatureLoss
-from flowkit_deflow.restoration.training.on_the_fly import OnTheFly
+from flowkit_deflow.restoration.training.on_the_fly import ExtraNoise, OnTheFly
 from flowkit_deflow.settings.restoration import RestorerLosses
 from flowkit_deflow.training.adversarial.gan_losses import RelativisticAverage
 from flowkit_deflow.training.adversarial.task import Task
@@ -34,6 +34,7 @@ class RestorerTask(Task):
         restorer: what is trained.
         losses: the weights.
         degrade: makes the degraded crops; ``None`` where they come in pairs.
+        extra_noise: is added to them.
         features: the loss of features; ``None`` without one.
         discriminator: ``None`` without an adversarial loss.
         domain_map: the map, ``B x 3 x h x w`` to ``B x 1 x h x w``; ``None``: all places count alike.
@@ -48,6 +49,7 @@ class RestorerTask(Task):
         restorer: Restorer,
         losses: RestorerLosses,
         degrade: OnTheFly | None,
+        extra_noise: ExtraNoise,
         features: FeatureLoss | None,
         discriminator: nn.Module | None,
         domain_map: Callable[[Tensor], Tensor] | None = None,
@@ -58,6 +60,7 @@ class RestorerTask(Task):
         self.losses = losses
         self.gan = RelativisticAverage()
         self.degrade = degrade
+        self.extra_noise = extra_noise
         self.domain_map = domain_map
         # In a list, the weights of a module stay out of checkpoints.
         self._features = [] if features is None else [features]
@@ -80,6 +83,7 @@ class RestorerTask(Task):
         if degraded is None:
             assert self.degrade is not None
             degraded = self.degrade(batch["clean"], step)
+        degraded = self.extra_noise(degraded, step)
         return _Restored(self.restorer.network(degraded), batch["clean"], self._weights(degraded, batch["clean"]))
 
     def generator_losses(self, made: _Restored) -> Mapping[str, Tensor]:

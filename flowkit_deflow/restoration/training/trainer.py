@@ -14,7 +14,7 @@ from flowkit_deflow.restoration.published import load_restorer
 from flowkit_deflow.restoration.restorer import Restorer
 from flowkit_deflow.restoration.training.clean_crops import CleanCrops
 from flowkit_deflow.restoration.training.feature_loss import feature_loss
-from flowkit_deflow.restoration.training.on_the_fly import OnTheFly
+from flowkit_deflow.restoration.training.on_the_fly import ExtraNoise, OnTheFly
 from flowkit_deflow.restoration.training.task import RestorerTask
 from flowkit_deflow.restoration.training.validation import validation
 from flowkit_deflow.settings.restoration import RestorerLosses, RestorerRun, RestorerTraining
@@ -63,7 +63,9 @@ def train_restorer(run: RestorerRun, out: Path, *, progress: bool = True) -> tup
     features = feature_loss(run.losses) if run.losses.features else None
     judged = validation(run, out / "best")
     domain_map = _domain_map(run.losses, degrade)
-    task = RestorerTask(restorer, run.losses, degrade, features, _discriminator(run.losses), domain_map)
+    extra_noise = ExtraNoise(run.data.extra_noise, run.training.seed)
+    discriminator = _discriminator(run.losses)
+    task = RestorerTask(restorer, run.losses, degrade, extra_noise, features, discriminator, domain_map)
     training = run.training
     optimisation = Optimisation(training.steps, partial(_learning_rate, training), training.betas, training.workers)
     module = Alternating(task, crops, optimisation, crops.problems)

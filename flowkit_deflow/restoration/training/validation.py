@@ -106,9 +106,10 @@ def validation(run: RestorerRun, best: Path) -> Validation | None:
             another size than when it is restored, or is too small for the metric.
     """
     data, training = run.data, run.training
+    # An unknown one is told of without images to judge, too.
+    (metric,) = named_metrics([training.judge])
     if data.valid_degraded is None:
         return None
-    (metric,) = named_metrics([training.judge])
     if metric.needs_reference and data.valid_clean is None:
         raise UserError(
             f"setting 'training.judge' is {training.judge!r}, which compares with clean images; name their folder with "

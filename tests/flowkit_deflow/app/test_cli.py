@@ -1,6 +1,8 @@
 """The command as a user runs it."""
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +14,9 @@ from PIL import Image
 from skimage import data
 
 import flowkit_deflow
+from flowkit_deflow.app import cli
 from flowkit_deflow.degraders.white_noise import WhiteNoise
+from flowkit_deflow.files import atomic_path
 from flowkit_deflow.images.image_files import list_images, read_image, write_image
 from flowkit_deflow.images.resize import bicubic_downsample
 from flowkit_deflow.method.model import DeFlow
@@ -337,3 +341,20 @@ class TestImages:
         assert (ended.status, ended.err) == (0, "")
         with Image.open(tmp_path / "out.png") as result:
             assert (result.mode, result.size) == ("RGB", image.size)
+
+
+def test_sigterm_clears_away_what_is_half_written(
+    deflow: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped_while_writing(**_: object) -> None:
+        with atomic_path(tmp_path / "result.png") as temporary:
+            temporary.write_bytes(b"half")
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(cli, "app", stopped_while_writing)
+    ended = deflow("degrade")
+    assert ended.status == 143
+    assert "deflow: stopped;" in ended.err
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) == before

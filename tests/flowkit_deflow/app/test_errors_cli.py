@@ -67,6 +67,14 @@ class Bench:
         folders = ["--clean", clean or self.photos.clean, "--degraded", degraded or self.photos.noisy]
         return ["train", *folders, "--preset", "tiny", "--set", "training.workers=0", "--out", self.out, *more]
 
+    @property
+    def folders(self) -> list[object]:
+        return ["--clean", self.photos.clean, "--degraded", self.photos.noisy]
+
+    def restorer(self, *more: object) -> list[object]:
+        settings = ["--scale", 1, "--preset", "tiny", "--out", self.out]
+        return ["restorer", "train", "--clean", self.photos.clean, *settings, *more]
+
     def damaged_model(self, change: Callable[[Path], object]) -> Path:
         folder = self.root / "model"
         shutil.copytree(self.model, folder)
@@ -128,6 +136,56 @@ CASES: dict[str, Case] = {
     "downsample: input missing": lambda b: (["downsample", b.missing, b.out, "--factor", 2], [b.missing]),
     "evaluate: folder missing": lambda b: (["evaluate", b.missing, b.photos.noisy, "--out", b.out], [b.missing]),
     "evaluate: folder empty": lambda b: (["evaluate", b.photos.clean, b.empty, "--out", b.out], [b.empty]),
+    # Names and numbers.
+    "train: a negative seed of a network that learns by a discriminator": lambda b: (
+        ["train", "--degrader", "pdm", *b.folders, "--seed", -1, "--out", b.out],
+        ["seed is -1", "below 2**32"],
+    ),
+    "train: white noise in grey levels": lambda b: (
+        ["train", "--degrader", "white", *b.folders, "--set", "sigma=25", "--out", b.out],
+        ["sigma is 25", "0.098"],
+    ),
+    "degrade: an empty argument": lambda b: (["degrade", b.model, b.photos.clean, "", "--out", b.out], ["is empty"]),
+    "degrade: a device without values": lambda b: (
+        ["degrade", b.model, b.photos.clean, b.out, "--device", "meta"],
+        ["meta", "--device"],
+    ),
+    "convert: a preset that chooses h": lambda b: (
+        ["convert", b.model / "model.safetensors", b.out, "--preset", "small"],
+        ["--preset small", "--config RUN/run.yaml"],
+    ),
+    "metrics: folder of files missing": lambda b: (
+        ["metrics", b.photos.clean, "--metric-files", b.missing, "--out", b.out],
+        [b.missing, "is no folder"],
+    ),
+    "restorer evaluate: references missing": lambda b: (
+        ["restorer", "evaluate", b.model, b.photos.noisy, "--metric", "psnr", "--out", b.out],
+        ["'psnr'", "--clean"],
+    ),
+    "restorer evaluate: unknown metric": lambda b: (
+        ["restorer", "evaluate", b.model, b.photos.noisy, "--metric", "pnsr", "--out", b.out],
+        ["pnsr"],
+    ),
+    "restorer train: unknown kind": lambda b: (
+        b.restorer("--degraded", b.photos.noisy, "--degrader", "camara"),
+        ["camara", "camera", "impressionism"],
+    ),
+    "restorer train: mixture": lambda b: (
+        b.restorer("--degraded", b.photos.noisy, "--degrader", "mixture"),
+        ["mixture.folders", "deflow train"],
+    ),
+    "restorer train: unknown preset of the degrader": lambda b: (
+        b.restorer("--degraded", b.photos.noisy, "--degrader", "camera", "--degrader-preset", "papre"),
+        ["papre"],
+    ),
+    "restorer train: unknown judge": lambda b: (
+        b.restorer("--degrader", b.model, "--set", "training.judge=pnsr"),
+        ["pnsr"],
+    ),
+    "restorer train: crop too small to be judged": lambda b: (
+        b.restorer("--degrader", b.model, "--set", "losses.adversarial=1", "--set", "losses.discriminator=patch"),
+        ["crop is 16", "24 pixels"],
+    ),
     # Images.
     "train: strict, zero bytes": lambda b: (b.train("--strict", clean=b.zero), [b.zero, "empty"]),
     "train: strict, truncated": lambda b: (b.train("--strict", clean=b.cut), [b.cut, "truncated"]),

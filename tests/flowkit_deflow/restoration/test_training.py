@@ -20,7 +20,7 @@ from flowkit_deflow.restoration.restorer import Restorer
 from flowkit_deflow.restoration.training import feature_loss as feature_losses
 from flowkit_deflow.restoration.training.clean_crops import CleanCrops
 from flowkit_deflow.restoration.training.feature_loss import FeatureLoss, feature_loss
-from flowkit_deflow.restoration.training.on_the_fly import OnTheFly
+from flowkit_deflow.restoration.training.on_the_fly import ExtraNoise, OnTheFly
 from flowkit_deflow.restoration.training.task import RestorerTask
 from flowkit_deflow.restoration.training.trainer import train_restorer
 from flowkit_deflow.settings.adversarial import TranslationNetwork
@@ -271,6 +271,32 @@ class TestMistakes:
             override(restorer_preset("tiny"), ["losses.adversarial=1"])
 
 
+class TestExtraNoise:
+    def test_it_has_its_strength_and_depends_on_the_step_alone(self) -> None:
+        crops = torch.full((4, 3, 64, 64), 128 / 255)
+        noise = ExtraNoise(5 / 255, seed=0)
+        noisy = noise(crops, 3)
+        # Of 49,152 numbers the deviation is within 1 %; rounding to 8 bits adds 0.3 levels.
+        assert float((noisy - crops).std()) == pytest.approx(5 / 255, rel=0.02)
+        assert torch.equal((noisy * 255).round() / 255, noisy)
+        assert torch.equal(noise(crops, 3), noisy)
+        assert not torch.equal(noise(crops, 4), noisy)
+
+    @pytest.mark.parametrize("in_pairs", [False, True])
+    def test_it_is_added_whatever_made_the_crops(self, in_pairs: bool) -> None:
+        restorer = Restorer(RestorerArchitecture("denoiser", scale=1, features=4, blocks=1))
+        make = None if in_pairs else OnTheFly(WhiteNoise(0.0), 1, (1.0, 1.0), seed=0)
+        task = RestorerTask(restorer, RestorerLosses(), make, ExtraNoise(0.1, seed=0), None, None)
+        clean = torch.full((1, 3, 32, 32), 0.5)
+        made = task.generate({"clean": clean, "degraded": clean if in_pairs else None, "problems": []}, 0)
+        # An untrained denoiser changes nothing.
+        assert float((made.restored - clean).std()) == pytest.approx(0.1, rel=0.1)
+
+    def test_a_negative_one_is_refused(self) -> None:
+        with pytest.raises(UserError, match=r"extra_noise is -0\.1; a standard deviation is not negative"):
+            override(restorer_preset("tiny"), ["data.extra_noise=-0.1"])
+
+
 class TestDomainWeights:
     def test_what_does_not_look_degraded_does_not_count(self) -> None:
         def left_half(images: Tensor) -> Tensor:
@@ -279,7 +305,7 @@ class TestDomainWeights:
             return looks
 
         restorer = Restorer(RestorerArchitecture("residual", scale=2, features=4, blocks=1))
-        task = RestorerTask(restorer, RestorerLosses(), None, None, None, left_half)
+        task = RestorerTask(restorer, RestorerLosses(), None, ExtraNoise(0.0, seed=0), None, None, left_half)
         clean, degraded = torch.rand(1, 3, 16, 16), torch.rand(1, 3, 8, 8)
 
         def l1(clean: Tensor) -> float:

@@ -77,6 +77,10 @@ def test_choices_are_counted_by_participant_image_and_side(tmp_path: Path) -> No
         ([], r"holds no files of answers"),
         ([answers(1, [0]), answers(1, [1])], r"are both of participant 1; keep one of them"),
         ([answers(1, [0]), answers(2, [1], study="t")], r"are of different studies"),
+        (
+            [answers(1, [0]), answers(2, [1], methods=["old", "new"])],
+            r"names the methods old and new, and .* new and old",
+        ),
         ([answers(1, [])], r"holds no answer"),
         ([answers(1, [2])], r"holds no answers of the format .*\(answers\.0\.chosen: "),
         ([{"score": 1}], r"holds no answers of the format"),
