@@ -13,7 +13,7 @@ from benchmarks.page import fill
 from benchmarks.restoration import table
 from benchmarks.restoration.cell import Cell
 from benchmarks.restoration.command import _begun
-from benchmarks.restoration.methods import ABLATION, METHODS, ORACLE
+from benchmarks.restoration.methods import ABLATION, METHODS, ORACLE, base_and_extra_noise
 from benchmarks.restoration.pictures import SHOWN, strips_lack, write_strips
 from benchmarks.restoration.summary import summary
 from benchmarks.restoration.tracks import TRACKS, Track, make_tracks
@@ -73,7 +73,9 @@ def test_settings_of_each_command_are_known(method: str, tracks: dict[str, Track
 
     for track in tracks.values():
         *learning, training, applying, judging = Cell(track, method, 1, 5, tmp_path).commands(tmp_path)
-        assert (method == ORACLE) == ("--pairs" in training)
+        base, extra_noise = base_and_extra_noise(method)
+        assert (base == ORACLE) == ("--pairs" in training)
+        assert bool(extra_noise) == any(part.startswith("data.extra_noise=") for part in training)
         assert applying[:2] == ["restorer", "apply"]
         assert judging[0] == "metrics"
         for command in learning:
