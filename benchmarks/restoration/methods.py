@@ -48,8 +48,8 @@ ORACLE = "oracle"
 """The method that is trained on real pairs."""
 
 # The same degradations with white noise on top while the restoration network is trained, in grey levels: chosen among
-# 0, 2, 3 and 4 for DeFlow's, on PolyU's development scenes.
-_EXTRA = {f"{base} + 3": (base, 3 / 255) for base in ("white 8", "deflow", ORACLE)}
+# 0, 2, 3, 4 and 6 for DeFlow's, on the 39 scenes whose clean halves are trained on and that are not judged.
+_EXTRA = {f"{base} + 6": (base, 6 / 255) for base in ("white 8", "deflow", ORACLE)}
 
 METHODS = (*_LEARNED, WRITTEN, ORACLE, *_EXTRA)
 
@@ -87,7 +87,7 @@ def base_and_extra_noise(method: str) -> tuple[str, float]:
     """The method whose degradation it is, and the standard deviation of the noise on top.
 
     Examples:
-        >>> base_and_extra_noise("deflow"), base_and_extra_noise("deflow + 3")[0]
+        >>> base_and_extra_noise("deflow"), base_and_extra_noise("deflow + 6")[0]
         (('deflow', 0.0), 'deflow')
     """
     return _EXTRA.get(method, (method, 0.0))
