@@ -48,7 +48,7 @@ ORACLE = "oracle"
 """The method that is trained on real pairs."""
 
 # The same degradations with white noise on top while the restoration network is trained, in grey levels: chosen among
-# 0, 2, 3, 4 and 6 for DeFlow's, on the 39 scenes whose clean halves are trained on and that are not judged.
+# 0, 2, 3, 4, 6 and 8 for DeFlow's, on the 39 scenes whose clean halves are trained on and that are not judged.
 _EXTRA = {f"{base} + 6": (base, 6 / 255) for base in ("white 8", "deflow", ORACLE)}
 
 METHODS = (*_LEARNED, WRITTEN, ORACLE, *_EXTRA)
