@@ -26,6 +26,7 @@ __all__ = [
     "Source",
     "Strict",
     "Target",
+    "TargetFolder",
     "Temperature",
     "TileSide",
     "Workers",
@@ -49,6 +50,7 @@ class Pages(StrEnum):
 ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder, or the folder of a run.")]
 Source = Annotated[Path, typer.Argument(metavar="IN", help="An image, or a folder tree of images.")]
 Target = Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write to; for one image, also a file.")]
+TargetFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write to.")]
 Temperature = Annotated[float, typer.Option(help="Strength: 0 none, 1 as learned.")]
 Force = Annotated[bool, typer.Option("--force", help="Allow temperatures above 3.")]
 Samples = Annotated[

@@ -21,7 +21,7 @@ from flowkit_deflow.app.options import (
     ShardOption,
     Source,
     Strict,
-    Target,
+    TargetFolder,
     TileSide,
     Workers,
 )
@@ -34,7 +34,7 @@ __all__ = ["pairs"]
 def pairs(
     model: ModelFolder,
     source: Source,
-    target: Target,
+    target: TargetFolder,
     scale: Annotated[int, typer.Option(min=1, help="Of the super-resolution; 1 for restoration.")] = 4,
     samples: Samples = None,
     temperature: Annotated[

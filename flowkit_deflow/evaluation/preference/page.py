@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
@@ -93,7 +94,7 @@ def write_study(
         first: folder of one method's images.
         second: folder of the other's, by the same names and of the same sizes.
         reference: folder of the whole images in which the crops are marked, by the same names.
-        out: the page's folder; a page that is there already is replaced.
+        out: the page's folder; the same study's page is replaced.
         settings: what is asked.
         strict: stop at the first image that cannot be used.
         progress: called after each image.
@@ -102,7 +103,8 @@ def write_study(
         A message for each image that could not be used.
 
     Raises:
-        UserError: images do not fit each other, none can be used, or the page cannot be written.
+        UserError: images do not fit each other, none can be used, the folder holds another study's page, or the page
+            cannot be written.
     """
     scenes = match_scenes(first, second, reference)
     problems: list[str] = []
@@ -122,12 +124,24 @@ def write_study(
             "sessions": sessions(len(pairs), settings.participants, settings.seed),
         }
         digest.update(json.dumps(study).encode())
-        text = json.dumps({"study": digest.hexdigest()[:16], **study})
+        name = digest.hexdigest()[:16]
+        _require_same_study(out, name)
+        text = json.dumps({"study": name, **study})
         # A script, since browsers read no JSON from file://.
         (folder / DATA).write_text(f"const STUDY = {text};\n", encoding="utf-8")
-        for name in ASSETS:
-            (folder / name).write_bytes((files(__package__) / "assets" / name).read_bytes())
+        for asset in ASSETS:
+            (folder / asset).write_bytes((files(__package__) / "assets" / asset).read_bytes())
     return problems
+
+
+def _require_same_study(out: Path, name: str) -> None:
+    """Refuse to replace another study's page, whose participants may have answered already."""
+    there = out / DATA
+    if not there.is_file():
+        return
+    found = re.search(r'"study": "([0-9a-f]+)"', there.read_text(encoding="utf-8"))
+    if found is not None and found[1] != name:
+        raise UserError(f"{out}: holds the page of another study; choose another --out, or remove it")
 
 
 def _write_pairs(

@@ -22,6 +22,19 @@ def test_a_page_is_written(deflow: Command, photos: Photos, tmp_path: Path) -> N
     assert "are fewer than a crop of 80 needs" in ended.err
 
 
+def test_a_study_is_not_replaced_by_another(deflow: Command, photos: Photos, tmp_path: Path) -> None:
+    study = ["preference", photos.clean, photos.noisy, "--reference", photos.clean, "--crop", 24, "--crops", 1]
+    page = tmp_path / "page"
+    assert deflow(*study, "--out", page).status == 0
+    script = (page / "study.js").read_bytes()
+    other = deflow(*study, "--seed", 4, "--out", page)
+    assert (other.status, other.err.count("\n")) == (2, 1)
+    assert f"{page}: holds the page of another study" in other.err
+    assert deflow(*study, "--out", page).status == 0
+    assert (page / "study.js").read_bytes() == script
+    assert [path.name for path in tmp_path.iterdir()] == ["page"]
+
+
 def test_answers_are_counted(deflow: Command, tmp_path: Path) -> None:
     folder = write(tmp_path / "answers", answers(1, [0] * 6), answers(2, [0] * 5 + [1]))
     ended = deflow("preference", "--tally", folder, "--out", tmp_path / "out")
