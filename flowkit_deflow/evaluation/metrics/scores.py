@@ -148,12 +148,15 @@ def score_images(
         except ImageError as error:
             leave_out(str(error))
         else:
+            lacking = []
             for metric, measure in measures:
                 number = _measured(metric, measure, image, reference, border)
                 if number is None:
-                    leave_out(f"{pair.path}: {metric.name} cannot measure it; {_reason(metric, image, border)}")
+                    lacking.append(f"{metric.name} cannot measure it, {_reason(metric, image, border)}")
                 else:
                     values[metric.key][pair.path] = number
+            if lacking:
+                leave_out(f"{pair.path}: {'; '.join(lacking)}")
         progress()
     if not values:
         raise UserError(f"no image could be measured, {len(pairs)} tried; the first: {problems[0]}")
@@ -192,9 +195,9 @@ def _reason(metric: Metric, image: Tensor, border: int) -> str:
     height, width = image.shape[-2:]
     cut = border if metric.needs_reference else 0
     if min(height, width) - 2 * cut >= metric.smallest_side:
-        return "it has no detail to measure"
+        return "it has no detail"
     less = f", of which a border of {cut} is cut off" if cut else ""
-    return f"it has {width} x {height} pixels{less}, and {metric.smallest_side} on each side are needed"
+    return f"{width} x {height} pixels{less}, where {metric.smallest_side} on each side are needed"
 
 
 @torch.no_grad()

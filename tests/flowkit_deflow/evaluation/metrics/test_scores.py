@@ -95,6 +95,19 @@ def test_a_reference_of_another_size_is_told(tmp_path: Path) -> None:
         score_images(tmp_path / "made", tmp_path / "real", [METRICS["psnr"]], NOWHERE)
 
 
+def test_an_image_that_is_too_small_is_told_of_once_with_its_size(tmp_path: Path) -> None:
+    for folder in ("images", "references"):
+        write_image(tmp_path / folder / "large.png", torch.rand(3, 40, 40))
+        write_image(tmp_path / folder / "small.png", torch.rand(3, 20, 30))
+    chosen = named_metrics(["psnr", "ssim", "ssim-y"])
+    judged = score_images(tmp_path / "images", tmp_path / "references", chosen, NOWHERE, border=6)
+    (problem,) = judged.problems
+    assert problem.startswith(str(tmp_path / "images" / "small.png"))
+    assert problem.count("cannot measure it") == 2
+    assert "30 x 20 pixels, of which a border of 6 is cut off, where 11 on each side are needed" in problem
+    assert [len(scores.values) for scores in judged.scores] == [2, 1, 1]
+
+
 def test_an_unknown_metric_is_told() -> None:
     with pytest.raises(UserError, match="metric 'fid' is unknown; there are: psnr"):
         named_metrics(["fid"])
