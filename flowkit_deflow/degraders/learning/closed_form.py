@@ -1,5 +1,6 @@
 """Degraders that are measured rather than trained."""
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +19,10 @@ from flowkit_deflow.images.flat_patches import FlatPatchNoise, measure_flat_patc
 from flowkit_deflow.settings.degraders import CameraRun, FolderData, HandWrittenRun, MixtureRun, NoneRun, WhiteRun
 
 __all__ = ["measure_camera_noise", "measure_white_noise", "mix", "no_degradation", "write_down"]
+
+FAINTEST = 0.5  # grey levels; rounding to 8 bits alone has 0.3
+
+_log = logging.getLogger(__name__)
 
 
 def no_degradation(run: NoneRun, out: Path, progress: bool) -> Learned:
@@ -42,6 +47,7 @@ def measure_white_noise(run: WhiteRun, out: Path, progress: bool) -> Learned:
     sigma = run.noise.sigma
     if sigma is None:
         sigma = _flat_places(degraded_images, run.data, problems).spectrum.overall_std
+        _tell(sigma)
     return Learned(WhiteNoise((0.0, sigma) if run.noise.uniform else sigma), problems)
 
 
@@ -53,7 +59,9 @@ def measure_camera_noise(run: CameraRun, out: Path, progress: bool) -> Learned:
     """
     problems: list[str] = []
     degraded, clean = (_flat_places(part, run.data, problems) for part in (degraded_images, clean_images))
-    return Learned(CameraNoise(degraded - clean), problems)
+    noise = degraded - clean
+    _tell(noise.spectrum.overall_std)
+    return Learned(CameraNoise(noise), problems)
 
 
 def mix(run: MixtureRun, out: Path, progress: bool) -> Learned:
@@ -65,6 +73,12 @@ def mix(run: MixtureRun, out: Path, progress: bool) -> Learned:
     if not run.mixture.folders:
         raise UserError("a mixture needs degraders; name their model folders with --set mixture.folders=[A,B]")
     return Learned(Mixture([load_degrader(folder) for folder in run.mixture.folders], run.mixture.weights), [])
+
+
+def _tell(std: float) -> None:
+    levels = 255 * std
+    doubt = ", so that next to nothing is added; are the folders right?" if levels < FAINTEST else ""
+    _log.info("Noise at flat places: %.1f grey levels%s", levels, doubt)
 
 
 def _flat_places(

@@ -1,6 +1,7 @@
 """Learning degraders from two folders: each moves its figures the right way."""
 
 import math
+import re
 import shutil
 from pathlib import Path
 
@@ -95,6 +96,13 @@ class TestClosedForm:
         degrader = learned("camera", folders, tmp_path)
         assert isinstance(degrader, CameraNoise)
         assert added_std(degrader) == pytest.approx(SIGMA, rel=0.1)
+
+    def test_what_was_measured_is_told(self, folders: Photos, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        with caplog.at_level("INFO", logger="flowkit_deflow"):
+            learned("camera", folders, tmp_path / "camera")
+            learned("camera", Photos(folders.noisy, folders.clean), tmp_path / "swapped")
+        assert re.fullmatch(r"Noise at flat places: \d+\.\d grey levels", caplog.messages[0])
+        assert "0.0 grey levels, so that next to nothing is added; are the folders right?" in caplog.messages[1]
 
     def test_impressionism_collects_noise(self, folders: Photos, tmp_path: Path) -> None:
         # All of a smooth picture's patches are noise; the flattest of them have a little less slope.
