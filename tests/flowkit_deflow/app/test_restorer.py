@@ -65,7 +65,8 @@ def test_a_degrader_at_hand_is_used(deflow: Command, photos: Photos, model_folde
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--degrader", "a", "--degraded", "b"], "--degrader a and --degraded b were both given"),
+        (["--degrader", ".", "--degraded", "b"], "--degrader . and --degraded b were both given"),
+        (["--degrader", "a", "--degraded", "b"], "--degrader a: is neither a folder nor a kind that can be learned"),
         (["--preset", "smal"], "restorer preset 'smal' is unknown; did you mean 'small'?"),
         (["--clean", "no/such", "--degraded", "no/such"], "no/such"),
         (["--set", "crop=30"], "crop is 30 and scale 4"),
