@@ -95,4 +95,4 @@ def base_and_extra_noise(method: str) -> tuple[str, float]:
 
 def on_track(method: str, track: str) -> bool:
     """Whether a method is tried on a track: strengths of white noise are those about PolyU's."""
-    return method not in {**_STRENGTHS, **_EXTRA} or track == "R"
+    return method not in (*_STRENGTHS, *_EXTRA) or track == "R"

@@ -6,7 +6,14 @@ from torch import Tensor
 from flowkit.ops.polynomial import polynomial
 from flowkit.ops.values import readable
 
-__all__ = ["is_normal_number", "log_mixed_tail", "lower_normal_quantile", "lower_tail", "mixed_tail"]
+__all__ = [
+    "is_normal_number",
+    "log_mixed_tail",
+    "lower_normal_quantile",
+    "lower_tail",
+    "mixed_tail",
+    "probabilities_are_fast",
+]
 
 # Of the smallest normal number: a sum of weights times tails that is so far above it has lost none of its digits.
 ABOVE_SMALLEST = 1e5
@@ -93,20 +100,30 @@ def mixed_tail(weights: Tensor, lines: Tensor) -> Tensor:
     return (weights * torch.special.erfc(lines * MINUS_ROOT_HALF)).sum(-1) / 2
 
 
+def probabilities_are_fast(x: Tensor) -> bool:
+    """Whether to try probabilities before logarithms: on a CPU, where their values can be read; GPUs are fast at both.
+
+    Examples:
+        >>> probabilities_are_fast(torch.ones(2)), probabilities_are_fast(torch.ones(2, device="meta"))
+        (True, False)
+    """
+    return x.device.type == "cpu" and readable(x)
+
+
 def is_normal_number(probability: Tensor) -> bool:
-    """Whether probabilities can stand in for their logarithms: on a CPU, readable, and none is rounded to few digits.
+    """Whether probabilities can stand in for their logarithms: they are fast, and none is rounded to few digits.
 
     Args:
         probability: or density, of any shape.
 
     Returns:
-        False where logarithms are needed, or take no more time: GPUs compute them as fast.
+        False where logarithms are needed, or take no more time.
 
     Examples:
         >>> is_normal_number(torch.tensor([1e-30])), is_normal_number(torch.tensor([1e-40]))
         (True, False)
     """
-    if probability.device.type != "cpu" or not readable(probability):
+    if not probabilities_are_fast(probability):
         return False
     smallest = ABOVE_SMALLEST * torch.finfo(probability.dtype).tiny
     return probability.numel() == 0 or bool(probability.amin() > smallest)

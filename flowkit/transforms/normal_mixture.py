@@ -5,7 +5,14 @@ import math
 import torch
 from torch import Tensor
 
-from flowkit.ops.normal_tails import is_normal_number, log_mixed_tail, lower_normal_quantile, lower_tail, mixed_tail
+from flowkit.ops.normal_tails import (
+    is_normal_number,
+    log_mixed_tail,
+    lower_normal_quantile,
+    lower_tail,
+    mixed_tail,
+    probabilities_are_fast,
+)
 from flowkit.ops.precision import at_least_float32
 from flowkit.ops.root_finding import monotone_root
 from flowkit.transforms.mixture import Components, components_of
@@ -67,10 +74,11 @@ class NormalMixture(Transform):
             # The smaller of the two tails is the one that has all its digits.
             side = torch.where(mixed_tail(weights, lines) < 0.5, 1.0, -1.0).to(lines.dtype)
         toward = side.unsqueeze(-1) * lines
-        tail, density = mixed_tail(weights, toward), _density(lines, mixture)
-        if is_normal_number(tail) and is_normal_number(density):
-            y = side * torch.special.ndtri(tail)
-            return y, density.log() + y.square() / 2
+        if probabilities_are_fast(toward):
+            tail, density = mixed_tail(weights, toward), _density(lines, mixture)
+            if is_normal_number(tail) and is_normal_number(density):
+                y = side * torch.special.ndtri(tail)
+                return y, density.log() + y.square() / 2
         y = side * lower_normal_quantile(log_mixed_tail(mixture.log_weights, toward))
         return y, _log_slope(y, lines, mixture)
 

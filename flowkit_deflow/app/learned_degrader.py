@@ -105,7 +105,7 @@ def require_kind(kind: str, name: str | None = None) -> None:
     Raises:
         UserError: the kind or the preset is unknown, or the kind is not learned from two folders.
     """
-    if kind == MixtureRun().degrader:
+    if kind == MixtureRun.degrader:
         raise UserError(
             f"--degrader {kind}: is made of degraders that were learned; make it by deflow train --degrader {kind} "
             "--set mixture.folders=[A,B] --out RUN, and give --degrader RUN/model"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flowkit_deflow.evaluation.metrics.metric import Metric
     from flowkit_deflow.evaluation.metrics.metric_files import MetricFiles
 
-__all__ = ["judged", "metrics", "require_references"]
+__all__ = ["judged", "metrics", "metrics_by_name"]
 
 
 def metrics(
@@ -62,7 +62,7 @@ def judged(
     from flowkit_deflow.evaluation.metrics.metric_files import MetricFiles
     from flowkit_deflow.evaluation.metrics.published_files import ALEX, VGG
     from flowkit_deflow.evaluation.metrics.published_files import download as fetch
-    from flowkit_deflow.evaluation.metrics.registry import METRICS, named_metrics
+    from flowkit_deflow.evaluation.metrics.registry import METRICS
     from flowkit_deflow.evaluation.metrics.score_table import format_scores, scores_to_json
     from flowkit_deflow.evaluation.metrics.scores import score_images
     from flowkit_deflow.files import write_text
@@ -74,8 +74,7 @@ def judged(
         for source in (ALEX, VGG):
             fetch(source, files)
     if metric:
-        require_references(metric, reference, "--reference")
-        chosen = named_metrics(metric)
+        chosen = metrics_by_name(metric, reference, "--reference")
     else:
         possible = [entry for entry in METRICS.values() if reference is not None or not entry.needs_reference]
         chosen = _available(possible, files)
@@ -91,8 +90,8 @@ def judged(
     return list(result.problems)
 
 
-def require_references(names: list[str], reference: Path | None, option: str) -> None:
-    """Check the names of metrics, and that there are references for those that need them.
+def metrics_by_name(names: list[str], reference: Path | None, option: str) -> "list[Metric]":
+    """The metrics of some names, if there are references for those that need them.
 
     Args:
         names: of metrics.
@@ -104,9 +103,11 @@ def require_references(names: list[str], reference: Path | None, option: str) ->
     """
     from flowkit_deflow.evaluation.metrics.registry import named_metrics
 
-    for entry in named_metrics(names):
+    chosen = list(named_metrics(names))
+    for entry in chosen:
         if entry.needs_reference and reference is None:
             raise UserError(f"metric {entry.key!r} compares with references; name their folder with {option}")
+    return chosen
 
 
 def _available(metrics: "list[Metric]", files: "MetricFiles") -> "list[Metric]":

@@ -185,13 +185,13 @@ def evaluate(
     strict: Strict = False,
 ) -> None:
     """Restore images and judge what became of them, as deflow metrics does."""
-    from flowkit_deflow.app.commands.metrics import judged, require_references
+    from flowkit_deflow.app.commands.metrics import judged, metrics_by_name
     from flowkit_deflow.evaluation.partners import with_references
     from flowkit_deflow.restoration.published import load_restorer
     from flowkit_deflow.restoration.training.validation import require_partners
 
     # What does not fit is told before the images are restored.
-    require_references(metric or [], clean, "--clean")
+    metrics_by_name(metric or [], clean, "--clean")
     network = load_restorer(run)
     if clean is not None:
         require_partners(with_references(degraded, clean), network.scale)

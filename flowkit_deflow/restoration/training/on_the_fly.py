@@ -36,7 +36,7 @@ class ExtraNoise:
         if not self.std:
             return degraded
         noise = torch.randn(degraded.shape, generator=seeded_generator(self.seed, "extra noise", step))
-        return ((degraded + self.std * noise.to(degraded)).clamp(0, 1) * LEVELS).round() / LEVELS
+        return _rounded((degraded + self.std * noise.to(degraded)).clamp(0, 1))
 
 
 class OnTheFly:
@@ -81,4 +81,8 @@ class OnTheFly:
         # The degradation is data: it is as precise where the network is trained in half precision.
         with torch.autocast(clean.device.type, enabled=False):
             small = bicubic_downsample(clean, self.factor).clamp(0, 1)
-            return (self.degrader.degrade(small, temperature, generator=generator) * LEVELS).round() / LEVELS
+            return _rounded(self.degrader.degrade(small, temperature, generator=generator))
+
+
+def _rounded(images: Tensor) -> Tensor:
+    return (images * LEVELS).round() / LEVELS
