@@ -97,7 +97,8 @@ run = override(
     [
         f"clean={data / 'clean'}",
         f"degraded={data / 'degraded'}",
-        "training.steps=160",
+        "training.steps=120",
+        "training.batch=8",
         "architecture.steps=2",
         "hidden_channels=16",
         "learning_rate=4e-3",
@@ -195,7 +196,7 @@ left.legend(frameon=False)
 right.legend(frameon=False)
 
 # %%
-# After 160 steps the grain is right. How the noise grows with brightness comes out flattened, and on this picture
-# there is somewhat too much of it: a cat's fur is finer and stronger in texture than what was trained on, and the
-# model gives textured places more noise. :doc:`/explanation/what-deflow-learns` says why, and what helps. ``deflow
-# demo`` trains for some minutes instead, and writes a report.
+# After 120 steps the grain is nearly right. How the noise grows with brightness comes out flattened, and on this
+# picture there is somewhat too much of it: a cat's fur is finer and stronger in texture than what was trained on, and
+# the model gives textured places more noise. :doc:`/explanation/what-deflow-learns` says why, and what helps.
+# ``deflow demo`` trains for some minutes instead, and writes a report.

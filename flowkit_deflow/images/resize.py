@@ -1,5 +1,6 @@
 """Antialiased bicubic downsampling, as super-resolution benchmarks define it, and mirrored padding."""
 
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -192,7 +193,8 @@ def _sources(size: int, factor: int, start: int, length: int) -> tuple[int, int,
     return lowest, highest + 1, position - lowest
 
 
-def _weights(factor: int) -> list[float]:
+@cache
+def _weights(factor: int) -> tuple[float, ...]:
     # The kernel reaches 2 * factor to either side of the output's centre, which lies between two input pixels
     # for even factors and on one for odd factors; there the outermost weights are zero and left out.
     taps = 4 * factor if factor % 2 == 0 else 4 * factor - 1
@@ -200,8 +202,7 @@ def _weights(factor: int) -> list[float]:
     near = 1.5 * distance**3 - 2.5 * distance**2 + 1
     far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
     weights = torch.where(distance <= 1, near, far)
-    values: list[float] = (weights / weights.sum()).tolist()
-    return values
+    return tuple((weights / weights.sum()).tolist())
 
 
 def reflected(size: int, before: int, after: int, device: torch.device) -> Tensor:
