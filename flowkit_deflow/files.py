@@ -10,7 +10,7 @@ from pathlib import Path
 from flowkit.models import whole_folder
 from flowkit_deflow.errors import UserError
 
-__all__ = ["append_line", "atomic_folder", "atomic_path", "require_folder", "write_text"]
+__all__ = ["append_line", "atomic_folder", "atomic_path", "require_folder", "require_target", "write_text"]
 
 _ADVICE = {
     errno.ENOSPC: "free some space there, or write to another disk",
@@ -177,6 +177,34 @@ def require_folder(path: Path, purpose: str) -> None:
     if exists:
         raise UserError(f"{purpose} '{path}' is a file, not a folder; give the folder that holds it: '{path.parent}'")
     raise UserError(f"{purpose} '{path}' does not exist; check the spelling, or create the folder first")
+
+
+def require_target(path: Path, *, folder: bool = False) -> None:
+    """Check that a file can be written, or a folder's files, before work starts whose results go there.
+
+    Args:
+        path: Where they go; it and its parent folders need not exist.
+        folder: Whether a folder is meant.
+
+    Raises:
+        UserError: If a folder stands where a file is meant or the other way round, or it may not be written to.
+
+    Examples:
+        >>> require_target(Path("."))
+        Traceback (most recent call last):
+        ...
+        flowkit_deflow.errors.UserError: cannot write '.': it is a folder; give the name of a file
+    """
+    with _told_plainly(path):
+        if not folder and path.is_dir():
+            raise UserError(f"cannot write '{path}': it is a folder; give the name of a file")
+        place = path if folder else path.parent
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        if not place.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"'{place}' is no folder")
+        if not os.access(place, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+            raise PermissionError(errno.EACCES, f"'{place}' may not be written to")
 
 
 def _sibling(target: Path) -> Path:

@@ -33,6 +33,7 @@ RUN_SETTINGS = ("run.yaml", "degrader.yaml", "restorer.yaml")
 # The first format knew DeFlow alone, and called its settings the architecture.
 FIRST_FORMAT = "flowkit-deflow 1"
 FIRST_KIND = "deflow"
+LATER_FORMATS = tuple(f"flowkit-deflow {number}" for number in range(3, 100))
 
 
 class StoredModel(NamedTuple):
@@ -130,6 +131,8 @@ def read_model_folder(folder: str | Path) -> StoredModel:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except OSError:
+        if not folder.exists():
+            raise UserError(f"{folder}: no such folder; give a model's folder, or that of a run") from None
         raise UserError(f"{folder}: is no model folder (no {CONFIG} to read); train one with deflow train") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: is not valid JSON ({error}); get the model again") from None
@@ -143,6 +146,8 @@ def _kind_and_settings(path: Path, config: Any) -> tuple[str, Any]:
             return FIRST_KIND, config["architecture"]
         if config.get("format") == FORMAT and isinstance(config.get("kind"), str) and "settings" in config:
             return config["kind"], config["settings"]
+        if config.get("format") in LATER_FORMATS:
+            raise UserError(f"{path}: a later version of flowkit-deflow wrote it ({config['format']}); update this one")
     raise UserError(f"{path}: is not of the format {FORMAT!r}; convert other checkpoints with deflow convert")
 
 

@@ -82,10 +82,9 @@ def _checked(cls: type[T], values: Mapping[str, Any], source_of: Callable[[Seque
 
 def _nearest(cls: type, path: Sequence[str]) -> str:
     names = _names(cls)
-    *_, last = path
-    near = get_close_matches(".".join(path), names, 1) or [n for n in names if n.split(".")[-1] == last]
-    near = near or get_close_matches(last, [n.split(".")[-1] for n in names], 1)
-    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
+    last = get_close_matches(path[-1], [name.split(".")[-1] for name in names], 1)
+    near = get_close_matches(".".join(path), names, 1) or [name for name in names if name.split(".")[-1] in last]
+    return f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are: {', '.join(names)}"
 
 
 def _names(cls: type, prefix: str = "") -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flowkit_deflow.errors import UserError
-from flowkit_deflow.files import atomic_folder, atomic_path, require_folder
+from flowkit_deflow.files import atomic_folder, atomic_path, require_folder, require_target
 
 
 @contextlib.contextmanager
@@ -253,3 +253,34 @@ class TestRequireFolder:
         with pytest.raises(UserError, match="is a file, not a folder") as caught:
             require_folder(tmp_path / "photo.png", "the folder of photographs")
         assert f"'{tmp_path}'" in told(caught, tmp_path / "photo.png")
+
+
+class TestRequireTarget:
+    @pytest.mark.parametrize("name", ["note.txt", "runs/note.txt", "there.txt"])
+    def test_a_place_for_a_file(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / "there.txt").touch()
+        require_target(tmp_path / name)
+
+    @pytest.mark.parametrize("name", ["", "new", "new/newer"])
+    def test_a_place_for_a_folder(self, tmp_path: Path, name: str) -> None:
+        require_target(tmp_path / name, folder=True)
+
+    def test_a_folder_where_a_file_is_meant(self, tmp_path: Path) -> None:
+        with pytest.raises(UserError, match="give the name of a file") as caught:
+            require_target(tmp_path)
+        told(caught, tmp_path)
+
+    @pytest.mark.parametrize("name", ["file", "file/below"])
+    def test_a_file_where_a_folder_is_meant(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(UserError, match=r"is no folder; .*move it away") as caught:
+            require_target(tmp_path / name, folder=True)
+        told(caught, tmp_path / name)
+
+    def test_a_folder_that_may_not_be_written_to(self, tmp_path: Path) -> None:
+        with (
+            no_right_to_write(tmp_path),
+            pytest.raises(UserError, match="choose a folder that you may write to") as caught,
+        ):
+            require_target(tmp_path / "runs" / "note.txt")
+        told(caught, tmp_path / "runs" / "note.txt")

@@ -37,7 +37,9 @@ def evaluate(
     from flowkit_deflow.evaluation.json_record import write_json
     from flowkit_deflow.evaluation.plots import plot_evaluation
     from flowkit_deflow.evaluation.table import format_table
+    from flowkit_deflow.files import require_target
 
+    require_target(out, folder=True)
     with tqdm(desc="evaluate", unit=" image", disable=None) as bar:
 
         def one_done(_: Path) -> None:

@@ -65,8 +65,10 @@ def judged(
     from flowkit_deflow.evaluation.metrics.registry import METRICS
     from flowkit_deflow.evaluation.metrics.score_table import format_scores, scores_to_json
     from flowkit_deflow.evaluation.metrics.scores import score_images
-    from flowkit_deflow.files import write_text
+    from flowkit_deflow.files import require_target, write_text
 
+    if out is not None:
+        require_target(out)
     if metric_files is not None and not metric_files.is_dir() and not download:
         raise UserError(f"--metric-files {metric_files}: is no folder; check the path")
     files = MetricFiles.usual() if metric_files is None else MetricFiles(metric_files)

@@ -60,8 +60,10 @@ def _count(answers: Path, out: Path | None) -> None:
     from flowkit_deflow.evaluation.preference.tally import Verdict, tally
     from flowkit_deflow.evaluation.preference.tally_plot import draw_tally
     from flowkit_deflow.evaluation.preference.tally_table import tally_lines
-    from flowkit_deflow.files import atomic_path, write_text
+    from flowkit_deflow.files import atomic_path, require_target, write_text
 
+    if out is not None:
+        require_target(out, folder=True)
     result = tally(read_answers(answers))
     colours = {Verdict.PREFERRED: typer.colors.GREEN, Verdict.NOT_PREFERRED: typer.colors.RED}
     for line, verdict in tally_lines(result):

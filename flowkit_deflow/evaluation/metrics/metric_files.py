@@ -59,6 +59,6 @@ class MetricFiles:
         if not path.is_file():
             raise MissingFileError(
                 f"{metric} needs the published file {name!r}, which is not in {self.folder}; get it, and name the "
-                f"folder that holds it with --metric-files or the environment's {VARIABLE}"
+                f"folder that holds it in the environment's {VARIABLE} (deflow metrics: or with --metric-files)"
             )
         return path

@@ -134,6 +134,11 @@ CASES: dict[str, Case] = {
     "restore: input missing": lambda b: (["restore", b.model, b.missing, b.out], [b.missing]),
     "sample: input missing": lambda b: (["sample", b.model, b.missing, b.out], [b.missing]),
     "downsample: input missing": lambda b: (["downsample", b.missing, b.out, "--factor", 2], [b.missing]),
+    "evaluate: a file for --out": lambda b: (
+        ["evaluate", b.missing, b.photos.noisy, "--out", b.file],
+        [b.file, "is no folder"],
+    ),
+    "metrics: a folder for --out": lambda b: (["metrics", b.missing, "--out", b.empty], [b.empty, "is a folder"]),
     "evaluate: folder missing": lambda b: (["evaluate", b.missing, b.photos.noisy, "--out", b.out], [b.missing]),
     "evaluate: folder empty": lambda b: (["evaluate", b.photos.clean, b.empty, "--out", b.out], [b.empty]),
     # Names and numbers.
@@ -207,7 +212,11 @@ CASES: dict[str, Case] = {
         b.train("--set", "training.step=1"),
         ["training.step", "did you mean 'training.steps'"],
     ),
-    "unknown setting, short": lambda b: (b.train("--set", "crp=1"), ["'crp'", "did you mean 'crop'?"]),
+    "unknown setting, short": lambda b: (b.train("--set", "crp=1"), ["'crp'", "did you mean 'data.crop'?"]),
+    "unknown setting, of two sections": lambda b: (
+        b.train("--set", "stepps=1"),
+        ["did you mean 'architecture.steps' or 'training.steps'?"],
+    ),
     "ambiguous setting": lambda b: (b.train("--set", "steps=1"), ["architecture.steps", "training.steps"]),
     "setting without a value": lambda b: (b.train("--set", "training.steps"), ["training.steps", "has no value"]),
     "text for a number": lambda b: (b.train("--set", "training.steps=many"), ["training.steps", "integer", "'many'"]),
@@ -247,7 +256,8 @@ CASES: dict[str, Case] = {
     ),
     "no such device": lambda b: (["restore", b.model, b.photo, b.out, "--device", "gpu"], ["'gpu'", "--device cpu"]),
     # Models and weights.
-    "no model folder": lambda b: (["degrade", b.missing, b.photo, b.out], [b.missing, "is no model folder"]),
+    "no model folder": lambda b: (["degrade", b.missing, b.photo, b.out], [b.missing, "no such folder"]),
+    "a file for a model folder": lambda b: (["degrade", b.photo, b.photo, b.out], [b.photo, "is no model folder"]),
     "a run without a model": lambda b: (["info", b.empty], [b.empty, "is no model folder"]),
     "no file of weights": lambda b: (["convert", b.missing, b.out, "--preset", "tiny"], [b.missing, "no such file"]),
     "weights that are text": lambda b: (["info", b.file], [b.file]),
@@ -342,6 +352,7 @@ DAMAGED_MODELS: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "settings that are no JSON": (lambda folder: (folder / "config.json").write_text("{"), ["config.json", "JSON"]),
     "settings that are a list": (lambda folder: (folder / "config.json").write_text("[]"), ["config.json"]),
     "another format": (edited_config(format="other 1"), ["config.json", "flowkit-deflow 2"]),
+    "a later format": (edited_config(format="flowkit-deflow 3"), ["config.json", "flowkit-deflow 3", "update"]),
     "no architecture": (
         lambda folder: (folder / "config.json").write_text('{"format": "flowkit-deflow 2"}'),
         ["config.json"],

@@ -493,7 +493,7 @@ class TestDamagedFolder:
         assert "\n" not in message
 
     def test_missing(self, tmp_path: Path) -> None:
-        self.refused(tmp_path / "nowhere", "is no model folder")
+        self.refused(tmp_path / "nowhere", "no such folder")
 
     def test_no_configuration(self, folder: Path) -> None:
         (folder / "config.json").unlink()

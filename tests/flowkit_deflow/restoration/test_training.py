@@ -200,7 +200,7 @@ class TestMistakes:
             (("data.clean=null",), "no folder of clean images was given"),
             (("degrader=null",), "neither was given"),
             (("data.degraded=elsewhere",), "both were"),
-            (("degrader=no/such",), "no/such: is no model folder"),
+            (("degrader=no/such",), "no/such: no such folder"),
             (("valid_degraded=elsewhere",), "setting 'training.judge' is 'psnr', which compares with clean images"),
             (("training.weights=no/such.pth",), "no/such.pth"),
             (("architecture.network=unet",), "'unet' is unknown"),

@@ -272,7 +272,7 @@ class TestOverride:
         ("assignment", "parts"),
         [
             ("crop", ["'crop' has no value", "name=value"]),
-            ("corp=3", ["unknown setting 'corp'", "did you mean 'crop'"]),
+            ("corp=3", ["unknown setting 'corp'", "did you mean 'data.crop'"]),
             ("trainin.batch=4", ["unknown setting 'trainin.batch'", "did you mean 'training.batch'"]),
             ("data.batch=4", ["unknown setting 'data.batch'", "did you mean"]),
             ("=4", ["unknown setting ''"]),

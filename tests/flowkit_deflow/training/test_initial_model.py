@@ -90,5 +90,5 @@ def test_a_measured_shift_is_the_trained_one_again(trained: Path, tmp_path: Path
 
 
 def test_what_is_no_model_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is no model folder"):
+    with pytest.raises(UserError, match="no such folder"):
         model_at(tmp_path / "nothing")
