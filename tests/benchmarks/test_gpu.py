@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 
 from benchmarks import record as records
 from benchmarks.__main__ import main
-from benchmarks.gpu import table
+from benchmarks.gpu import runner, table
 from benchmarks.gpu.arithmetic import ARITHMETICS, arithmetic
 from benchmarks.gpu.clock import timed
 from benchmarks.gpu.runner import run_sections
@@ -31,6 +32,12 @@ ON_CPU = ("--device", "cpu", "--quick")
 PARTS = ("gpu", "conditions")
 
 
+def in_this_process(name: str, options: Sequence[str], seconds: float, add: Callable[[Any], None]) -> None:
+    """A section's rows without a process of its own, which takes seconds to start."""
+    for row in SECTIONS[name].rows(Setting(torch.device("cpu"), QUICK)):
+        add(dict(row))
+
+
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a quick run of all sections leaves."""
@@ -39,7 +46,9 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     page.write_text(
         "".join(f"<!-- begin {part} -->\nto be replaced\n<!-- end {part} -->\n" for part in PARTS), encoding="utf-8"
     )
-    assert main(["gpu", *ON_CPU, "--minutes", "30", "--out", str(folder), "--page", str(page)]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "_run", in_this_process)
+        assert main(["gpu", *ON_CPU, "--minutes", "30", "--out", str(folder), "--page", str(page)]) == 0
     record = records.read(folder / "gpu.json")
     text = page.read_text(encoding="utf-8")
     assert fill(text, table.sections(record)) == text

@@ -47,11 +47,18 @@ def names(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in files}
 
 
-def test_the_whole_way(deflow_process: Callable[..., Ended], photos: Photos, tmp_path: Path) -> None:
+def test_the_whole_way(
+    deflow: Command,
+    deflow_process: Callable[..., Ended],
+    photos: Photos,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Train, degrade, restore, sample, evaluate, convert there and back, info, downsample."""
+    monkeypatch.chdir(tmp_path)
 
-    def run(*arguments: object) -> str:
-        ended = deflow_process(*arguments)
+    def run(*arguments: object, by: Callable[..., Ended] = deflow) -> str:
+        ended = by(*arguments)
         assert ended.status == 0, ended.err
         # Progress goes to the terminal alone, and the libraries' notes are not the user's concern.
         assert ended.err == ""
@@ -68,6 +75,7 @@ def test_the_whole_way(deflow_process: Callable[..., Ended], photos: Photos, tmp
         "--out",
         "run",
         *("--set", "architecture.scale=sigmoid"),
+        by=deflow_process,
     )
     assert "The model is in run/model" in told
     assert {"run.yaml", "model/config.json", "model/model.safetensors", "checkpoints/last.ckpt"} <= names(
@@ -75,7 +83,9 @@ def test_the_whole_way(deflow_process: Callable[..., Ended], photos: Photos, tmp
     )
 
     expected = {path.relative_to(photos.clean).as_posix() for path in list_images(photos.clean)}
-    assert "8 images done; results in degraded" in run("degrade", "run/model", photos.clean, "degraded")
+    assert "8 images done; results in degraded" in run(
+        "degrade", "run/model", photos.clean, "degraded", by=deflow_process
+    )
     assert names(tmp_path / "degraded") == expected
     for name in expected:
         degraded, clean = read_image(tmp_path / "degraded" / name), read_image(photos.clean / name)
@@ -92,7 +102,7 @@ def test_the_whole_way(deflow_process: Callable[..., Ended], photos: Photos, tmp
     run("sample", "run/model", photos.clean / "coffee_0.png", "sampled.png", "--domain", "clean", "--seed", 3)
     assert read_image(tmp_path / "sampled.png").shape == (3, HEIGHT, WIDTH)
 
-    table = run("evaluate", "degraded", photos.noisy, "--out", "evaluation")
+    table = run("evaluate", "degraded", photos.noisy, "--out", "evaluation", by=deflow_process)
     assert "Written to evaluation: evaluation.json" in table
     assert json.loads((tmp_path / "evaluation" / "evaluation.json").read_text())
     assert len(list((tmp_path / "evaluation").glob("*.png"))) >= 1
