@@ -12,9 +12,10 @@ from flowkit_deflow.app.report.versions import Versions, degrade_files, degrade_
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.evaluation.evaluation import Evaluation, evaluate
 from flowkit_deflow.evaluation.json_record import write_json
+from flowkit_deflow.evaluation.partners import partnered
 from flowkit_deflow.evaluation.plots import plot_evaluation
 from flowkit_deflow.evaluation.table import format_table
-from flowkit_deflow.files import atomic_path
+from flowkit_deflow.files import atomic_path, require_target
 from flowkit_deflow.images.image_files import list_images, read_image
 from flowkit_deflow.images.middle import middle
 from flowkit_deflow.method.model import DeFlow
@@ -60,10 +61,15 @@ def report_run(
         The page.
 
     Raises:
-        UserError: the folder holds no run, its images are gone, or one folder of pairs was given without the other.
+        UserError: the folder holds no run, its images are gone, one folder of pairs was given without the other, or an
+            image of theirs has no partner.
     """
     if (clean is None) != (degraded is None):
         raise UserError("pairs need both folders; give --clean and --degraded, or neither")
+    if clean is not None and degraded is not None:
+        # What cannot be paired is told before anything is written.
+        partnered(clean, degraded, clean, None)
+    require_target(out, folder=True)
     run = read_run(folder / "run.yaml")
     finished = (folder / "model").exists()
     model = DeFlow.from_pretrained(folder / "model") if finished else model_of_run(last_checkpoint(folder))

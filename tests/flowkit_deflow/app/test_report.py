@@ -8,6 +8,7 @@ from html import unescape
 from pathlib import Path
 
 import pytest
+import torch
 
 from flowkit_deflow.app.report.run_report import report_run
 from flowkit_deflow.errors import UserError
@@ -82,3 +83,15 @@ def test_pairs_need_both_folders_and_a_run_its_folder(run: Path, tmp_path: Path)
         report_run(run, tmp_path, clean=tmp_path)
     with pytest.raises(UserError, match=r"run\.yaml"):
         report_run(tmp_path, tmp_path / "report")
+
+
+def test_what_cannot_be_paired_or_written_is_told_before_anything_is_written(run: Path, tmp_path: Path) -> None:
+    clean, degraded = tmp_path / "clean", tmp_path / "degraded"
+    for folder, name in ((clean, "a.png"), (degraded, "b.png")):
+        folder.mkdir()
+        write_image(folder / name, torch.zeros(3, 32, 32))
+    with pytest.raises(UserError, match="has no clean partner"):
+        report_run(run, tmp_path / "report", clean, degraded)
+    assert not (tmp_path / "report").exists()
+    with pytest.raises(UserError, match="is no folder"):
+        report_run(run, clean / "a.png")
