@@ -11,7 +11,7 @@ from torch import Tensor
 
 from flowkit_deflow.images.noise_spectrum import NoiseSpectrum, cosine_basis
 
-__all__ = ["BRIGHTNESS_EDGES", "PATCH", "FlatPatchNoise", "FlatPatches", "measure_flat_patches"]
+__all__ = ["BRIGHTNESS_EDGES", "FAINTEST", "PATCH", "FlatPatchNoise", "FlatPatches", "measure_flat_patches"]
 
 PATCH = 32  # pixels
 STRIDE = 16  # pixels
@@ -26,6 +26,8 @@ CLIPPED = 0.02  # share of a patch's values at 0 or 1 from which on its noise is
 BRIGHTNESS_BINS = 8
 BRIGHTNESS_EDGES: tuple[float, ...] = tuple(edge / BRIGHTNESS_BINS for edge in range(BRIGHTNESS_BINS + 1))
 """The edges of the bins of `FlatPatchNoise.brightness_std`."""
+FAINTEST = 0.7 / 255
+"""The standard deviation below which there is next to no noise; rounding to 8 bits alone has 0.3 / 255."""
 FEWEST_IMAGES = 3  # of which a bin of brightness needs patches
 
 

@@ -15,12 +15,10 @@ from flowkit_deflow.degraders.mixture import Mixture
 from flowkit_deflow.degraders.registry import load_degrader
 from flowkit_deflow.degraders.white_noise import WhiteNoise
 from flowkit_deflow.errors import UserError
-from flowkit_deflow.images.flat_patches import FlatPatchNoise, measure_flat_patches
+from flowkit_deflow.images.flat_patches import FAINTEST, FlatPatchNoise, measure_flat_patches
 from flowkit_deflow.settings.degraders import CameraRun, FolderData, HandWrittenRun, MixtureRun, NoneRun, WhiteRun
 
 __all__ = ["measure_camera_noise", "measure_white_noise", "mix", "no_degradation", "write_down"]
-
-FAINTEST = 0.5  # grey levels; rounding to 8 bits alone has 0.3
 
 _log = logging.getLogger(__name__)
 
@@ -76,9 +74,8 @@ def mix(run: MixtureRun, out: Path, progress: bool) -> Learned:
 
 
 def _tell(std: float) -> None:
-    levels = 255 * std
-    doubt = ", so that next to nothing is added; are the folders right?" if levels < FAINTEST else ""
-    _log.info("Noise at flat places: %.1f grey levels%s", levels, doubt)
+    doubt = ", so that next to nothing is added; are the folders right?" if std < FAINTEST else ""
+    _log.info("Noise at flat places: %.1f grey levels%s", 255 * std, doubt)
 
 
 def _flat_places(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from flowkit_deflow.images.flat_patches import FlatPatchNoise, measure_flat_patches
+from flowkit_deflow.images.flat_patches import FAINTEST, FlatPatchNoise, measure_flat_patches
 from flowkit_deflow.images.noise import seeded_generator
 from flowkit_deflow.images.resize import bicubic_downsample
 from flowkit_deflow.settings.schema import Factor
@@ -20,7 +20,6 @@ FACTORS: tuple[Factor, ...] = (4, 8, 16)
 H_NOISES = (0.03, 0.06, 0.12)
 # The paper's choice, for noise that cannot be measured: JPEG leaves flat places as they are.
 PAPER: tuple[Factor, float] = (4, 0.03)
-FAINTEST = 0.7 / 255  # standard deviation at flat places; 8-bit rounding alone has 0.3 grey levels
 FEWEST_IMAGES = 2 * FOLDS
 # Of folders with the same kinds of scenes it was 0.47 to 0.53, of PolyU's noisy photographs beside sharper ones 0.63.
 DIFFERENT_SCENES = 0.6
