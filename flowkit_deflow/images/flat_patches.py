@@ -93,6 +93,10 @@ class FlatPatches:
     within 2 to 25 %, too high where the scenes are textured, and the share of it that survives downsampling by 4 within
     0.05. In PolyU's images the noise at flat places is half as strong as it is on average.
 
+    Args:
+        flattest: the share of an image's patches that are measured.
+        quietest: the share of the images that are measured.
+
     Examples:
         >>> patches = FlatPatches()
         >>> for seed in range(8):
@@ -101,7 +105,9 @@ class FlatPatches:
         8
     """
 
-    def __init__(self) -> None:
+    def __init__(self, flattest: float = FLATTEST, quietest: float = QUIETEST) -> None:
+        self.flattest = flattest
+        self.quietest = quietest
         self._images: list[_Image] = []
         self._basis = cosine_basis(PATCH)
         waves = torch.arange(PATCH)[:, None] + torch.arange(PATCH)
@@ -129,7 +135,7 @@ class FlatPatches:
         if len(places) == 0:
             return
         roughness, brightness = roughness.flatten()[places], brightness.flatten()[places]
-        flattest = _flattest(roughness, torch.arange(len(places)))
+        flattest = self._flattest(roughness, torch.arange(len(places)))
         power = self._power(image, places[flattest], usable.shape[1]).mean(0)
         self._images.append(_Image(power, self._by_brightness(image, places, roughness, brightness, usable.shape[1])))
 
@@ -145,7 +151,7 @@ class FlatPatches:
                 "or less over- and underexposed"
             )
         totals = torch.stack([image.power.diagonal().sum() for image in self._images])
-        quietest = totals.argsort()[: math.ceil(QUIETEST * len(totals))]
+        quietest = totals.argsort()[: math.ceil(self.quietest * len(totals))]
         spectrum = torch.stack([self._images[index].power for index in quietest.tolist()]).mean(0)
         return FlatPatchNoise(NoiseSpectrum(spectrum), self._brightness_variance(), len(self._images))
 
@@ -179,10 +185,14 @@ class FlatPatches:
         variance = torch.full((BRIGHTNESS_BINS,), math.nan)
         for index in bins.unique().tolist():
             inside = (bins == index).nonzero()[:, 0]
-            if len(inside) * FLATTEST >= 0.5:
-                power = self._power(image, places[_flattest(roughness[inside], inside)], columns)
+            if len(inside) * self.flattest >= 0.5:
+                power = self._power(image, places[self._flattest(roughness[inside], inside)], columns)
                 variance[index] = power.diagonal(dim1=1, dim2=2).mean()
         return variance
+
+    def _flattest(self, roughness: Tensor, indices: Tensor) -> Tensor:
+        """Those of the indices whose roughness (beside them) is least, at least one."""
+        return indices[roughness.argsort()[: max(1, round(self.flattest * len(roughness)))]]
 
     def _brightness_variance(self) -> Tensor:
         by_image = torch.stack([image.brightness_variance for image in self._images])
@@ -190,7 +200,7 @@ class FlatPatches:
         for index, column in enumerate(by_image.T):
             present = column[~column.isnan()].sort().values
             if len(present) >= FEWEST_IMAGES:
-                variance[index] = present[: math.ceil(QUIETEST * len(present))].mean()
+                variance[index] = present[: math.ceil(self.quietest * len(present))].mean()
         return variance
 
 
@@ -215,11 +225,6 @@ def measure_flat_patches(images: Iterable[Tensor]) -> FlatPatchNoise:
     for image in images:
         patches.add(image)
     return patches.result()
-
-
-def _flattest(roughness: Tensor, indices: Tensor) -> Tensor:
-    """Those of the indices whose roughness (beside them) is least: 3 %, at least one."""
-    return indices[roughness.argsort()[: max(1, round(FLATTEST * len(roughness)))]]
 
 
 def _without_planes(patches: Tensor) -> Tensor:

@@ -91,6 +91,13 @@ class NoiseSpectrum:
         """Mean over the channels of their power at each frequency, B x B."""
         return self.power.diagonal().mean(-1)
 
+    @property
+    def root(self) -> Tensor:
+        """The symmetric root of S at each frequency, 3 x 3 x B x B; negative eigenvalues are taken for 0."""
+        values, vectors = torch.linalg.eigh(self.power.double().permute(2, 3, 0, 1))
+        root = (vectors * values.clamp_min(0).sqrt()[..., None, :]) @ vectors.mT
+        return root.to(self.power.dtype).permute(2, 3, 0, 1)
+
     def surviving_std(self, factor: int) -> float:
         r"""Standard deviation of the noise in images downsampled by a factor, in [0, 1] units.
 

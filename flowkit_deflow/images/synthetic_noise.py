@@ -31,13 +31,11 @@ def gaussian_field(spectrum: NoiseSpectrum, height: int, width: int, generator: 
         >>> field.shape, bool((field.std() - 0.1).abs() < 0.003)
         (torch.Size([3, 64, 96]), True)
     """
-    values, vectors = torch.linalg.eigh(spectrum.power.double().permute(2, 3, 0, 1))
-    root = (vectors * values.clamp_min(0).sqrt()[..., None, :]) @ vectors.mT
     # The frequencies of the DCT and of the Fourier transform, as positions from -1 (0) to 1 (the DCT's highest).
     size = spectrum.power.shape[-1]
     rows, columns = (torch.fft.fftfreq(side).abs() * 2 * size / (size - 1) * 2 - 1 for side in (height, width))
     grid = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1)[None]
-    at = root.float().permute(2, 3, 0, 1).reshape(1, 9, size, size)
+    at = spectrum.root.reshape(1, 9, size, size)
     gains = F.grid_sample(at, grid, align_corners=True, padding_mode="border").view(3, 3, height, width)
     white = torch.fft.fft2(torch.randn(3, height, width, generator=generator))
     return torch.fft.ifft2(torch.einsum("ijhw,jhw->ihw", gains.to(white.dtype), white)).real

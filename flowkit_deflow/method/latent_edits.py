@@ -29,6 +29,10 @@ class LatentEdit(Protocol):
     def draws(self) -> int:
         """How many sets of standard normal numbers, each of the latents' shapes, one sample takes."""
 
+    @property
+    def grain(self) -> float:
+        """The factor on the grain that is added to what was decoded; 0 for none."""
+
     def change(self, z: Latents, draws: Sequence[Latents], h: Tensor | None) -> Latents:
         """The latents to decode.
 
@@ -66,6 +70,11 @@ class Degrade:
     def __post_init__(self) -> None:
         require_temperature(self.temperature)
 
+    @property
+    def grain(self) -> float:
+        """As the shift's."""
+        return self.temperature
+
     def change(self, z: Latents, draws: Sequence[Latents], h: Tensor | None) -> Latents:
         """The latents of a degraded version."""
         return self.latents.degrade(z, draws[0], self.temperature, h)
@@ -86,6 +95,7 @@ class Restore:
     domain: ClassVar = Domain.DEGRADED
     encodes: ClassVar = True
     draws: ClassVar = 2
+    grain: ClassVar = 0.0
 
     def __post_init__(self) -> None:
         require_temperature(self.temperature)
@@ -114,6 +124,11 @@ class Sample:
 
     def __post_init__(self) -> None:
         require_temperature(self.temperature)
+
+    @property
+    def grain(self) -> float:
+        """Clean images have none."""
+        return self.temperature if self.domain is Domain.DEGRADED else 0.0
 
     def change(self, z: Latents, draws: Sequence[Latents], h: Tensor | None) -> Latents:
         """The latents of a new image."""

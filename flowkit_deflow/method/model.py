@@ -17,6 +17,7 @@ from flowkit_deflow.images.resize import Window, bicubic_downsample
 from flowkit_deflow.images.tiling import Piece
 from flowkit_deflow.method.architecture import build_bijector, build_latents
 from flowkit_deflow.method.generation import Views, generate, tiles_for
+from flowkit_deflow.method.grain import Grain
 from flowkit_deflow.method.latent_edits import Degrade, LatentEdit, Latents, Restore, Sample
 from flowkit_deflow.method.latents import Domain, LatentLabel, LatentModel
 from flowkit_deflow.method.normalization import ColourNormalization
@@ -64,6 +65,7 @@ class DeFlow(nn.Module):
         self.config = config
         self.flow = Flow(build_bijector(config), build_latents(config))
         self.normalization = ColourNormalization(config.normalization)
+        self.grain = Grain() if config.grain else None
         place_constants_after_loading(self)
 
     @property
@@ -296,14 +298,17 @@ class DeFlow(nn.Module):
         def shared(window: Window) -> Tensor:
             return self.normalization.to_shared(padded.window(window), domain)
 
+        grain = self.grain if edit.grain > 0 and self.grain is not None and self.grain.std > 0 else None
         views = Views(padded.shape, shared, h)
         parts = tiles_for(self.config, padded.height, padded.width, tile)
         height, width = images.shape[-2:]
         for sample, window, pixels in generate(self.bijector, views, edit, source, samples, parts):
             kept = Window(*window[:2], min(window.height, height - window.top), min(window.width, width - window.left))
             if kept.height > 0 and kept.width > 0:
-                finished = self.normalization.back(pixels[..., : kept.height, : kept.width], domain).clamp(0, 1)
-                yield Piece(sample, kept, finished)
+                finished = self.normalization.back(pixels[..., : kept.height, : kept.width], domain)
+                if grain is not None:
+                    finished += edit.grain * grain.window(source, f"sample {sample} grain", images.shape, kept)
+                yield Piece(sample, kept, finished.clamp(0, 1))
 
     def _generated(
         self, images: Images, edit: LatentEdit, samples: int | None, noise: NoiseSource, tile: int | None

@@ -67,6 +67,8 @@ class Architecture:
             training, per class of places of h) or ``brightness`` (trained, its strength following h's brightness).
         shift_start: M starts as this times the identity.
         shift_classes: of ``binned``: bins of h's brightness and of its contrast; (1, 1): all places together.
+        grain: whether noise of one spectrum everywhere is added to generated images: what they lack at flat places, as
+            measured after training.
         encoder_features: channels of the RRDB encoder.
         encoder_growth: channels that each of its dense layers adds.
         encoder_blocks: number of its blocks.
@@ -103,6 +105,7 @@ class Architecture:
     shift: Literal["correlated", "uncorrelated", "none", "binned", "brightness"] = "correlated"
     shift_start: float = 0.01
     shift_classes: tuple[int, int] = (6, 3)
+    grain: bool = False
     encoder_features: int = 64
     encoder_growth: int = 32
     encoder_blocks: int = 23

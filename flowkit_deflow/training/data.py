@@ -128,11 +128,12 @@ class UnpairedCrops(Dataset[Batch]):
             return None
         return crops
 
-    def whole_images(self, domain: Domain) -> Iterator[tuple[Path, Tensor]]:
+    def whole_images(self, domain: Domain, most: int | None = None) -> Iterator[tuple[Path, Tensor]]:
         """The domain's images as their crops see them, whole: by the first of the factors and of the blur kernels.
 
         Args:
             domain: the domain.
+            most: of how many files at most, spread evenly over all; ``None`` for all.
 
         Yields:
             Each file that can be read, and its image, ``3 x H x W`` in [0, 1].
@@ -140,7 +141,8 @@ class UnpairedCrops(Dataset[Batch]):
         degraded = domain is Domain.DEGRADED
         factor = 1 if degraded else self.data.clean_downsample[0]
         kernel = None if degraded or not self.kernels else 0
-        for file in self.files[domain]:
+        files = self.files[domain]
+        for file in files if most is None else files[:: -(-len(files) // most)]:
             try:
                 yield file, self._prepared(file, factor, kernel)
             except ImageError as error:

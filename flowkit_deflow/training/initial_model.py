@@ -16,7 +16,7 @@ from flowkit_deflow.weights.published import from_published
 __all__ = ["model_at", "start_from"]
 
 # What is no part of the weights, and may be others for other images.
-FREE = ("h_noise", "normalization")
+FREE = ("h_noise", "normalization", "grain")
 
 
 def model_at(place: Path) -> DeFlow | None:
@@ -43,7 +43,8 @@ def model_at(place: Path) -> DeFlow | None:
 def start_from(model: DeFlow, place: Path) -> None:
     """Take all weights of a model from another one, or from a published checkpoint.
 
-    A shift that was measured after training is, until the new training has ended, the one that was trained.
+    A shift that was measured after training is, until the new training has ended, the one that was trained; of grain
+    there is none until then.
 
     Args:
         model: the model; only its noise in h and its colour normalisation may be others than those of the weights.
@@ -63,7 +64,11 @@ def start_from(model: DeFlow, place: Path) -> None:
             f"{place}: holds a model of another architecture ({'; '.join(map(str, different))}); leave that as it is "
             "there, or train without an initial model"
         )
+    # The grain is measured at the end of a run, whether that of the weights had one or not.
+    other.grain = model.grain
     load_exactly(model, other.state_dict(), str(place))
     for shift in model.latents.shifts:
         if isinstance(shift, BinnedShift):
             shift.measured.fill_(False)
+    if model.grain is not None:
+        model.grain.forget()

@@ -21,6 +21,7 @@ from flowkit_deflow.training.activations import ACTIVATIONS
 from flowkit_deflow.training.checkpoint_io import last_checkpoint
 from flowkit_deflow.training.data import Batch, UnpairedCrops
 from flowkit_deflow.training.fingerprints import Fingerprint
+from flowkit_deflow.training.grain_inference import MOST_IMAGES, infer_grain
 from flowkit_deflow.training.inputs import network_inputs
 from flowkit_deflow.training.loader import load
 from flowkit_deflow.training.micro_batches import mean_in_parts
@@ -223,13 +224,17 @@ class DeFlowTraining(pl.LightningModule):
             group["initial_lr"], group["lr"] = rate, rate * factor_at(scheduler.last_epoch)
 
     def infer_shifts(self) -> None:
-        """Measure the shifts that are measured after training, on crops of both domains.
+        """Measure the shifts that are measured after training, on crops of both domains, and then the grain.
 
         Of all images, those included that are held out: the weights stay as they are, and with few images each one
         that is missing moves the level of what is generated.
         """
         everything = replace(self.run.data, held_out=0.0)
         infer_shifts(self.model, lambda: self._whole_batches(BATCHES, everything), self.run.data.pairs)
+        if not self.run.data.pairs:
+            training = self.run.training
+            crops = crops_of(everything, self.model.config, training.batch, training.seed)
+            infer_grain(self.model, partial(crops.whole_images, most=MOST_IMAGES), training.seed)
 
     def _whole_batches(self, number: int, data: Data | None = None) -> Iterator[Batch]:
         """The first batches, of all processes together; by the run's own data settings, or by others."""

@@ -52,7 +52,13 @@ def write_published(folder: Path, path: Path) -> list[str]:
             written.
     """
     model = DeFlow.from_pretrained(folder)
-    write_state(path, to_published(model.bijector, model.latents))
+    state = to_published(model.bijector, model.latents)
+    if model.config.grain:
+        raise UserError(
+            "the published format holds no grain, and this model adds it to what its flow generates; save it as a "
+            "folder instead"
+        )
+    write_state(path, state)
     notes = ["Two tensors that the published network never uses (flowUpsamplerNet.f.0) are written as zeros."]
     if model.config.normalization is not None:
         notes.append(

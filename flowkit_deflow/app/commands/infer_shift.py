@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,6 +35,9 @@ def infer_shift(
             metavar="BxC", help="Bins of brightness and of contrast. [default: 6x3; 1x1 for a model without h]"
         ),
     ] = None,
+    grain: Annotated[
+        bool, typer.Option(help="Add noise of one spectrum everywhere: what generated images lack at flat places.")
+    ] = True,
     out: Annotated[Path | None, typer.Option(metavar="OTHER", help="Model folder to write. [default: MODEL]")] = None,
     config: Annotated[
         Path | None, typer.Option(metavar="RUN.yaml", help="Settings whose data section says how crops are made.")
@@ -45,10 +49,12 @@ def infer_shift(
     """Measure a trained or converted model's latent shift anew, per class of brightness and contrast.
 
     The flow stays as it is. What the model adds to images then follows how strong the degradation is in places of
-    each class, as two unrelated folders of clean and of degraded images show it.
+    each class, as two unrelated folders of clean and of degraded images show it. What is still lacking at flat places
+    is added as grain.
     """
     from flowkit_deflow.method.binning import with_binned_shifts
     from flowkit_deflow.method.model import DeFlow
+    from flowkit_deflow.training.grain_inference import MOST_IMAGES, infer_grain
     from flowkit_deflow.training.paired_crops import crops_of
     from flowkit_deflow.training.shift_inference import BATCHES, infer_shifts
 
@@ -56,7 +62,7 @@ def infer_shift(
     source = DeFlow.from_pretrained(model)
     architecture = source.config
     crops = crops_of(_data(architecture, clean, degraded, config, strict), architecture, BATCH, seed)
-    binned = with_binned_shifts(source, _classes(classes, architecture)).to(place)
+    binned = with_binned_shifts(source, _classes(classes, architecture), grain).to(place)
     problems = list(crops.problems)
 
     def batches() -> "Iterator[Batch]":
@@ -66,10 +72,13 @@ def infer_shift(
             yield batch
 
     infer_shifts(binned, batches, crops.data.pairs)
+    if not crops.data.pairs:
+        infer_grain(binned, partial(crops.whole_images, most=MOST_IMAGES), seed)
     target = out or model
     binned.cpu().save_pretrained(target)
     bright, contrast = binned.config.shift_classes
-    typer.echo(f"The shift was measured in {bright} x {contrast} classes of places; the model is in {target}")
+    added = f" and grain of {255 * binned.grain.std:.1f} grey levels" if binned.grain is not None else ""
+    typer.echo(f"The shift was measured in {bright} x {contrast} classes of places{added}; the model is in {target}")
     report_problems(problems, other_files(crops.data.clean, crops.data.degraded))
 
 

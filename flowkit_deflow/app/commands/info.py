@@ -62,6 +62,8 @@ def _details_of_deflow(network: "DeFlow") -> Iterator[str]:
     from flowkit_deflow.method.shifts.binned import BinnedShift
 
     yield f"image sides are padded to multiples of {network.config.alignment} pixels"
+    if network.grain is not None:
+        yield f"grain of {255 * network.grain.std:.1f} grey levels on what is generated"
     for i, shift in enumerate(network.latents.shifts):
         std = (shift.factor @ shift.factor.T).diagonal().sqrt()
         yield f"latents {i}: {shift.channels} channels, |mean shift| {shift.mean.norm():.3f}, mean std {std.mean():.3f}"

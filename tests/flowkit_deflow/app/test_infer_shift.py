@@ -34,6 +34,7 @@ def test_another_folder_is_written(deflow: Command, model: Path, photos: Photos,
     ended = deflow("infer-shift", model, *folders, "--out", tmp_path / "other", "--classes", "2x1")
     assert (ended.status, ended.err) == (0, "")
     assert "2 x 1 classes" in ended.out
+    assert "and grain of " in ended.out
     assert str(tmp_path / "other") in ended.out
     assert (model / "model.safetensors").read_bytes() == before
     binned = DeFlow.from_pretrained(tmp_path / "other")
@@ -43,6 +44,7 @@ def test_another_folder_is_written(deflow: Command, model: Path, photos: Photos,
         assert bool(shift.measured)
     images = crops(2, 16)
     told = deflow("info", tmp_path / "other").out
+    assert "grey levels on what is generated" in told
     assert told.count("measured in 2 classes of places") == 2
     one, other = (m.degrade(images, noise=SeededNoise(0, "")) for m in (binned, DeFlow.from_pretrained(model)))
     assert (one - other).abs().mean() > 1e-3
@@ -51,6 +53,13 @@ def test_another_folder_is_written(deflow: Command, model: Path, photos: Photos,
 def test_without_another_folder_the_model_is_replaced(deflow: Command, model: Path, photos: Photos) -> None:
     assert deflow("infer-shift", model, "--clean", photos.clean, "--degraded", photos.noisy).status == 0
     assert json.loads((model / "config.json").read_text())["settings"]["shift_classes"] == [6, 3]
+
+
+def test_grain_can_be_left_out(deflow: Command, model: Path, photos: Photos) -> None:
+    folders = ("--clean", photos.clean, "--degraded", photos.noisy)
+    ended = deflow("infer-shift", model, *folders, "--no-grain")
+    assert "and grain" not in ended.out
+    assert DeFlow.from_pretrained(model).grain is None
 
 
 def test_the_seed_decides(deflow: Command, model: Path, photos: Photos, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 
 from flowkit_deflow.errors import UserError
+from flowkit_deflow.images.noise_spectrum import NoiseSpectrum
 from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.method.shifts.binned import BinnedShift
 from flowkit_deflow.settings.presets import preset
@@ -87,6 +88,19 @@ def test_a_measured_shift_is_the_trained_one_again(trained: Path, tmp_path: Path
     model.save_pretrained(tmp_path / "model")
     start_from(model, tmp_path / "model")
     assert not any(bool(shift.measured) for shift in model.latents.shifts)
+
+
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize("now", [False, True])
+def test_grain_is_measured_anew(tmp_path: Path, before: bool, now: bool) -> None:
+    other, model = (DeFlow(replace(preset("tiny").architecture, grain=grain)) for grain in (before, now))
+    if other.grain is not None:
+        other.grain.measure(NoiseSpectrum(torch.eye(3)[:, :, None, None].expand(3, 3, 32, 32)))
+    other.save_pretrained(tmp_path / "model")
+    start_from(model, tmp_path / "model")
+    for own, taken in zip(model.parameters(), other.parameters(), strict=True):
+        assert torch.equal(own, taken)
+    assert model.grain is None if not now else model.grain is not None and model.grain.std == 0
 
 
 def test_what_is_no_model_is_told(tmp_path: Path) -> None:

@@ -71,3 +71,10 @@ def test_an_unknown_preset_is_named(tmp_path: Path) -> None:
     write_state(tmp_path / "published.pth", {"a": torch.zeros(1)})
     with pytest.raises(UserError, match="preset 'amI' is unknown; did you mean 'aim'"):
         read_published(tmp_path / "published.pth", "amI")
+
+
+def test_grain_is_refused(tmp_path: Path) -> None:
+    perturbed(replace(PUBLISHABLE, grain=True)).save_pretrained(tmp_path / "model")
+    with pytest.raises(UserError, match="holds no grain"):
+        write_published(tmp_path / "model", tmp_path / "published.pth")
+    assert not (tmp_path / "published.pth").exists()
