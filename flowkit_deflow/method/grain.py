@@ -22,7 +22,7 @@ class Grain(nn.Module):
     .. math:: n_i(p) = \sum_j \sum_{|d| \le 31} K_{ij}(d)\, \epsilon_j(p + d), \qquad
               \hat K(k) = S(|k|)^{1/2}, \qquad \epsilon \sim N(0, I)
 
-    with the channels' covariances S at each frequency k. What a shift of the latents adds follows the picture's detail;
+    with the channels' covariances S at each frequency k, scaled to their mean variance at a pixel. What a shift of the latents adds follows the picture's detail;
     this part does not. It is zero, and adds nothing, until it is measured.
 
     Examples:
@@ -86,5 +86,7 @@ class Grain(nn.Module):
         frequency = torch.arange(-PATCH, PATCH, device=self.gains.device).abs().clamp_max(PATCH - 1)
         both_sides = torch.fft.ifftshift(self.gains[..., frequency, :][..., frequency], dim=(-2, -1))
         kernel = torch.fft.fftshift(torch.fft.ifft2(both_sides).real, dim=(-2, -1))[..., 1:, 1:]
+        # A stationary field has not quite the variance of the DCT's coefficients that it was measured by.
+        kernel = kernel * (3**0.5 * self.std / kernel.norm())
         padded = F.pad(kernel, (0, size[1] - kernel.shape[-1], 0, size[0] - kernel.shape[-2]))
         return padded.roll((-REACH, -REACH), dims=(-2, -1))

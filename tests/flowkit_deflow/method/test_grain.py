@@ -52,13 +52,12 @@ def test_its_spectrum_is_the_measured_one() -> None:
     coefficients = basis @ patches @ basis.T
     found = torch.einsum("ncuv,nduv->cduv", coefficients, coefficients) / len(coefficients)
     expected = coloured()
-    # Of 1024 patches, which scatter by 1 %. The DCT counts its lowest wave, of frequencies on one side of 0 alone, as
-    # much as any other: noise that is strongest there has up to a tenth less variance than the mean over its waves.
+    # Of 1024 patches, which scatter by 1 %; their edges cut through the noise, which moves some of it to other waves.
     assert grain.std == pytest.approx(0.05, rel=1e-5)
-    torch.testing.assert_close(found.mean((2, 3)), expected.covariance, atol=0.0, rtol=0.1)
+    torch.testing.assert_close(found.mean((2, 3)), expected.covariance, atol=0.0, rtol=0.03)
     for rows, columns in ((slice(0, 8), slice(0, 8)), (slice(8, 16), slice(0, 8)), (slice(0, 8), slice(8, 16))):
         band, wanted = (power[..., rows, columns].diagonal().mean() for power in (found, expected.power))
-        assert band == pytest.approx(wanted, rel=0.08)
+        assert float(band) == pytest.approx(float(wanted), rel=0.08)
 
 
 def test_nothing_is_lacking_where_the_spectrum_is_negative() -> None:
