@@ -139,6 +139,12 @@ class FlatPatches:
         power = self._power(image, places[flattest], usable.shape[1]).mean(0)
         self._images.append(_Image(power, self._by_brightness(image, places, roughness, brightness, usable.shape[1])))
 
+    @property
+    def spectra(self) -> Tensor:
+        """The mean power of each image's flattest patches, N x 3 x 3 x B x B, as in ``NoiseSpectrum``; N may be 0."""
+        powers = [image.power for image in self._images]
+        return torch.stack(powers) if powers else torch.empty(0, 3, 3, PATCH, PATCH)
+
     def result(self) -> FlatPatchNoise:
         """The mean over the quieter half of the images.
 

@@ -22,8 +22,8 @@ class Grain(nn.Module):
     .. math:: n_i(p) = \sum_j \sum_{|d| \le 31} K_{ij}(d)\, \epsilon_j(p + d), \qquad
               \hat K(k) = S(|k|)^{1/2}, \qquad \epsilon \sim N(0, I)
 
-    with the channels' covariances S at each frequency k, scaled to their mean variance at a pixel. What a shift of the latents adds follows the picture's detail;
-    this part does not. It is zero, and adds nothing, until it is measured.
+    with the channels' covariances S at each frequency k, scaled to their mean variance at a pixel. What a shift of the
+    latents adds follows the picture's detail; this part does not. It is zero, and adds nothing, until it is measured.
 
     Examples:
         >>> from flowkit_deflow.images.noise import SeededNoise

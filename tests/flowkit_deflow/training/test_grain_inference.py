@@ -14,7 +14,7 @@ from flowkit_deflow.method.latents import Domain
 from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.settings.schema import Run
 from flowkit_deflow.training.data import UnpairedCrops
-from flowkit_deflow.training.grain_inference import infer_grain
+from flowkit_deflow.training.grain_inference import infer_grain, lacking
 from flowkit_deflow.training.paired_crops import crops_of
 from flowkit_deflow.training.trainer import train
 from tests.flowkit_deflow.networks import UNCONDITIONAL, perturbed
@@ -74,6 +74,30 @@ def test_where_too_much_is_generated_nothing_is_added() -> None:
     infer_grain(model, ramps(0.0))
     assert model.grain is not None
     assert model.grain.std == 0
+
+
+def scattered(count: int, seed: int, strength: float = 1.0) -> Tensor:
+    """Spectra of images whose noise differs in level, by half of its variance, and as chance has it."""
+    generator = torch.Generator().manual_seed(seed)
+    level = 1 + torch.rand(count, 1, 1, 1, 1, generator=generator) - 0.5
+    factors = torch.randn(count, 3, 9, 32, 32, generator=generator)
+    return strength * level * torch.einsum("nikuv,njkuv->nijuv", factors, factors) / 9
+
+
+def test_chance_lacks_nothing() -> None:
+    real, generated = scattered(20, 1), scattered(20, 2)
+    assert lacking(real, generated).channel_mean.mean() < 0.02
+
+
+def test_what_is_surely_lacking_is_found_in_full() -> None:
+    found = lacking(scattered(20, 1, 3.0), scattered(20, 2)).channel_mean.mean()
+    assert float(found) == pytest.approx(2.0, rel=0.15)
+
+
+@pytest.mark.parametrize("counts", [(0, 5), (1, 5), (5, 1)])
+def test_of_one_image_nothing_is_taken(counts: tuple[int, int]) -> None:
+    real, generated = (scattered(count, 0, 2.0 - number) for number, count in enumerate(counts))
+    assert lacking(real, generated).overall_std == 0
 
 
 def test_images_without_flat_places_leave_it_zero() -> None:
