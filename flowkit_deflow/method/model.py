@@ -35,7 +35,9 @@ class DeFlow(nn.Module):
 
     .. math:: y = f_h^{-1}\left(f_h(x) + u\right), \qquad u = \mu_u + M \tilde u, \qquad \tilde u \sim N(0, I)
 
-    for a clean image :math:`x`, its downsampled, noisy copy :math:`h` and the flow :math:`f_h` that sees it.
+    for a clean image :math:`x`, its downsampled, noisy copy :math:`h` and the flow :math:`f_h` that sees it. With
+    ``config.grain``, stationary noise that the flow's images were found to lack is added to :math:`y`; likelihoods and
+    the posterior are those without it.
 
     Args:
         config: the architecture.
@@ -176,7 +178,8 @@ class DeFlow(nn.Module):
 
         Args:
             images: ``B x 3 x H x W`` in [0, 1], of any size from 1 x 1.
-            temperature: factor on the shift between the domains: 0 gives the image back, 1 is the model.
+            temperature: factor on the shift between the domains, and on the grain: 0 gives the image back, 1 is the
+                model.
             samples: how many versions of each; ``None`` for one, without a dimension for it.
             generator: source of randomness; ``None`` for PyTorch's global one.
             noise: a source of randomness to use in place of ``generator``.
