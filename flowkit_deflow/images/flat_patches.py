@@ -32,9 +32,10 @@ FEWEST_IMAGES = 3  # of which a bin of brightness needs patches
 
 
 class _Image(NamedTuple):
-    """What is kept of an image: the mean spectrum of its flattest patches, and their variance by brightness."""
+    """What is kept of an image: mean spectrum and brightness of its flattest patches, and variance by brightness."""
 
     power: Tensor
+    brightness: float
     brightness_variance: Tensor
 
 
@@ -137,12 +138,16 @@ class FlatPatches:
         roughness, brightness = roughness.flatten()[places], brightness.flatten()[places]
         flattest = self._flattest(roughness, torch.arange(len(places)))
         power = self._power(image, places[flattest], usable.shape[1]).mean(0)
-        self._images.append(_Image(power, self._by_brightness(image, places, roughness, brightness, usable.shape[1])))
+        variance = self._by_brightness(image, places, roughness, brightness, usable.shape[1])
+        self._images.append(_Image(power, float(brightness[flattest].mean()), variance))
 
     @property
     def spectra(self) -> Tensor:
-        """The mean power of each image's flattest patches, N x 3 x 3 x B x B, as in ``NoiseSpectrum``; N may be 0."""
-        powers = [image.power for image in self._images]
+        """The mean power of each image's flattest patches, N x 3 x 3 x B x B, as in ``NoiseSpectrum``; N may be 0.
+
+        The image whose flattest patches are darkest comes first.
+        """
+        powers = [image.power for image in sorted(self._images, key=lambda image: image.brightness)]
         return torch.stack(powers) if powers else torch.empty(0, 3, 3, PATCH, PATCH)
 
     def result(self) -> FlatPatchNoise:

@@ -1,6 +1,7 @@
 """Measuring what generated images lack at flat places, after training."""
 
 from collections.abc import Callable, Iterable
+from itertools import permutations
 from pathlib import Path
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from flowkit_deflow.images.flat_patches import FlatPatches
 from flowkit_deflow.images.middle import middle
-from flowkit_deflow.images.noise import SeededNoise, seeded_generator
+from flowkit_deflow.images.noise import SeededNoise
 from flowkit_deflow.images.noise_spectrum import NoiseSpectrum
 from flowkit_deflow.method.latents import Domain
 from flowkit_deflow.method.model import DeFlow
@@ -21,8 +22,7 @@ LARGEST = 512  # pixels of an image's middle
 # have of the picture cancels. All images count: the level of a camera's noise differs from image to image, and the
 # quieter ones alone, which measure noise best, lacked nothing of it on PolyU.
 FLATTEST = 0.1
-# On PolyU's list of 39 and 38 images, draws of so many splits agree on the grain within 5 %.
-SPLITS = 100
+PARTS = 3
 
 
 @torch.no_grad()
@@ -33,8 +33,8 @@ def infer_grain(model: DeFlow, images: Callable[[Domain], Iterable[tuple[Path, T
     without grain, rounded to 8 bits as images are.
 
     Args:
-        model: a model whose shift is measured; its grain is set, and stays zero where fewer than two images of either
-            domain have flat places. A model without grain stays as it is.
+        model: a model whose shift is measured; its grain is set, and stays zero where fewer than three images of
+            either domain have flat places. A model without grain stays as it is.
         images: gives the domain's images, 3 x H x W in [0, 1]; at most 40 of each, of other scenes.
         seed: of the generated images.
     """
@@ -54,51 +54,44 @@ def infer_grain(model: DeFlow, images: Callable[[Domain], Iterable[tuple[Path, T
 
 
 def lacking(real: Tensor, generated: Tensor) -> NoiseSpectrum:
-    r"""The spectrum by which some images exceed others, as far as it shows in any half of them.
+    r"""The spectrum by which some images exceed others, as far as it is the same at any brightness.
 
     .. math:: S = a \left(\bar S_y - \bar S_{\hat y}\right)_+, \qquad
-              a = \frac{\sum_s \langle P_s, \Delta'_s \rangle}{\sum_s \langle P_s, \Delta_s \rangle}
+              a = \left(\frac{\sum_{s \ne t} \langle P_s, \Delta_t \rangle}
+                       {\sum_{s \ne t} \langle P_s, \Delta_s \rangle}\right)_{[0, 1]}
 
-    with the positive part at each frequency. The positive part of a difference that is known from a few images of
-    other scenes is too large. Therefore both sets are halved at random, a hundred times: :math:`\Delta_s` is the
-    difference of one half, :math:`P_s` projects on the channels' directions in which it is positive, and
-    :math:`\Delta'_s` is the difference of the other half, which did not choose them. Each half has both parts.
+    with the positive part at each frequency. Both sets are parted in three by brightness, and :math:`\Delta_s` is the
+    difference of the s-th parts' means; :math:`P_s` projects on the channels' directions in which it is positive. So a
+    is the share of what is lacking in one part that another confirms, of other brightness and other images. The
+    positive part by itself is too large, since a difference that is known from a few images of other scenes is positive
+    somewhere; and what is lacking in bright images alone would be too much in dark ones.
 
     Args:
-        real: N x 3 x 3 x B x B, the spectra of N images.
-        generated: M x 3 x 3 x B x B.
+        real: N x 3 x 3 x B x B, the spectra of N images, from the darkest to the brightest.
+        generated: M x 3 x 3 x B x B, likewise.
 
     Returns:
-        The spectrum, nowhere negative; zero for fewer than two images of either kind.
+        The spectrum, nowhere negative; zero for fewer than three images of either kind.
 
     Examples:
         >>> white = torch.eye(3)[:, :, None, None].expand(8, 3, 3, 32, 32)
         >>> round(lacking(0.05 * white, 0.04 * white).overall_std, 4)
         0.1
     """
-    if min(len(real), len(generated)) < 2:
+    if min(len(real), len(generated)) < PARTS:
         return NoiseSpectrum(torch.zeros(real.shape[1:]))
-    generator = seeded_generator(0, "halves")
+    parts = zip(real.tensor_split(PARTS), generated.tensor_split(PARTS), strict=True)
+    differences = [of_real.mean(0) - of_generated.mean(0) for of_real, of_generated in parts]
     chosen = confirmed = 0.0
-    for _ in range(SPLITS):
-        halves = [
-            of_real.mean(0) - of_generated.mean(0)
-            for of_real, of_generated in zip(_halves(real, generator), _halves(generated, generator), strict=True)
-        ]
-        for own, other in (halves, halves[::-1]):
-            values, vectors = _by_frequency(own)
-            chosen += float(values.clamp_min(0).sum())
-            seen = (vectors.mT @ _frequencies_first(other) @ vectors).diagonal(dim1=-2, dim2=-1)
-            confirmed += float(seen[values > 0].sum())
+    for own, other in permutations(differences, 2):
+        values, vectors = _by_frequency(own)
+        chosen += float(values.clamp_min(0).sum())
+        seen = (vectors.mT @ _frequencies_first(other) @ vectors).diagonal(dim1=-2, dim2=-1)
+        confirmed += float(seen[values > 0].sum())
     share = min(max(confirmed / chosen, 0.0), 1.0) if chosen > 0 else 0.0
     values, vectors = _by_frequency(real.mean(0) - generated.mean(0))
     positive = (vectors * values.clamp_min(0)[..., None, :]) @ vectors.mT
     return NoiseSpectrum(share * positive.permute(2, 3, 0, 1))
-
-
-def _halves(spectra: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    order = torch.randperm(len(spectra), generator=generator)
-    return spectra[order[: len(order) // 2]], spectra[order[len(order) // 2 :]]
 
 
 def _frequencies_first(power: Tensor) -> Tensor:

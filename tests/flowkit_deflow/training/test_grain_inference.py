@@ -94,8 +94,15 @@ def test_what_is_surely_lacking_is_found_in_full() -> None:
     assert float(found) == pytest.approx(2.0, rel=0.15)
 
 
-@pytest.mark.parametrize("counts", [(0, 5), (1, 5), (5, 1)])
-def test_of_one_image_nothing_is_taken(counts: tuple[int, int]) -> None:
+def test_what_bright_images_alone_lack_is_not_added() -> None:
+    real, generated = scattered(20, 1), scattered(20, 2)
+    real[14:] *= 4
+    real[:14] /= 2
+    assert lacking(real, generated).channel_mean.mean() < 0.1
+
+
+@pytest.mark.parametrize("counts", [(0, 5), (2, 5), (5, 2)])
+def test_of_two_images_nothing_is_taken(counts: tuple[int, int]) -> None:
     real, generated = (scattered(count, 0, 2.0 - number) for number, count in enumerate(counts))
     assert lacking(real, generated).overall_std == 0
 
