@@ -18,7 +18,6 @@ _PAPER = (
         architecture__coupling="affine",
         architecture__shift="correlated",
         architecture__shift_start=0.01,
-        architecture__grain="false",
         architecture__h_noise=0.03,
         training__shift_rate_factor=1,
     ),

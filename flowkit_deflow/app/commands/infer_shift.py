@@ -37,7 +37,7 @@ def infer_shift(
     ] = None,
     grain: Annotated[
         bool, typer.Option(help="Add noise of one spectrum everywhere: what generated images lack at flat places.")
-    ] = True,
+    ] = False,
     out: Annotated[Path | None, typer.Option(metavar="OTHER", help="Model folder to write. [default: MODEL]")] = None,
     config: Annotated[
         Path | None, typer.Option(metavar="RUN.yaml", help="Settings whose data section says how crops are made.")
@@ -49,8 +49,8 @@ def infer_shift(
     """Measure a trained or converted model's latent shift anew, per class of brightness and contrast.
 
     The flow stays as it is. What the model adds to images then follows how strong the degradation is in places of
-    each class, as two unrelated folders of clean and of degraded images show it. What is still lacking at flat places
-    is added as grain.
+    each class, as two unrelated folders of clean and of degraded images show it. With --grain, what is still lacking at
+    flat places is added everywhere.
     """
     from flowkit_deflow.method.binning import with_binned_shifts
     from flowkit_deflow.method.model import DeFlow

@@ -31,7 +31,7 @@ def model(tmp_path: Path) -> Path:
 def test_another_folder_is_written(deflow: Command, model: Path, photos: Photos, tmp_path: Path) -> None:
     before = (model / "model.safetensors").read_bytes()
     folders = ("--clean", photos.clean, "--degraded", photos.noisy)
-    ended = deflow("infer-shift", model, *folders, "--out", tmp_path / "other", "--classes", "2x1")
+    ended = deflow("infer-shift", model, *folders, "--out", tmp_path / "other", "--classes", "2x1", "--grain")
     assert (ended.status, ended.err) == (0, "")
     assert "2 x 1 classes" in ended.out
     assert "and grain of " in ended.out
@@ -55,9 +55,9 @@ def test_without_another_folder_the_model_is_replaced(deflow: Command, model: Pa
     assert json.loads((model / "config.json").read_text())["settings"]["shift_classes"] == [6, 3]
 
 
-def test_grain_can_be_left_out(deflow: Command, model: Path, photos: Photos) -> None:
+def test_grain_has_to_be_asked_for(deflow: Command, model: Path, photos: Photos) -> None:
     folders = ("--clean", photos.clean, "--degraded", photos.noisy)
-    ended = deflow("infer-shift", model, *folders, "--no-grain")
+    ended = deflow("infer-shift", model, *folders)
     assert "and grain" not in ended.out
     assert DeFlow.from_pretrained(model).grain is None
 

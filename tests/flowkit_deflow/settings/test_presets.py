@@ -74,16 +74,13 @@ class TestRepaired:
     def test_the_network_is_the_papers_but_for_couplings_and_shift(self, name: str) -> None:
         paper, repaired = preset(name), preset(f"{name}+")
         network = repaired.architecture
-        assert (network.h_noise, network.coupling, network.shift, network.shift_start, network.grain) == (
+        assert (network.h_noise, network.coupling, network.shift, network.shift_start) == (
             "auto",
             "additive",
             "binned",
             0.3,
-            True,
         )
-        published = replace(
-            network.as_published(), coupling="affine", shift="correlated", shift_start=0.01, grain=False
-        )
+        published = replace(network.as_published(), coupling="affine", shift="correlated", shift_start=0.01)
         assert published == paper.architecture
         assert replace(repaired.training, shift_rate_factor=1.0) == paper.training
         assert replace(repaired.data, held_out=0.0) == paper.data
