@@ -44,7 +44,7 @@ class Grain(nn.Module):
     @property
     def std(self) -> float:
         """Standard deviation at a pixel, the channels together, in [0, 1] units."""
-        return float(self.gains.square().sum((0, 1)).mean().div(3).sqrt())
+        return float(self.gains.float().square().sum((0, 1)).mean().div(3).sqrt())
 
     @torch.no_grad()
     def measure(self, lacking: NoiseSpectrum) -> None:
@@ -73,7 +73,7 @@ class Grain(nn.Module):
         """
         *front, height, width = shape
         wide = Window(window.top, window.left, window.height + 2 * REACH, window.width + 2 * REACH)
-        white = noise.window(use, (*front, height + 2 * REACH, width + 2 * REACH), wide).to(self.gains)
+        white = noise.window(use, (*front, height + 2 * REACH, width + 2 * REACH), wide).to(self.gains.device).float()
         size = white.shape[-2:]
         response = torch.fft.rfft2(self._kernel(size))
         spectrum = torch.einsum("ijhw,bjhw->bihw", response, torch.fft.rfft2(white))
@@ -84,7 +84,8 @@ class Grain(nn.Module):
         """The kernel about (0, 0) of a periodic grid that is larger than it, ``3 x 3 x H x W``."""
         # The DCT's frequencies u / 2 B, on both sides of 0; beyond its highest one it is taken to be constant.
         frequency = torch.arange(-PATCH, PATCH, device=self.gains.device).abs().clamp_max(PATCH - 1)
-        both_sides = torch.fft.ifftshift(self.gains[..., frequency, :][..., frequency], dim=(-2, -1))
+        # Fourier transforms know no half precision.
+        both_sides = torch.fft.ifftshift(self.gains.float()[..., frequency, :][..., frequency], dim=(-2, -1))
         kernel = torch.fft.fftshift(torch.fft.ifft2(both_sides).real, dim=(-2, -1))[..., 1:, 1:]
         # A stationary field has not quite the variance of the DCT's coefficients that it was measured by.
         kernel = kernel * (3**0.5 * self.std / kernel.norm())

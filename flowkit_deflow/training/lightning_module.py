@@ -231,7 +231,7 @@ class DeFlowTraining(pl.LightningModule):
         """
         everything = replace(self.run.data, held_out=0.0)
         infer_shifts(self.model, lambda: self._whole_batches(BATCHES, everything), self.run.data.pairs)
-        if not self.run.data.pairs:
+        if self.model.grain is not None and not self.run.data.pairs:
             training = self.run.training
             crops = crops_of(everything, self.model.config, training.batch, training.seed)
             infer_grain(self.model, partial(crops.whole_images, most=MOST_IMAGES), training.seed)

@@ -75,6 +75,18 @@ def test_a_window_is_a_part_of_the_whole() -> None:
     torch.testing.assert_close(part, whole[..., 13:33, 30:70], **ROUNDING)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_it_is_computed_in_float32_whatever_the_weights_are(dtype: torch.dtype) -> None:
+    grain = Grain()
+    grain.measure(coloured())
+    noise, window = SeededNoise(1, ""), Window(0, 0, 40, 40)
+    field = grain.window(noise, "grain", (1, 3, 40, 40), window)
+    other = grain.to(dtype).window(noise, "grain", (1, 3, 40, 40), window)
+    assert other.dtype == torch.float32
+    # The gains themselves are rounded to the weights' precision, to 3 digits in bfloat16.
+    torch.testing.assert_close(other, field, atol=0.004 * 0.05 * 5, rtol=0.0)
+
+
 @pytest.mark.parametrize("temperature", [0.5, 1.0])
 def test_it_comes_on_top_of_what_is_generated(temperature: float) -> None:
     model = perturbed(TINY)
