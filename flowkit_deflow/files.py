@@ -59,10 +59,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     with _told_plainly(path) as own_paths:
         target = Path(os.path.realpath(path))
-        # Renaming over a device such as /dev/null would replace it for everyone.
-        if target.exists() and not target.is_file():
-            kind = "folder" if target.is_dir() else "device, not a regular file"
-            raise UserError(f"cannot write '{path}': it is a {kind}; give the name of a file")
+        _require_no_other(path)
         temporary = _sibling(target)
         own_paths.append(temporary)
         own_paths.append(target)
@@ -196,8 +193,8 @@ def require_target(path: Path, *, folder: bool = False) -> None:
         flowkit_deflow.errors.UserError: cannot write '.': it is a folder; give the name of a file
     """
     with _told_plainly(path):
-        if not folder and path.is_dir():
-            raise UserError(f"cannot write '{path}': it is a folder; give the name of a file")
+        if not folder:
+            _require_no_other(path)
         place = path if folder else path.parent
         while not place.exists() and place != place.parent:
             place = place.parent
@@ -205,6 +202,14 @@ def require_target(path: Path, *, folder: bool = False) -> None:
             raise NotADirectoryError(errno.ENOTDIR, f"'{place}' is no folder")
         if not os.access(place, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
             raise PermissionError(errno.EACCES, f"'{place}' may not be written to")
+
+
+def _require_no_other(path: Path) -> None:
+    """Check that a file may take the path: a file, or nothing, is there."""
+    # Renaming over a device such as /dev/null would replace it for everyone.
+    if path.exists() and not path.is_file():
+        kind = "folder" if path.is_dir() else "device, not a regular file"
+        raise UserError(f"cannot write '{path}': it is a {kind}; give the name of a file")
 
 
 def _sibling(target: Path) -> Path:

@@ -24,7 +24,8 @@ __all__ = [
     "write_model_folder",
 ]
 
-FORMAT = "flowkit-deflow 2"
+VERSION = 2
+FORMAT = f"flowkit-deflow {VERSION}"
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 # Files of settings, by which the folder of a run is known: of DeFlow, of another degrader, of a restoration network.
@@ -33,7 +34,7 @@ RUN_SETTINGS = ("run.yaml", "degrader.yaml", "restorer.yaml")
 # The first format knew DeFlow alone, and called its settings the architecture.
 FIRST_FORMAT = "flowkit-deflow 1"
 FIRST_KIND = "deflow"
-LATER_FORMATS = tuple(f"flowkit-deflow {number}" for number in range(3, 100))
+LATER_FORMATS = tuple(f"flowkit-deflow {number}" for number in range(VERSION + 1, 100))
 
 
 class StoredModel(NamedTuple):

@@ -96,7 +96,6 @@ class FlatPatches:
 
     Args:
         flattest: the share of an image's patches that are measured.
-        quietest: the share of the images that are measured.
 
     Examples:
         >>> patches = FlatPatches()
@@ -106,9 +105,8 @@ class FlatPatches:
         8
     """
 
-    def __init__(self, flattest: float = FLATTEST, quietest: float = QUIETEST) -> None:
+    def __init__(self, flattest: float = FLATTEST) -> None:
         self.flattest = flattest
-        self.quietest = quietest
         self._images: list[_Image] = []
         self._basis = cosine_basis(PATCH)
         waves = torch.arange(PATCH)[:, None] + torch.arange(PATCH)
@@ -145,7 +143,7 @@ class FlatPatches:
     def spectra(self) -> Tensor:
         """The mean power of each image's flattest patches, N x 3 x 3 x B x B, as in ``NoiseSpectrum``; N may be 0.
 
-        The image whose flattest patches are darkest comes first.
+        All images count, the noisier half too. The image whose flattest patches are darkest comes first.
         """
         powers = [image.power for image in sorted(self._images, key=lambda image: image.brightness)]
         return torch.stack(powers) if powers else torch.empty(0, 3, 3, PATCH, PATCH)
@@ -162,7 +160,7 @@ class FlatPatches:
                 "or less over- and underexposed"
             )
         totals = torch.stack([image.power.diagonal().sum() for image in self._images])
-        quietest = totals.argsort()[: math.ceil(self.quietest * len(totals))]
+        quietest = totals.argsort()[: math.ceil(QUIETEST * len(totals))]
         spectrum = torch.stack([self._images[index].power for index in quietest.tolist()]).mean(0)
         return FlatPatchNoise(NoiseSpectrum(spectrum), self._brightness_variance(), len(self._images))
 
@@ -211,7 +209,7 @@ class FlatPatches:
         for index, column in enumerate(by_image.T):
             present = column[~column.isnan()].sort().values
             if len(present) >= FEWEST_IMAGES:
-                variance[index] = present[: math.ceil(self.quietest * len(present))].mean()
+                variance[index] = present[: math.ceil(QUIETEST * len(present))].mean()
         return variance
 
 

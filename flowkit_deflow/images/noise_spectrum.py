@@ -92,11 +92,26 @@ class NoiseSpectrum:
         return self.power.diagonal().mean(-1)
 
     @property
+    def eigen(self) -> tuple[Tensor, Tensor]:
+        """Eigenvalues and eigenvectors of S at each frequency, ``B x B x 3`` and ``B x B x 3 x 3``, in float64."""
+        values, vectors = torch.linalg.eigh(self.power.double().permute(2, 3, 0, 1))
+        return values, vectors
+
+    @property
+    def positive_part(self) -> "NoiseSpectrum":
+        """S without its negative eigenvalues, which noise does not have."""
+        values, vectors = self.eigen
+        return self._with_eigen(values.clamp_min(0), vectors)
+
+    @property
     def root(self) -> Tensor:
         """The symmetric root of S at each frequency, 3 x 3 x B x B; negative eigenvalues are taken for 0."""
-        values, vectors = torch.linalg.eigh(self.power.double().permute(2, 3, 0, 1))
-        root = (vectors * values.clamp_min(0).sqrt()[..., None, :]) @ vectors.mT
-        return root.to(self.power.dtype).permute(2, 3, 0, 1)
+        values, vectors = self.eigen
+        return self._with_eigen(values.clamp_min(0).sqrt(), vectors).power
+
+    def _with_eigen(self, values: Tensor, vectors: Tensor) -> "NoiseSpectrum":
+        power = (vectors * values[..., None, :]) @ vectors.mT
+        return NoiseSpectrum(power.to(self.power.dtype).permute(2, 3, 0, 1))
 
     def surviving_std(self, factor: int) -> float:
         r"""Standard deviation of the noise in images downsampled by a factor, in [0, 1] units.

@@ -42,7 +42,7 @@ def infer_grain(model: DeFlow, images: Callable[[Domain], Iterable[tuple[Path, T
     if grain is None:
         return
     grain.forget()
-    flat = {domain: FlatPatches(FLATTEST, quietest=1.0) for domain in Domain}
+    flat = {domain: FlatPatches(FLATTEST) for domain in Domain}
     for domain, patches in flat.items():
         for number, (_, image) in enumerate(images(domain)):
             shown = middle(image, LARGEST)
@@ -81,24 +81,15 @@ def lacking(real: Tensor, generated: Tensor) -> NoiseSpectrum:
     if min(len(real), len(generated)) < PARTS:
         return NoiseSpectrum(torch.zeros(real.shape[1:]))
     parts = zip(real.tensor_split(PARTS), generated.tensor_split(PARTS), strict=True)
-    differences = [of_real.mean(0) - of_generated.mean(0) for of_real, of_generated in parts]
     chosen = confirmed = 0.0
-    for own, other in permutations(differences, 2):
-        values, vectors = _by_frequency(own)
+    for own, other in permutations([_difference(*part) for part in parts], 2):
+        values, vectors = own.eigen
         chosen += float(values.clamp_min(0).sum())
-        seen = (vectors.mT @ _frequencies_first(other) @ vectors).diagonal(dim1=-2, dim2=-1)
+        seen = (vectors.mT @ other.power.to(vectors).permute(2, 3, 0, 1) @ vectors).diagonal(dim1=-2, dim2=-1)
         confirmed += float(seen[values > 0].sum())
     share = min(max(confirmed / chosen, 0.0), 1.0) if chosen > 0 else 0.0
-    values, vectors = _by_frequency(real.mean(0) - generated.mean(0))
-    positive = (vectors * values.clamp_min(0)[..., None, :]) @ vectors.mT
-    return NoiseSpectrum(share * positive.permute(2, 3, 0, 1))
+    return NoiseSpectrum(share * _difference(real, generated).positive_part.power)
 
 
-def _frequencies_first(power: Tensor) -> Tensor:
-    return power.permute(2, 3, 0, 1)
-
-
-def _by_frequency(power: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvalues and eigenvectors of the channels' covariances, ``B x B x 3`` and ``B x B x 3 x 3``."""
-    values, vectors = torch.linalg.eigh(_frequencies_first(power))
-    return values, vectors
+def _difference(real: Tensor, generated: Tensor) -> NoiseSpectrum:
+    return NoiseSpectrum(real.mean(0) - generated.mean(0))
