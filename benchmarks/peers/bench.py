@@ -25,7 +25,7 @@ def benchmark(group: str, made: dict[str, Prepare]) -> Callable[..., None]:
     return test
 
 
-for _name, _work in GRIDS[CHOSEN.works].items():
+for _name, _work in CHOSEN.of(GRIDS[CHOSEN.works]).items():
     for _phase in _work.phases:
         _group = f"{_name}, {_phase}"
         _made = cases(_phase, _work, compile_too=not QUICK)

@@ -4,11 +4,14 @@ import argparse
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks import record as records
 from benchmarks.outputs import add_outputs
 from benchmarks.page import write_page
+
+if TYPE_CHECKING:
+    from benchmarks.bench_options import Options
 
 __all__ = ["add"]
 
@@ -41,34 +44,84 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="conditional flows at all contexts and batches, not the grid's diagonal alone; an hour",
     )
     command.add_argument("--rounds", type=int, help="runs of each; default 7, 2 with --quick")
+    command.add_argument(
+        "--only",
+        nargs="+",
+        default=(),
+        metavar="WORK",
+        help="measure these works anew, in place of theirs in the record, which this machine has to have made",
+    )
     add_outputs(command, "peers", "no timings: tables of OUT as it is")
     command.set_defaults(run=run)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(given: argparse.Namespace) -> int:
     """Do what was asked; the exit status."""
     # Here, so that help and the other commands work without what only this one needs.
+    from benchmarks.bench_options import Options
     from benchmarks.peers import table
 
-    path = arguments.out / "peers.json"
-    if not arguments.tables_only:
-        rounds = arguments.rounds or (2 if arguments.works == "quick" else 7)
-        records.write(path, _measure(arguments.works, rounds))
+    path = given.out / "peers.json"
+    if not given.tables_only:
+        quick = given.works == "quick"
+        options = Options(given.works, given.rounds or (2 if quick else 7), tuple(given.only))
+        kept = _to_be_kept(path, options) if options.only else None
+        measured = _measure(options)
+        records.write(path, measured if kept is None else _beside(kept, measured))
     record = records.read(path)
     parts = table.sections(record)
     print("\n\n".join(parts.values()))
     print(path)
-    if arguments.page.exists():
-        write_page(arguments.page, parts)
-        print(arguments.page)
+    if given.page.exists():
+        write_page(given.page, parts)
+        print(given.page)
     return 0
 
 
-def _measure(chosen: str, rounds: int) -> dict[str, Any]:
+def _made_on() -> dict[str, Any]:
+    """What has to be the same for all figures of a record."""
     import torch
 
+    from benchmarks.peers.cases import CALLS
+
+    return {
+        "machine": records.machine(),
+        "threads": torch.get_num_threads(),
+        "calls": CALLS,
+        "versions": records.versions(DISTRIBUTIONS),
+    }
+
+
+def _to_be_kept(path: Path, options: "Options") -> dict[str, Any]:
+    """The record in which some works are measured anew.
+
+    Raises:
+        SystemExit: there is no such work, no record, or one that was made otherwise.
+    """
+    from benchmarks.peers.work import GRIDS
+
+    works = GRIDS[options.works]
+    if unknown := [name for name in options.only if name not in works]:
+        raise SystemExit(f"--only {unknown[0]!r}: no such work; there are {', '.join(map(repr, works))}")
+    if not path.exists():
+        raise SystemExit(f"--only measures works of a record anew, and {path} is not there; leave --only out")
+    record = records.read(path)
+    for name, here in (_made_on() | {"rounds": options.rounds}).items():
+        if record[name] != here:
+            raise SystemExit(f"--only: {name} of {path} is {record[name]}, and would be {here} now; leave --only out")
+    return record
+
+
+def _beside(record: dict[str, Any], measured: dict[str, Any]) -> dict[str, Any]:
+    """The record with what was measured in place of what it had of the same works."""
+    timings = {(timing["group"], timing["name"]): timing for timing in [*record["timings"], *measured["timings"]]}
+    by_work = {part: record[part] | measured[part] for part in ("works", "multiply_adds", "models")}
+    return record | {"timings": list(timings.values())} | by_work
+
+
+def _measure(options: "Options") -> dict[str, Any]:
     from benchmarks.alternating import run_file
-    from benchmarks.bench_options import Options, arguments
+    from benchmarks.bench_options import arguments
     from benchmarks.peers.cases import CALLS
     from benchmarks.peers.libraries import LIBRARIES, build, takes_part
     from benchmarks.peers.measured import PHASES, saved_bytes
@@ -76,9 +129,9 @@ def _measure(chosen: str, rounds: int) -> dict[str, Any]:
     from benchmarks.peers.work import GRIDS
     from benchmarks.products import products
 
-    works = GRIDS[chosen]
+    works = options.of(GRIDS[options.works])
     start = time.monotonic()
-    runs = run_file(Path(__file__).with_name("bench.py"), arguments(Options(chosen, rounds)))
+    runs = run_file(Path(__file__).with_name("bench.py"), arguments(options))
     models: dict[str, dict[str, dict[str, int]]] = {name: {} for name in works}
     multiply_adds = {
         f"{name}, {phase}": products(PHASES[phase](build(OWN, work), work)).multiply_adds
@@ -92,14 +145,10 @@ def _measure(chosen: str, rounds: int) -> dict[str, Any]:
             models[name][library] = {"parameters": model.size}
             if not work.family:
                 models[name][library]["saved_bytes"] = saved_bytes(model, work)
-    return {
-        "command": "python -m benchmarks peers" + ("" if chosen == "record" else f" --{chosen}"),
+    return _made_on() | {
+        "command": "python -m benchmarks peers" + ("" if options.works == "record" else f" --{options.works}"),
         "minutes": round((time.monotonic() - start) / 60, 1),
-        "machine": records.machine(),
-        "threads": torch.get_num_threads(),
-        "rounds": rounds,
-        "calls": CALLS,
-        "versions": records.versions(DISTRIBUTIONS),
+        "rounds": options.rounds,
         "works": {name: asdict(work) for name, work in works.items()},
         "timings": [run.per_call(CALLS).record() for run in runs],
         "multiply_adds": multiply_adds,

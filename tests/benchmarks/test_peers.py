@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -333,11 +334,13 @@ def test_a_run_is_several_calls():
 
 
 def test_options_reach_the_benchmarks():
-    assert arguments(Options("quick", rounds=3)) == [
+    assert arguments(Options("quick", rounds=3, only=("planar", "maf given 4, batch 16"))) == [
         "-p",
         "benchmarks.bench_options",
         "--timed-works=quick",
         "--timed-rounds=3",
+        "--timed-only=planar",
+        "--timed-only=maf given 4, batch 16",
     ]
 
 
@@ -474,3 +477,31 @@ def test_conditions_say_what_was_run():
     assert "2 threads" in text
     assert "batches of 512 x 6, given 16 numbers; layers 5, hidden 64 x 64." in text
     assert "- **glow**: batches of 16 x 3 x 32 x 32; levels 3, steps 8, hidden 128." in text
+
+
+def test_works_measured_anew_take_their_old_places(quick, tmp_path):
+    shutil.copy(quick / "peers.json", tmp_path)
+    assert main(["peers", "--quick", "--only", "planar", "--out", str(tmp_path)]) == 0
+    before, after = (records.read(folder / "peers.json") for folder in (quick, tmp_path))
+    differing = {key for key in before if before[key] != after[key]}
+    assert differing == {"timings"}
+    pairs = list(zip(before["timings"], after["timings"], strict=True))
+    assert all((old["group"], old["name"]) == (new["group"], new["name"]) for old, new in pairs)
+    changed = {new["group"] for old, new in pairs if old != new}
+    assert changed == {f"planar, {phase}" for phase in QUICK["planar"].phases}
+
+
+@pytest.mark.parametrize(
+    ("changes", "only", "said"),
+    [
+        ({}, "plainar", "no such work; there are "),
+        ({"threads": 7}, "planar", "threads of .*peers.json is 7, and would be 1 now"),
+        ({"rounds": 7}, "planar", "rounds of .*peers.json is 7, and would be 2 now"),
+        (None, "planar", "is not there; leave --only out"),
+    ],
+)
+def test_works_are_measured_anew_in_a_record_made_alike_alone(quick, tmp_path, changes, only, said):
+    if changes is not None:
+        records.write(tmp_path / "peers.json", records.read(quick / "peers.json") | changes)
+    with pytest.raises(SystemExit, match=said):
+        main(["peers", "--quick", "--only", only, "--out", str(tmp_path)])
