@@ -32,10 +32,11 @@ FEWEST_IMAGES = 3  # of which a bin of brightness needs patches
 
 
 class _Image(NamedTuple):
-    """What is kept of an image: mean spectrum and brightness of its flattest patches, and variance by brightness."""
+    """What is kept of an image: spectrum, brightness and waves of its flattest patches, and variance by brightness."""
 
     power: Tensor
     brightness: float
+    waves: float
     brightness_variance: Tensor
 
 
@@ -136,8 +137,9 @@ class FlatPatches:
         roughness, brightness = roughness.flatten()[places], brightness.flatten()[places]
         flattest = self._flattest(roughness, torch.arange(len(places)))
         power = self._power(image, places[flattest], usable.shape[1]).mean(0)
+        waves = math.sqrt(float(roughness[flattest].mean()) / image[:, :PATCH, :PATCH].numel())
         variance = self._by_brightness(image, places, roughness, brightness, usable.shape[1])
-        self._images.append(_Image(power, float(brightness[flattest].mean()), variance))
+        self._images.append(_Image(power, float(brightness[flattest].mean()), waves, variance))
 
     @property
     def spectra(self) -> Tensor:
@@ -147,6 +149,14 @@ class FlatPatches:
         """
         powers = [image.power for image in sorted(self._images, key=lambda image: image.brightness)]
         return torch.stack(powers) if powers else torch.empty(0, 3, 3, PATCH, PATCH)
+
+    @property
+    def waves(self) -> float:
+        """How flat the patches are: by how much the ranked waves move their pixels, in [0, 1] units.
+
+        The standard deviation in each image's flattest patches, and of all images the median; NaN without any.
+        """
+        return torch.tensor([image.waves for image in self._images]).median().item() if self._images else math.nan
 
     def result(self) -> FlatPatchNoise:
         """The mean over the quieter half of the images.

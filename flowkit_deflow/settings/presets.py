@@ -33,7 +33,9 @@ def _repaired(run: Run) -> Run:
     """A run with what keeps the noise right on real photographs: docs/explanation/what-deflow-learns.md."""
     return replace(
         run,
-        architecture=replace(run.architecture, h_noise="auto", coupling="additive", shift="binned", shift_start=0.3),
+        architecture=replace(
+            run.architecture, h_noise="auto", coupling="additive", shift="binned", shift_start=0.3, grain=True
+        ),
         data=replace(run.data, held_out=0.15),
         training=replace(run.training, shift_rate_factor=4.0),
     )

@@ -36,8 +36,12 @@ def infer_shift(
         ),
     ] = None,
     grain: Annotated[
-        bool, typer.Option(help="Add noise of one spectrum everywhere: what generated images lack at flat places.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--grain/--no-grain",
+            help="Add noise of one spectrum everywhere: what generated images lack at flat places. [default: as MODEL]",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="OTHER", help="Model folder to write. [default: MODEL]")] = None,
     config: Annotated[
         Path | None, typer.Option(metavar="RUN.yaml", help="Settings whose data section says how crops are made.")
@@ -49,7 +53,7 @@ def infer_shift(
     """Measure a trained or converted model's latent shift anew, per class of brightness and contrast.
 
     The flow stays as it is. What the model adds to images then follows how strong the degradation is in places of
-    each class, as two unrelated folders of clean and of degraded images show it. With --grain, what is still lacking at
+    each class, as two unrelated folders of clean and of degraded images show it. With grain, what is still lacking at
     flat places is added everywhere.
     """
     from flowkit_deflow.method.binning import with_binned_shifts
@@ -62,7 +66,9 @@ def infer_shift(
     source = DeFlow.from_pretrained(model)
     architecture = source.config
     crops = crops_of(_data(architecture, clean, degraded, config, strict), architecture, BATCH, seed)
-    binned = with_binned_shifts(source, _classes(classes, architecture), grain).to(place)
+    binned = with_binned_shifts(
+        source, _classes(classes, architecture), architecture.grain if grain is None else grain
+    ).to(place)
     problems = list(crops.problems)
 
     def batches() -> "Iterator[Batch]":

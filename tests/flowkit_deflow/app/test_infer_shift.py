@@ -1,6 +1,7 @@
 """``deflow infer-shift``."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,11 +56,19 @@ def test_without_another_folder_the_model_is_replaced(deflow: Command, model: Pa
     assert json.loads((model / "config.json").read_text())["settings"]["shift_classes"] == [6, 3]
 
 
-def test_grain_has_to_be_asked_for(deflow: Command, model: Path, photos: Photos) -> None:
+@pytest.mark.parametrize(
+    ("before", "options", "after"),
+    [(False, [], False), (True, [], True), (True, ["--no-grain"], False), (False, ["--grain"], True)],
+)
+def test_grain_is_as_asked_for_and_else_as_before(
+    deflow: Command, photos: Photos, tmp_path: Path, before: bool, options: list[str], after: bool
+) -> None:
+    perturbed(replace(UNCONDITIONAL, grain=before)).save_pretrained(tmp_path / "model")
     folders = ("--clean", photos.clean, "--degraded", photos.noisy)
-    ended = deflow("infer-shift", model, *folders)
-    assert "and grain" not in ended.out
-    assert DeFlow.from_pretrained(model).grain is None
+    ended = deflow("infer-shift", tmp_path / "model", *folders, *options)
+    assert ended.status == 0
+    assert ("and grain of" in ended.out) == after
+    assert (DeFlow.from_pretrained(tmp_path / "model").grain is not None) == after
 
 
 def test_the_seed_decides(deflow: Command, model: Path, photos: Photos, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ class TestThePaper:
 
 class TestRepaired:
     @pytest.mark.parametrize("name", ["aim", "ntire", "dped"])
-    def test_the_network_is_the_papers_but_for_couplings_and_shift(self, name: str) -> None:
+    def test_the_network_is_the_papers_but_for_couplings_shift_and_grain(self, name: str) -> None:
         paper, repaired = preset(name), preset(f"{name}+")
         network = repaired.architecture
         assert (network.h_noise, network.coupling, network.shift, network.shift_start) == (
@@ -80,7 +80,10 @@ class TestRepaired:
             "binned",
             0.3,
         )
-        published = replace(network.as_published(), coupling="affine", shift="correlated", shift_start=0.01)
+        assert network.grain
+        published = replace(
+            network.as_published(), coupling="affine", shift="correlated", shift_start=0.01, grain=False
+        )
         assert published == paper.architecture
         assert replace(repaired.training, shift_rate_factor=1.0) == paper.training
         assert replace(repaired.data, held_out=0.0) == paper.data

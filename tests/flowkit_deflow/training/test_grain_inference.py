@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from flowkit_deflow.images.image_files import write_image
 from flowkit_deflow.images.noise import SeededNoise
 from flowkit_deflow.images.noise_spectrum import NoiseSpectrum
 from flowkit_deflow.method.latents import Domain
@@ -35,13 +36,13 @@ def faint() -> DeFlow:
     return model
 
 
-def ramps(std: float, side: int = 96) -> Images:
+def ramps(std: float, side: int = 96, slope: float = 0.05) -> Images:
     """Eight smooth images of either domain, with white noise on the degraded ones."""
 
     def images(domain: Domain) -> Iterator[tuple[Path, Tensor]]:
         for number in range(8):
             generator = torch.Generator().manual_seed(number)
-            image = torch.linspace(0.3, 0.4 + 0.02 * number, side).expand(3, side, side)
+            image = torch.linspace(0.3, 0.3 + slope * (1 + number / 8), side).expand(3, side, side)
             noise = std * torch.randn(image.shape, generator=generator)
             yield Path(f"{number}.png"), image + noise if domain is Domain.DEGRADED else image
 
@@ -115,6 +116,14 @@ def test_images_without_flat_places_leave_it_zero() -> None:
     assert model.grain.std == 0
 
 
+def test_pictures_that_are_flat_nowhere_leave_it_zero() -> None:
+    model = faint()
+    # Over a patch of 32 pixels, 0.11 to 0.2 of full scale: 8 grey levels and more about the mean.
+    infer_grain(model, ramps(0.03, slope=0.33))
+    assert model.grain is not None
+    assert model.grain.std == 0
+
+
 def test_a_model_without_grain_stays_as_it_is() -> None:
     model = perturbed(UNCONDITIONAL)
     infer_grain(model, ramps(0.03))
@@ -122,7 +131,12 @@ def test_a_model_without_grain_stays_as_it_is() -> None:
 
 
 def test_training_ends_with_it(tiny: Settings, tmp_path: Path) -> None:
-    model, _ = train(tiny("architecture.grain=true"), tmp_path / "run", progress=False)
+    for domain in Domain:
+        (tmp_path / domain.name).mkdir()
+        for file, image in ramps(0.03)(domain):
+            write_image(tmp_path / domain.name / file, image)
+    folders = f"data.clean={tmp_path / 'CLEAN'}", f"data.degraded={tmp_path / 'DEGRADED'}"
+    model, _ = train(tiny("architecture.grain=true", *folders), tmp_path / "run", progress=False)
     assert model.grain is not None
     assert model.grain.std > 0
     stored = DeFlow.from_pretrained(tmp_path / "run" / "model")
