@@ -11,7 +11,8 @@ def _set(**settings: object) -> tuple[str, ...]:
 
 
 _DEFLOW = ("--preset", "small")
-# What the paper has: one covariance learned from a small start, affine couplings, and h's noise as it is published.
+# What the paper has: one covariance learned from a small start, affine couplings, h's noise as it is published, and
+# nothing on top.
 _PAPER = (
     *_DEFLOW,
     *_set(
@@ -19,6 +20,7 @@ _PAPER = (
         architecture__shift="correlated",
         architecture__shift_start=0.01,
         architecture__h_noise=0.03,
+        architecture__grain="false",
         training__shift_rate_factor=1,
     ),
 )
