@@ -29,8 +29,8 @@ class Grain(nn.Module):
         >>> from flowkit_deflow.images.noise import SeededNoise
         >>> grain = Grain()
         >>> grain.measure(NoiseSpectrum(0.01 * torch.eye(3)[:, :, None, None].expand(3, 3, 32, 32)))
-        >>> round(grain.std, 4)
-        0.1
+        >>> round(grain.std, 4), grain.in_words
+        (0.1, 'grain of 25.5 grey levels')
         >>> grain.window(SeededNoise(0, "a.png"), "grain", (1, 3, 64, 96), Window(8, 0, 32, 96)).shape
         torch.Size([1, 3, 32, 96])
     """
@@ -45,6 +45,11 @@ class Grain(nn.Module):
     def std(self) -> float:
         """Standard deviation at a pixel, the channels together, in [0, 1] units."""
         return float(self.gains.float().square().sum((0, 1)).mean().div(3).sqrt())
+
+    @property
+    def in_words(self) -> str:
+        """How strong it is."""
+        return f"grain of {255 * self.std:.1f} grey levels" if self.std > 0 else "no grain"
 
     @torch.no_grad()
     def measure(self, lacking: NoiseSpectrum) -> None:

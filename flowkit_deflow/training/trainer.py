@@ -127,7 +127,7 @@ def train(
     model.load_state_dict(_to_be_written(module, choice, out).state_dict())
     module.infer_shifts()
     if model.grain is not None:
-        tell(f"Grain of {255 * model.grain.std:.1f} grey levels was measured on top of the shift.")
+        tell(f"Measured at flat places, on top of the shift: {model.grain.in_words}.")
     model = model.cpu().eval()
     if trainer.is_global_zero:
         for looks in monitoring:

@@ -83,7 +83,7 @@ def infer_shift(
     target = out or model
     binned.cpu().save_pretrained(target)
     bright, contrast = binned.config.shift_classes
-    added = f" and grain of {255 * binned.grain.std:.1f} grey levels" if binned.grain is not None else ""
+    added = f", and at flat places {binned.grain.in_words}" if binned.grain is not None else ""
     typer.echo(f"The shift was measured in {bright} x {contrast} classes of places{added}; the model is in {target}")
     report_problems(problems, other_files(crops.data.clean, crops.data.degraded))
 

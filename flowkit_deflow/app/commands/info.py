@@ -63,7 +63,7 @@ def _details_of_deflow(network: "DeFlow") -> Iterator[str]:
 
     yield f"image sides are padded to multiples of {network.config.alignment} pixels"
     if network.grain is not None:
-        yield f"grain of {255 * network.grain.std:.1f} grey levels on what is generated"
+        yield f"{network.grain.in_words} on top of what the shift generates"
     for i, shift in enumerate(network.latents.shifts):
         std = (shift.factor @ shift.factor.T).diagonal().sqrt()
         yield f"latents {i}: {shift.channels} channels, |mean shift| {shift.mean.norm():.3f}, mean std {std.mean():.3f}"

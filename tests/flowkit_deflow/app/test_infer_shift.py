@@ -35,7 +35,7 @@ def test_another_folder_is_written(deflow: Command, model: Path, photos: Photos,
     ended = deflow("infer-shift", model, *folders, "--out", tmp_path / "other", "--classes", "2x1", "--grain")
     assert (ended.status, ended.err) == (0, "")
     assert "2 x 1 classes" in ended.out
-    assert "and grain of " in ended.out
+    assert ", and at flat places " in ended.out
     assert str(tmp_path / "other") in ended.out
     assert (model / "model.safetensors").read_bytes() == before
     binned = DeFlow.from_pretrained(tmp_path / "other")
@@ -45,7 +45,7 @@ def test_another_folder_is_written(deflow: Command, model: Path, photos: Photos,
         assert bool(shift.measured)
     images = crops(2, 16)
     told = deflow("info", tmp_path / "other").out
-    assert "grey levels on what is generated" in told
+    assert "grain on top of what the shift generates" in told
     assert told.count("measured in 2 classes of places") == 2
     one, other = (m.degrade(images, noise=SeededNoise(0, "")) for m in (binned, DeFlow.from_pretrained(model)))
     assert (one - other).abs().mean() > 1e-3
@@ -67,7 +67,7 @@ def test_grain_is_as_asked_for_and_else_as_before(
     folders = ("--clean", photos.clean, "--degraded", photos.noisy)
     ended = deflow("infer-shift", tmp_path / "model", *folders, *options)
     assert ended.status == 0
-    assert ("and grain of" in ended.out) == after
+    assert (", and at flat places" in ended.out) == after
     assert (DeFlow.from_pretrained(tmp_path / "model").grain is not None) == after
 
 
