@@ -54,8 +54,10 @@ def monotone_root(
         >>> x.detach(), torch.autograd.grad(x.sum(), y)[0]
         (tensor([2., 3.]), tensor([0.0833, 0.0370]))
     """
+    # Not `value or ...`: torch before 2.13 traces no truth of a function.
+    evaluate = (lambda x: function(x)[0]) if value is None else value
     with torch.no_grad():
-        x = _root(function, target, lower, upper, value or (lambda x: function(x)[0]))
+        x = _root(function, target, lower, upper, evaluate)
     if not torch.is_grad_enabled():
         return x
     # A step of Newton's from a root that counts as constant has the root's first derivatives, and the next one those up

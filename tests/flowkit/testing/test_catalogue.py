@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,6 +17,8 @@ from flowkit.testing.values import is_nested
 
 # Turned round, or composed anew, the graphs are those that were captured before.
 UNCOMPILED = [prop for prop in PROPERTIES if prop.id != "compile"]
+# Turned round, parameters are started from latents, and else as good as they are.
+UNTRAINED = [replace(prop, states=tuple(s for s in prop.states if s != "trained")) for prop in UNCOMPILED]
 BY_ID = {prop.id: prop for prop in PROPERTIES}
 RANDOM = {
     "composition of images": IMAGE_COMPOSITION,
@@ -25,7 +28,7 @@ RANDOM = {
 
 test_catalogue = contract_tests(CATALOGUE, seeds=(0,))
 test_catalogue_turned_round = contract_tests(
-    {name: inverted(entry) for name, entry in CATALOGUE.items()}, seeds=(0,), properties=UNCOMPILED
+    {name: inverted(entry) for name, entry in CATALOGUE.items()}, seeds=(0,), properties=UNTRAINED
 )
 # The first seed is the catalogue's.
 test_random_flows = contract_tests(RANDOM, seeds=range(1, 6), properties=UNCOMPILED)
