@@ -22,7 +22,7 @@ class Options:
     """The name of a set of works, of which each command has its own."""
     rounds: int = 7
     only: tuple[str, ...] = ()
-    """Names of works of the set; none for all of it."""
+    """Names of works of the set, of those that can be chosen from; none for all of it."""
 
     def of(self, works: Mapping[str, Work]) -> dict[str, Work]:
         """What is chosen of a set of works."""

@@ -49,36 +49,40 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         nargs="+",
         default=(),
         metavar="WORK",
-        help="measure these works anew, in place of theirs in the record, which this machine has to have made",
+        help="measure these works anew, in place of theirs in the record, which has to have been made in the same way",
     )
     add_outputs(command, "peers", "no timings: tables of OUT as it is")
     command.set_defaults(run=run)
 
 
-def run(given: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Do what was asked; the exit status."""
     # Here, so that help and the other commands work without what only this one needs.
     from benchmarks.bench_options import Options
     from benchmarks.peers import table
 
-    path = given.out / "peers.json"
-    if not given.tables_only:
-        quick = given.works == "quick"
-        options = Options(given.works, given.rounds or (2 if quick else 7), tuple(given.only))
-        kept = _to_be_kept(path, options) if options.only else None
+    path = arguments.out / "peers.json"
+    if arguments.tables_only and arguments.only:
+        raise SystemExit("--only measures works anew, and --tables-only measures nothing; choose one of them")
+    if not arguments.tables_only:
+        kept = _to_be_kept(path) if arguments.only else {}
+        rounds = arguments.rounds or kept.get("rounds") or (2 if arguments.works == "quick" else 7)
+        options = Options(arguments.works, rounds, tuple(arguments.only))
+        if kept:
+            _require_made_alike(kept, path, options)
         measured = _measure(options)
-        records.write(path, measured if kept is None else _beside(kept, measured))
+        records.write(path, _beside(kept, measured) if kept else measured)
     record = records.read(path)
     parts = table.sections(record)
     print("\n\n".join(parts.values()))
     print(path)
-    if given.page.exists():
-        write_page(given.page, parts)
-        print(given.page)
+    if arguments.page.exists():
+        write_page(arguments.page, parts)
+        print(arguments.page)
     return 0
 
 
-def _made_on() -> dict[str, Any]:
+def _made_by(options: "Options") -> dict[str, Any]:
     """What has to be the same for all figures of a record."""
     import torch
 
@@ -89,34 +93,41 @@ def _made_on() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "calls": CALLS,
         "versions": records.versions(DISTRIBUTIONS),
+        "rounds": options.rounds,
+        "command": "python -m benchmarks peers" + ("" if options.works == "record" else f" --{options.works}"),
     }
 
 
-def _to_be_kept(path: Path, options: "Options") -> dict[str, Any]:
-    """The record in which some works are measured anew.
+def _to_be_kept(path: Path) -> dict[str, Any]:
+    """The record in which some works are measured anew."""
+    if not path.exists():
+        raise SystemExit(f"--only measures works of a record anew, and {path} is not there; leave --only out")
+    return records.read(path)
+
+
+def _require_made_alike(record: dict[str, Any], path: Path, options: "Options") -> None:
+    """Check that there are the works, and that their figures can stand beside the record's.
 
     Raises:
-        SystemExit: there is no such work, no record, or one that was made otherwise.
+        SystemExit: there is no such work, or the record was made otherwise.
     """
     from benchmarks.peers.work import GRIDS
 
     works = GRIDS[options.works]
     if unknown := [name for name in options.only if name not in works]:
         raise SystemExit(f"--only {unknown[0]!r}: no such work; there are {', '.join(map(repr, works))}")
-    if not path.exists():
-        raise SystemExit(f"--only measures works of a record anew, and {path} is not there; leave --only out")
-    record = records.read(path)
-    for name, here in (_made_on() | {"rounds": options.rounds}).items():
-        if record[name] != here:
-            raise SystemExit(f"--only: {name} of {path} is {record[name]}, and would be {here} now; leave --only out")
-    return record
+    for name, here in _made_by(options).items():
+        was = record.get(name)
+        if was != here:
+            raise SystemExit(f"--only: {name} of {path} is {was}, and would be {here} now; leave --only out")
 
 
 def _beside(record: dict[str, Any], measured: dict[str, Any]) -> dict[str, Any]:
     """The record with what was measured in place of what it had of the same works."""
     timings = {(timing["group"], timing["name"]): timing for timing in [*record["timings"], *measured["timings"]]}
     by_work = {part: record[part] | measured[part] for part in ("works", "multiply_adds", "models")}
-    return record | {"timings": list(timings.values())} | by_work
+    anew = sorted({*record.get("anew", ()), *measured["works"]})
+    return record | {"timings": list(timings.values()), "anew": anew} | by_work
 
 
 def _measure(options: "Options") -> dict[str, Any]:
@@ -145,10 +156,8 @@ def _measure(options: "Options") -> dict[str, Any]:
             models[name][library] = {"parameters": model.size}
             if not work.family:
                 models[name][library]["saved_bytes"] = saved_bytes(model, work)
-    return _made_on() | {
-        "command": "python -m benchmarks peers" + ("" if options.works == "record" else f" --{options.works}"),
+    return _made_by(options) | {
         "minutes": round((time.monotonic() - start) / 60, 1),
-        "rounds": options.rounds,
         "works": {name: asdict(work) for name, work in works.items()},
         "timings": [run.per_call(CALLS).record() for run in runs],
         "multiply_adds": multiply_adds,

@@ -92,10 +92,11 @@ def _by_library(record: Record, cell: Callable[[Mapping[str, Any]], str]) -> str
 
 def _conditions(record: Record) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    anew = f" Measured anew since: {', '.join(record['anew'])}." if "anew" in record else ""
     lines = [
         f"Made by `{record['command']}` in {record['minutes']:.0f} minutes on {record['machine']}, with"
         f" {record['threads']} threads: medians of {record['rounds']} runs of {record['calls']} calls"
-        f" and half the distance of their quartiles, in percent of the median. {versions}.",
+        f" and half the distance of their quartiles, in percent of the median. {versions}.{anew}",
         "",
     ]
     for name, work in record["works"].items():

@@ -54,7 +54,7 @@ def monotone_root(
         >>> x.detach(), torch.autograd.grad(x.sum(), y)[0]
         (tensor([2., 3.]), tensor([0.0833, 0.0370]))
     """
-    # Not `value or ...`: torch before 2.13 traces no truth of a function.
+    # Not `value or ...`: torch.compile before 2.13 cannot trace whether a function is true.
     evaluate = (lambda x: function(x)[0]) if value is None else value
     with torch.no_grad():
         x = _root(function, target, lower, upper, evaluate)

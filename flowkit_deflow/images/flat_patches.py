@@ -137,7 +137,7 @@ class FlatPatches:
         roughness, brightness = roughness.flatten()[places], brightness.flatten()[places]
         flattest = self._flattest(roughness, torch.arange(len(places)))
         power = self._power(image, places[flattest], usable.shape[1]).mean(0)
-        waves = math.sqrt(float(roughness[flattest].mean()) / image[:, :PATCH, :PATCH].numel())
+        waves = math.sqrt(float(roughness[flattest].mean()) / (len(image) * PATCH**2))
         variance = self._by_brightness(image, places, roughness, brightness, usable.shape[1])
         self._images.append(_Image(power, float(brightness[flattest].mean()), waves, variance))
 

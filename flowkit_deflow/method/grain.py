@@ -49,7 +49,9 @@ class Grain(nn.Module):
     @property
     def in_words(self) -> str:
         """How strong it is."""
-        return f"grain of {255 * self.std:.1f} grey levels" if self.std > 0 else "no grain"
+        if self.std > 0:
+            return f"grain of {255 * self.std:.1f} grey levels"
+        return "no grain (none is lacking, or hardly a place is flat)"
 
     @torch.no_grad()
     def measure(self, lacking: NoiseSpectrum) -> None:

@@ -24,7 +24,8 @@ LARGEST = 512  # pixels of an image's middle
 FLATTEST = 0.1
 # By how much waves across a patch may move its pixels in half of the images, picture and noise together. PolyU's
 # photographs have 0.6 clean and 1.5 noisy, in grey levels, BSDS500's 4 clean: what the flattest places of two of its
-# sets differ by is the pictures, not the noise.
+# sets differ by is the pictures, not the noise. Noise of which so much is coarse counts as picture too: nothing tells
+# the two apart without pairs.
 FLAT = 3 / 255
 PARTS = 3
 
@@ -34,7 +35,8 @@ def infer_grain(model: DeFlow, images: Callable[[Domain], Iterable[tuple[Path, T
     """Measure the grain: the spectrum by which degraded images exceed generated ones at flat places; see `lacking`.
 
     The spectra are those of the flattest tenth of each image's patches. Where these are hardly flat, in half of the
-    degraded or of the generated images, two sets of pictures differ by more than their noise: no grain is measured.
+    degraded or of the generated images, be it by the picture or by coarse noise, no grain is measured: two sets of
+    pictures differ by more than what is lacking.
     Generated images are versions of the clean ones without grain, rounded to 8 bits as images are.
 
     Args:
@@ -50,7 +52,7 @@ def infer_grain(model: DeFlow, images: Callable[[Domain], Iterable[tuple[Path, T
     real, generated = FlatPatches(FLATTEST), FlatPatches(FLATTEST)
     for _, image in images(Domain.DEGRADED):
         real.add(middle(image, LARGEST))
-    # Written so that no patches at all are not flat.
+    # Not `>=`: without any patch it is NaN.
     if not real.waves < FLAT:
         return
     for number, (_, image) in enumerate(images(Domain.CLEAN)):

@@ -47,7 +47,8 @@ def start_from(model: DeFlow, place: Path) -> None:
     there is none until then.
 
     Args:
-        model: the model; only its noise in h and its colour normalisation may be others than those of the weights.
+        model: the model; only its noise in h, its colour normalisation and whether it has grain may be others than
+            those of the weights.
         place: a model folder, a run, a run's checkpoint, or a published checkpoint.
 
     Raises:

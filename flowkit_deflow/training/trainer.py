@@ -126,7 +126,7 @@ def train(
     tell(str(choice))
     model.load_state_dict(_to_be_written(module, choice, out).state_dict())
     module.infer_shifts()
-    if model.grain is not None:
+    if model.grain is not None and not run.data.pairs:
         tell(f"Measured at flat places, on top of the shift: {model.grain.in_words}.")
     model = model.cpu().eval()
     if trainer.is_global_zero:

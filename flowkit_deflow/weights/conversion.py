@@ -53,7 +53,7 @@ def write_published(folder: Path, path: Path) -> list[str]:
     """
     model = DeFlow.from_pretrained(folder)
     state = to_published(model.bijector, model.latents)
-    if model.config.grain:
+    if model.grain is not None and model.grain.std > 0:
         raise UserError(
             "the published format holds no grain, and this model adds it to what its flow generates; save it as a "
             "folder instead"

@@ -17,6 +17,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import record as records
 from benchmarks.__main__ import main
 from benchmarks.bench_options import Options, arguments
+from benchmarks.outputs import DOCS
+from benchmarks.page import fill
 from benchmarks.peers import table
 from benchmarks.peers.cases import CALLS, cases, repeated
 from benchmarks.peers.libraries import LIBRARIES, build, takes_part
@@ -479,16 +481,32 @@ def test_conditions_say_what_was_run():
     assert "- **glow**: batches of 16 x 3 x 32 x 32; levels 3, steps 8, hidden 128." in text
 
 
+def outputs(folder: Path) -> tuple[str, ...]:
+    """Options of a command that has a record and no page there; else it fills the documentation's."""
+    return "--out", str(folder), "--page", str(folder / "page.md")
+
+
+def test_the_page_shows_the_record():
+    page = (DOCS / "benchmarks" / "peers.md").read_text(encoding="utf-8")
+    assert fill(page, table.sections(records.read(records.RESULTS / "peers.json"))) == page
+
+
 def test_works_measured_anew_take_their_old_places(quick, tmp_path):
     shutil.copy(quick / "peers.json", tmp_path)
-    assert main(["peers", "--quick", "--only", "planar", "--out", str(tmp_path)]) == 0
+    assert main(["peers", "--quick", "--only", "planar", *outputs(tmp_path)]) == 0
     before, after = (records.read(folder / "peers.json") for folder in (quick, tmp_path))
     differing = {key for key in before if before[key] != after[key]}
     assert differing == {"timings"}
+    assert after["anew"] == ["planar"]
     pairs = list(zip(before["timings"], after["timings"], strict=True))
     assert all((old["group"], old["name"]) == (new["group"], new["name"]) for old, new in pairs)
     changed = {new["group"] for old, new in pairs if old != new}
     assert changed == {f"planar, {phase}" for phase in QUICK["planar"].phases}
+
+
+def test_nothing_is_measured_anew_where_nothing_is_measured(tmp_path):
+    with pytest.raises(SystemExit, match="choose one of them"):
+        main(["peers", "--tables-only", "--only", "planar", *outputs(tmp_path)])
 
 
 @pytest.mark.parametrize(
@@ -496,7 +514,11 @@ def test_works_measured_anew_take_their_old_places(quick, tmp_path):
     [
         ({}, "plainar", "no such work; there are "),
         ({"threads": 7}, "planar", "threads of .*peers.json is 7, and would be 1 now"),
-        ({"rounds": 7}, "planar", "rounds of .*peers.json is 7, and would be 2 now"),
+        (
+            {"command": "python -m benchmarks peers"},
+            "planar",
+            "command of .*peers.json is python -m benchmarks peers, ",
+        ),
         (None, "planar", "is not there; leave --only out"),
     ],
 )
@@ -504,4 +526,4 @@ def test_works_are_measured_anew_in_a_record_made_alike_alone(quick, tmp_path, c
     if changes is not None:
         records.write(tmp_path / "peers.json", records.read(quick / "peers.json") | changes)
     with pytest.raises(SystemExit, match=said):
-        main(["peers", "--quick", "--only", only, "--out", str(tmp_path)])
+        main(["peers", "--quick", "--only", only, *outputs(tmp_path)])

@@ -66,9 +66,11 @@ def infer_shift(
     source = DeFlow.from_pretrained(model)
     architecture = source.config
     crops = crops_of(_data(architecture, clean, degraded, config, strict), architecture, BATCH, seed)
-    binned = with_binned_shifts(
-        source, _classes(classes, architecture), architecture.grain if grain is None else grain
-    ).to(place)
+    if grain and crops.data.pairs:
+        raise UserError(
+            "--grain: with pairs the shift is measured on their differences, and there is no grain; leave it out"
+        )
+    binned = with_binned_shifts(source, _classes(classes, architecture), grain).to(place)
     problems = list(crops.problems)
 
     def batches() -> "Iterator[Batch]":
@@ -83,8 +85,9 @@ def infer_shift(
     target = out or model
     binned.cpu().save_pretrained(target)
     bright, contrast = binned.config.shift_classes
-    added = f", and at flat places {binned.grain.in_words}" if binned.grain is not None else ""
-    typer.echo(f"The shift was measured in {bright} x {contrast} classes of places{added}; the model is in {target}")
+    typer.echo(f"The shift was measured in {bright} x {contrast} classes of places; the model is in {target}")
+    if binned.grain is not None and not crops.data.pairs:
+        typer.echo(f"Measured at flat places, on top of the shift: {binned.grain.in_words}.")
     report_problems(problems, other_files(crops.data.clean, crops.data.degraded))
 
 

@@ -17,7 +17,7 @@ from flowkit.testing.values import is_nested
 
 # Turned round, or composed anew, the graphs are those that were captured before.
 UNCOMPILED = [prop for prop in PROPERTIES if prop.id != "compile"]
-# Turned round, parameters are started from latents, and else as good as they are.
+# Turned round, the start is another one, from latents; training tells nothing that it does not tell in the catalogue.
 UNTRAINED = [replace(prop, states=tuple(s for s in prop.states if s != "trained")) for prop in UNCOMPILED]
 BY_ID = {prop.id: prop for prop in PROPERTIES}
 RANDOM = {

@@ -35,7 +35,7 @@ def test_another_folder_is_written(deflow: Command, model: Path, photos: Photos,
     ended = deflow("infer-shift", model, *folders, "--out", tmp_path / "other", "--classes", "2x1", "--grain")
     assert (ended.status, ended.err) == (0, "")
     assert "2 x 1 classes" in ended.out
-    assert ", and at flat places " in ended.out
+    assert "Measured at flat places" in ended.out
     assert str(tmp_path / "other") in ended.out
     assert (model / "model.safetensors").read_bytes() == before
     binned = DeFlow.from_pretrained(tmp_path / "other")
@@ -45,7 +45,7 @@ def test_another_folder_is_written(deflow: Command, model: Path, photos: Photos,
         assert bool(shift.measured)
     images = crops(2, 16)
     told = deflow("info", tmp_path / "other").out
-    assert "grain on top of what the shift generates" in told
+    assert "on top of what the shift generates" in told
     assert told.count("measured in 2 classes of places") == 2
     one, other = (m.degrade(images, noise=SeededNoise(0, "")) for m in (binned, DeFlow.from_pretrained(model)))
     assert (one - other).abs().mean() > 1e-3
@@ -67,8 +67,21 @@ def test_grain_is_as_asked_for_and_else_as_before(
     folders = ("--clean", photos.clean, "--degraded", photos.noisy)
     ended = deflow("infer-shift", tmp_path / "model", *folders, *options)
     assert ended.status == 0
-    assert (", and at flat places" in ended.out) == after
+    assert ("Measured at flat places" in ended.out) == after
     assert (DeFlow.from_pretrained(tmp_path / "model").grain is not None) == after
+
+
+def test_with_pairs_there_is_no_grain(deflow: Command, photos: Photos, tmp_path: Path) -> None:
+    perturbed(replace(UNCONDITIONAL, grain=True)).save_pretrained(tmp_path / "model")
+    run = Run(UNCONDITIONAL, Data(str(photos.clean), str(photos.clean), pairs=True, crop=16))
+    (tmp_path / "run.yaml").write_text(to_yaml(run))
+    command = ("infer-shift", tmp_path / "model", "--config", tmp_path / "run.yaml")
+    ended = deflow(*command)
+    assert ended.status == 0
+    assert "flat places" not in ended.out
+    refused = deflow(*command, "--grain")
+    assert refused.status == 2
+    assert "--grain: with pairs" in refused.err
 
 
 def test_the_seed_decides(deflow: Command, model: Path, photos: Photos, tmp_path: Path) -> None:

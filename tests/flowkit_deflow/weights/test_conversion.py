@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from flowkit_deflow.errors import UserError
+from flowkit_deflow.images.noise_spectrum import NoiseSpectrum
 from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.settings.schema import Architecture, Run
 from flowkit_deflow.settings.text import to_yaml
@@ -73,8 +74,21 @@ def test_an_unknown_preset_is_named(tmp_path: Path) -> None:
         read_published(tmp_path / "published.pth", "amI")
 
 
+def with_grain(std: float) -> DeFlow:
+    model = perturbed(replace(PUBLISHABLE, grain=True))
+    assert model.grain is not None
+    model.grain.measure(NoiseSpectrum(std**2 * torch.eye(3)[:, :, None, None].expand(3, 3, 32, 32)))
+    return model
+
+
+def test_of_grain_there_may_be_none(tmp_path: Path) -> None:
+    with_grain(0.0).save_pretrained(tmp_path / "model")
+    write_published(tmp_path / "model", tmp_path / "published.pth")
+    assert (tmp_path / "published.pth").exists()
+
+
 def test_grain_is_refused(tmp_path: Path) -> None:
-    perturbed(replace(PUBLISHABLE, grain=True)).save_pretrained(tmp_path / "model")
+    with_grain(0.01).save_pretrained(tmp_path / "model")
     with pytest.raises(UserError, match="holds no grain"):
         write_published(tmp_path / "model", tmp_path / "published.pth")
     assert not (tmp_path / "published.pth").exists()
