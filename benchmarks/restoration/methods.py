@@ -25,6 +25,9 @@ _PAPER = (
     ),
 )
 
+NO_GRAIN = "deflow, no grain"
+"""The method whose degradation is the shift's alone, where photographs have flat places to measure grain at."""
+
 # As strong as nobody can know without pairs: half of, and about, what PolyU's noise has, and twice that.
 _STRENGTHS = {f"white {levels}": levels for levels in (2, 4, 8)}
 
@@ -43,6 +46,7 @@ _LEARNED: Mapping[str, Sequence[str]] = {
     "pdm": ("--degrader", "pdm"),
     "deflow_paper": _PAPER,
     "deflow": _DEFLOW,
+    NO_GRAIN: (*_DEFLOW, *_set(architecture__grain="false")),
 }
 WRITTEN = "handwritten"
 """The method that learns nothing: BSRGAN's pipeline."""
@@ -96,5 +100,5 @@ def base_and_extra_noise(method: str) -> tuple[str, float]:
 
 
 def on_track(method: str, track: str) -> bool:
-    """Whether a method is tried on a track: strengths of white noise are those about PolyU's."""
-    return method not in (*_STRENGTHS, *_EXTRA) or track == "R"
+    """Whether a method is tried on a track: strengths of white noise are those about PolyU's, and so is its grain."""
+    return method not in (*_STRENGTHS, NO_GRAIN, *_EXTRA) or track == "R"
