@@ -104,6 +104,15 @@ class NoiseSpectrum:
         return self._with_eigen(values.clamp_min(0), vectors)
 
     @property
+    def isotropic(self) -> "NoiseSpectrum":
+        """The same in all directions: at each frequency the mean over those that are as high."""
+        frequency = torch.arange(self.power.shape[-1])
+        ring = torch.hypot(frequency[:, None].float(), frequency[None].float()).round().long().flatten()
+        power = self.power.flatten(2)
+        sums = power.new_zeros(*power.shape[:2], int(ring.max()) + 1).index_add(2, ring, power)
+        return NoiseSpectrum((sums / ring.bincount())[..., ring].view_as(self.power))
+
+    @property
     def root(self) -> Tensor:
         """The symmetric root of S at each frequency, 3 x 3 x B x B; negative eigenvalues are taken for 0."""
         values, vectors = self.eigen

@@ -63,17 +63,20 @@ def infer_grain(model: DeFlow, images: Callable[[Domain], Iterable[tuple[Path, T
 
 
 def lacking(real: Tensor, generated: Tensor) -> NoiseSpectrum:
-    r"""The spectrum by which some images exceed others, as far as it is the same at any brightness.
+    r"""The spectrum by which some images exceed others, in all directions alike and as far as at any brightness.
 
     .. math:: S = a \left(\bar S_y - \bar S_{\hat y}\right)_+, \qquad
               a = \left(\frac{\sum_{s \ne t} \langle P_s, \Delta_t \rangle}
                        {\sum_{s \ne t} \langle P_s, \Delta_s \rangle}\right)_{[0, 1]}
 
-    with the positive part at each frequency. Both sets are parted in three by brightness, and :math:`\Delta_s` is the
-    difference of the s-th parts' means; :math:`P_s` projects on the channels' directions in which it is positive. So a
-    is the share of what is lacking in one part that another confirms, of other brightness and other images. The
-    positive part by itself is too large, since a difference that is known from a few images of other scenes is positive
-    somewhere; and what is lacking in bright images alone would be too much in dark ones.
+    with means over the images and over the directions of waves, and the positive part at each frequency. A camera's
+    noise hardly knows a direction; the weaves and stripes of a few scenes do, and would be seen in what is generated.
+
+    Both sets are parted in three by brightness, and :math:`\Delta_s` is the difference of the s-th parts' means;
+    :math:`P_s` projects on the directions of colour in which it is positive. So a is the share of what is lacking in
+    one part that another confirms, of other brightness and other images. The positive part by itself is too large: a
+    difference that is known from a few images of other scenes is positive somewhere, and what bright images alone lack
+    would be too much in dark ones.
 
     Args:
         real: N x 3 x 3 x B x B, the spectra of N images, from the darkest to the brightest.
@@ -101,4 +104,4 @@ def lacking(real: Tensor, generated: Tensor) -> NoiseSpectrum:
 
 
 def _difference(real: Tensor, generated: Tensor) -> NoiseSpectrum:
-    return NoiseSpectrum(real.mean(0) - generated.mean(0))
+    return NoiseSpectrum(real.mean(0) - generated.mean(0)).isotropic

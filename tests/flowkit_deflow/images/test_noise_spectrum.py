@@ -85,3 +85,13 @@ def test_an_estimate_below_zero_is_no_noise() -> None:
     assert negative.std.tolist() == [0, 0, 0]
     assert negative.correlation.isnan().all()
     assert math.isnan(negative.autocorrelation(0, 1))
+
+
+def test_isotropic_it_has_the_same_variance_and_no_direction() -> None:
+    factors = torch.randn(3, 9, 32, 32, generator=torch.Generator().manual_seed(0))
+    spectrum = NoiseSpectrum(torch.einsum("ikuv,jkuv->ijuv", factors, factors))
+    even = spectrum.isotropic
+    assert torch.allclose(even.covariance, spectrum.covariance, rtol=1e-5)
+    # 3, 4 and 5 half periods: hypot(3, 4) = 5.
+    assert torch.equal(even.power[:, :, 3, 4], even.power[:, :, 0, 5])
+    assert torch.allclose(even.isotropic.power, even.power, rtol=1e-6)

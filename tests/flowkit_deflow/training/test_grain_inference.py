@@ -85,6 +85,15 @@ def scattered(count: int, seed: int, strength: float = 1.0) -> Tensor:
     return strength * level * torch.einsum("nikuv,njkuv->nijuv", factors, factors) / 9
 
 
+def test_a_weave_of_some_scenes_makes_no_weave() -> None:
+    real, generated = scattered(20, 1, 3.0), scattered(20, 2)
+    # Both diagonals of one wave, far above the noise.
+    real[:, :, :, 10, 10] *= 30
+    found = lacking(real, generated).channel_mean
+    assert found[10, 10] == found[0, 14] == found[14, 0]
+    assert found[10, 10] < 6 * found.median()
+
+
 def test_chance_lacks_nothing() -> None:
     real, generated = scattered(20, 1), scattered(20, 2)
     assert lacking(real, generated).channel_mean.mean() < 0.02
