@@ -192,7 +192,8 @@ def require_tensors(context: Any, context_dims: int | None, **data: Any) -> None
         >>> require_tensors(None, 1, data=torch.zeros(5, 2))
     """
     for name, value in data.items():
-        if isinstance(value, tuple | list):
+        # Not `tuple | list`, which torch.compile of 2.6 does not know.
+        if isinstance(value, (tuple, list)):
             raise TypeError(
                 f"a flow takes floating-point tensors, got a {type(value).__name__} for the {name}: of a batch of a "
                 "DataLoader's take the tensor, batch[0]"
@@ -218,7 +219,7 @@ def number_and_shape(batch: Any) -> tuple[int | None, tuple[int, ...]]:
         >>> number_and_shape(5), number_and_shape((5,))
         ((5, ()), (None, (5,)))
     """
-    several = isinstance(batch, tuple | list)
+    several = isinstance(batch, (tuple, list))
     sizes = batch if several else (batch,)
     if not all(map(_is_size, sizes)):
         raise TypeError(
@@ -252,7 +253,7 @@ def require_number(batch: Any, shape: Any) -> None:
     number, _ = number_and_shape(batch)
     if number is None:
         raise TypeError(f"batch is {batch}; a base distribution draws a number of samples, a Flow samples of a shape")
-    if not isinstance(shape, tuple | list):
+    if not isinstance(shape, (tuple, list)):
         raise TypeError(f"shape is {named(shape)}; it is the event shape, a tuple of sizes such as (2,) or (3, 32, 32)")
 
 
@@ -270,7 +271,7 @@ def require_drawable(temperature: Any, generator: Any) -> None:
     Examples:
         >>> require_drawable(1.0, None)
     """
-    if not isinstance(temperature, Real | Tensor) or isinstance(temperature, bool):
+    if not isinstance(temperature, (Real, Tensor)) or isinstance(temperature, bool):
         raise TypeError(f"temperature is {named(temperature)}; it is a number, 1 for samples of the density itself")
     if not 0 <= float(temperature) < math.inf:
         raise ValueError(f"temperature is {temperature}; it must be at least 0 and finite")

@@ -287,7 +287,7 @@ class Flow(Recorded, nn.Module):
         shape = self.event_shape if shape is None else shape
         if shape is None:
             raise ValueError("this flow takes data of any shape: say which to sample, as sample(batch, shape)")
-        if not isinstance(shape, tuple | list):
+        if not isinstance(shape, (tuple, list)):
             got = f"a {type(shape).__name__} of shape {tuple(shape.shape)}" if hasattr(shape, "shape") else repr(shape)
             raise ValueError(
                 f"shape is {got}; expected the event shape as a tuple, such as (3, 32, 32). Give a context by its "

@@ -32,7 +32,8 @@ class TorchDistribution(Distribution[Tensor]):
         distribution: a callable that makes the distribution from ``parameters``, or a distribution.
         event_dims: trailing dimensions of one event, at least those of the distribution (its batch and event).
         parameters: keyword arguments of the callable; tensors are registered, other values passed as they are
-            (``validate_args=False`` spares a check, and a wait for the device, at every call).
+            (``validate_args=False`` spares a check, and a wait for the device, at every call; ``torch.func.vmap`` of
+            torch 2.6 cannot take the check).
 
     Raises:
         ValueError: the distribution has more dimensions than ``event_dims``, or (when called) the latents do not fit
