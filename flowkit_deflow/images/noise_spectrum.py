@@ -106,8 +106,7 @@ class NoiseSpectrum:
     @property
     def isotropic(self) -> "NoiseSpectrum":
         """The same in all directions: at each frequency the mean over those that are as high."""
-        frequency = torch.arange(self.power.shape[-1])
-        ring = torch.hypot(frequency[:, None].float(), frequency[None].float()).round().long().flatten()
+        ring = (self._radius * 2 * self.power.shape[-1]).round().long().flatten()
         power = self.power.flatten(2)
         sums = power.new_zeros(*power.shape[:2], int(ring.max()) + 1).index_add(2, ring, power)
         return NoiseSpectrum((sums / ring.bincount())[..., ring].view_as(self.power))
@@ -148,13 +147,18 @@ class NoiseSpectrum:
 
         White noise is flat at its variance.
         """
-        size = self.power.shape[-1]
-        frequency = torch.arange(size) / (2 * size)
-        radius = torch.hypot(frequency[:, None], frequency[None])
+        radius = self._radius
         inside = radius < 0.5
         rings = (radius[inside] * 2 * RINGS).long()
         sums = torch.bincount(rings, self.channel_mean[inside], RINGS)
         return sums / torch.bincount(rings, minlength=RINGS)
+
+    @property
+    def _radius(self) -> Tensor:
+        """The frequency of each coefficient in any direction, in cycles per pixel, B x B."""
+        size = self.power.shape[-1]
+        frequency = torch.arange(size) / (2 * size)
+        return torch.hypot(frequency[:, None], frequency[None])
 
     @property
     def _waves(self) -> Tensor:
