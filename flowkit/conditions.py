@@ -23,6 +23,8 @@ __all__ = [
     "require_tensors",
 ]
 
+# Types are given to isinstance as tuples in this file: torch.compile of 2.6 knows no unions such as `tuple | list`.
+
 # A condition and the dimensions of that of one sample; of unknown dimensions, None.
 Condition = tuple[Any, int | None]
 
@@ -192,7 +194,6 @@ def require_tensors(context: Any, context_dims: int | None, **data: Any) -> None
         >>> require_tensors(None, 1, data=torch.zeros(5, 2))
     """
     for name, value in data.items():
-        # Not `tuple | list`, which torch.compile of 2.6 does not know.
         if isinstance(value, (tuple, list)):
             raise TypeError(
                 f"a flow takes floating-point tensors, got a {type(value).__name__} for the {name}: of a batch of a "

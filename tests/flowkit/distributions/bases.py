@@ -67,8 +67,7 @@ def resampled(channels: int) -> Resampled:
 
 def laplace(channels: int) -> TorchDistribution:
     loc, scale = nn.Parameter(torch.zeros(channels)), torch.ones(channels)
-    # torch 2.6 checks values by a branch that torch.func.vmap cannot take.
-    return TorchDistribution(torch.distributions.Laplace, loc=loc, scale=scale, validate_args=False)
+    return TorchDistribution(torch.distributions.Laplace, loc=loc, scale=scale)
 
 
 BASES: dict[str, Base] = {

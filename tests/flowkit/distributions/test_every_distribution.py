@@ -250,7 +250,10 @@ def test_state_travels(base: Base) -> None:
 
 
 @every
-def test_densities_can_be_mapped_and_compiled(base: Base) -> None:
+def test_densities_can_be_mapped_and_compiled(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    if torch.__version__ < "2.7":
+        # torch 2.6 checks values by a branch that torch.func.vmap cannot take.
+        monkeypatch.setattr(torch.distributions.Distribution, "_validate_args", False)
     distribution = base.ready(2)
     z, label = torch.rand(3, 2, dtype=torch.float64), base.labels(3)
     expected = distribution.log_prob(z, label)
