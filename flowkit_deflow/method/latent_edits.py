@@ -33,6 +33,10 @@ class LatentEdit(Protocol):
     def grain(self) -> float:
         """The factor on the grain that is added to what was decoded; 0 for none."""
 
+    @property
+    def h_noise(self) -> float:
+        """The factor on the noise in h; 0 for none."""
+
     def change(self, z: Latents, draws: Sequence[Latents], h: Tensor | None) -> Latents:
         """The latents to decode.
 
@@ -66,6 +70,7 @@ class Degrade:
     domain: ClassVar = Domain.CLEAN
     encodes: ClassVar = True
     draws: ClassVar = 1
+    h_noise: ClassVar = 1.0
 
     def __post_init__(self) -> None:
         require_temperature(self.temperature)
@@ -84,6 +89,8 @@ class Degrade:
 class Restore:
     r"""Draw from the posterior :math:`p(z_x \mid z_y)`.
 
+    The noise in h is part of the draw: at temperature 0 there is none, and the result is the same each time.
+
     Attributes:
         latents: the latent model.
         temperature: factor on the deviation from the posterior's mean.
@@ -99,6 +106,11 @@ class Restore:
 
     def __post_init__(self) -> None:
         require_temperature(self.temperature)
+
+    @property
+    def h_noise(self) -> float:
+        """As the draw's, and never more than in training."""
+        return min(self.temperature, 1.0)
 
     def change(self, z: Latents, draws: Sequence[Latents], h: Tensor | None) -> Latents:
         """The latents of a clean version."""
@@ -121,6 +133,7 @@ class Sample:
 
     encodes: ClassVar = False
     draws: ClassVar = 2
+    h_noise: ClassVar = 1.0
 
     def __post_init__(self) -> None:
         require_temperature(self.temperature)

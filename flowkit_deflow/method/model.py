@@ -209,7 +209,8 @@ class DeFlow(nn.Module):
 
         Args:
             images: degraded images.
-            temperature: factor on the deviation from the posterior's mean: 0 decodes the mean itself.
+            temperature: factor on the deviation from the posterior's mean: 0 decodes the mean itself, the same each
+                time.
             samples: how many versions of each; ``None`` for one, without a dimension for it.
             generator: source of randomness; ``None`` for PyTorch's global one.
             noise: a source of randomness to use in place of ``generator``.
@@ -296,7 +297,8 @@ class DeFlow(nn.Module):
                 return None
             whole = (*padded.shape[:2], padded.height // factor, padded.width // factor)
             own = Window(*(number // factor for number in window))
-            return self.noisy_h(padded.downsampled(window, factor), domain, source.window("h", whole, own))
+            drawn = edit.h_noise * source.window("h", whole, own) if edit.h_noise > 0 else None
+            return self.noisy_h(padded.downsampled(window, factor), domain, drawn)
 
         def shared(window: Window) -> Tensor:
             return self.normalization.to_shared(padded.window(window), domain)

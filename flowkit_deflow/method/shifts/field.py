@@ -106,8 +106,13 @@ class ShiftField(ABC):
     def posterior(self, z_degraded: Tensor) -> Posterior:
         """Mean and covariance of the clean latents given the degraded ones."""
         with without_autocast(z_degraded.device):
-            mean = self._posterior_mean(at_least_float32(z_degraded))
-            return Posterior(mean.to(z_degraded.dtype), self.posterior_covariance())
+            z = at_least_float32(z_degraded)
+            field = self.widened_for(z)
+            return Posterior(field._posterior_mean(z).to(z_degraded.dtype), field.posterior_covariance())
+
+    def widened_for(self, z_degraded: Tensor) -> "ShiftField":
+        """The field with clean latents as wide as these degraded ones say they are; where it cannot tell, itself."""
+        return self
 
     def sample_posterior(self, z_degraded: Tensor, noise: Tensor, shift_noise: Tensor, temperature: float) -> Tensor:
         r"""Draw clean latents given degraded ones; both noises standard normal, of the latents' shape.
@@ -118,9 +123,11 @@ class ShiftField(ABC):
         covariance (that is singular where M is). At temperature 0 it is the posterior's mean.
         """
         with without_autocast(z_degraded.device):
-            own = temperature * self.clean_deviation(at_least_float32(noise))
-            joint = own + temperature * self.deviation(at_least_float32(shift_noise))
-            return (own + self._posterior_mean(at_least_float32(z_degraded) - joint)).to(z_degraded.dtype)
+            z = at_least_float32(z_degraded)
+            field = self.widened_for(z)
+            own = temperature * field.clean_deviation(at_least_float32(noise))
+            joint = own + temperature * field.deviation(at_least_float32(shift_noise))
+            return (own + field._posterior_mean(z - joint)).to(z_degraded.dtype)
 
     def _posterior_mean(self, z: Tensor) -> Tensor:
         return self.clean_mean + self.gain(z - self.clean_mean - self.mean)

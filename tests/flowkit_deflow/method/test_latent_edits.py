@@ -50,6 +50,11 @@ def test_restoring_without_temperature_gives_the_posteriors_mean(latents: Latent
         torch.testing.assert_close(after, posterior.mean)
 
 
+def test_noise_in_h_is_the_drawn_restorations_alone(latents: LatentModel) -> None:
+    factors = {temperature: [edit.h_noise for edit in edits(latents, temperature)] for temperature in (0.0, 0.5, 2.0)}
+    assert factors == {0.0: [1, 0, 1, 1], 0.5: [1, 0.5, 1, 1], 2.0: [1, 1, 1, 1]}
+
+
 def test_samples_have_the_domains_moments(latents: LatentModel) -> None:
     draws = numbers(2, batch=4000)
     for domain in Domain:

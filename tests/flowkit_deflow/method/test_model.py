@@ -197,6 +197,12 @@ class TestRestore:
         assert ((expected > 0) & (expected < 1)).double().mean() > 0.9
         torch.testing.assert_close(model.restore(y, 0.0, noise=noise), expected, atol=1e-9, rtol=0)
 
+    @every
+    def test_without_temperature_it_is_the_same_each_time(self, architecture: Architecture) -> None:
+        model = perturbed(architecture)
+        y = grey(model)
+        assert torch.equal(model.restore(y, 0.0, generator=seeded(0)), model.restore(y, 0.0, generator=seeded(1)))
+
     def test_it_takes_the_degradation_away(self) -> None:
         # Clean images drawn from the model itself, degraded by it.
         model = perturbed(UNCONDITIONAL, deviation=0.02)

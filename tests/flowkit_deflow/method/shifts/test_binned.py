@@ -112,6 +112,16 @@ class TestAfter:
         constant, _ = twins()
         assert (constant.at(h, SIZE).posterior(y).mean - x).square().mean() > 1.2 * best
 
+    def test_restoration_keeps_what_is_larger_than_noise_can_be(self) -> None:
+        shift, h = measured((6, 2)), scenes(200, 50)
+        x = 6 * normal(200, CHANNELS, *SIZE, seed=20) + 0.3
+        y = x + deviation_at(h) * normal(200, CHANNELS, *SIZE, seed=21)
+        field = shift.at(h, SIZE)
+        # Taken for clean latents of the measured strength, 1.5, they lose more than noise did.
+        narrow = field.clean_mean + field.gain(y - field.clean_mean - field.mean)
+        assert (narrow - x).square().mean() > (y - x).square().mean()
+        assert (field.posterior(y).mean - x).square().mean() < 0.5 * (narrow - x).square().mean()
+
     def test_degraded_latents_are_scored_as_in_training(self) -> None:
         shift, h, z = measured((6, 2)), scenes(2, 0), normal(2, CHANNELS, *SIZE)
         correlated = CorrelatedShift(CHANNELS).double()

@@ -12,6 +12,7 @@ from torch.distributions import MultivariateNormal
 
 import flowkit_deflow.method.shifts.blended
 from flowkit_deflow.method.shifts.binned import BinnedShift
+from flowkit_deflow.method.shifts.blended import ODDS, SCALES, BlendedField
 from flowkit_deflow.method.shifts.brightness import BrightnessShift
 from flowkit_deflow.method.shifts.correlated import CorrelatedShift
 from flowkit_deflow.method.shifts.field import ShiftField
@@ -119,9 +120,9 @@ class TestGaussians:
 
     @drawn
     def test_posterior(self, make: Callable[[int], DomainShift], channels: int, seed: int) -> None:
-        field = field_of(make, channels, seed)
-        gaussians = dense(field, channels)
         z = normal(BATCH, channels, *SIZE, seed=seed)
+        field = field_of(make, channels, seed).widened_for(z)
+        gaussians = dense(field, channels)
         # Conditioning of the joint Gaussian of (z_x, z_y).
         x = gaussians.clean_covariance
         gain = x @ torch.linalg.inv(x + gaussians.covariance)
@@ -166,6 +167,25 @@ class TestPosteriorDraws:
         matrix = torch.stack(columns, -1)
         expected = temperature**2 * covariance.expand(BATCH, *SIZE, channels, channels)
         torch.testing.assert_close(matrix @ matrix.mT, expected, **TOLERANCE)
+
+
+@settings(deadline=None, max_examples=20)
+@given(channels=st.integers(1, 4), seed=st.integers(0, 1000))
+def test_clean_latents_are_scaled_by_the_mean_of_a_scale_mixture(channels: int, seed: int) -> None:
+    field = field_of(KINDS[3], channels, seed)
+    gaussians = dense(field, channels)
+    z = 4 * normal(BATCH, channels, *SIZE, seed=seed)
+    scales = torch.tensor(SCALES, dtype=torch.float64)
+    clean, noise = gaussians.clean_covariance[None], gaussians.covariance
+    mixture = MultivariateNormal(
+        gaussians.clean_mean + gaussians.mean, scales.reshape(-1, 1, 1, 1, 1, 1) * clean + noise
+    )
+    odds = torch.tensor(ODDS, dtype=torch.float64).reshape(-1, 1, 1, 1)
+    posterior = (mixture.log_prob(rows(z)).exp() * odds).movedim(0, -1)
+    expected = (posterior / posterior.sum(-1, keepdim=True)) @ scales
+    widened = field.widened_for(z)
+    assert isinstance(widened, BlendedField)
+    torch.testing.assert_close(widened.scale[:, 0], expected, **TOLERANCE)
 
 
 @every
