@@ -37,6 +37,17 @@ def test_the_report_gives_the_measured_figures(report: Path) -> None:
     assert f"{measured['comparison']['overall_std_ratio']:.3f}" in report.read_text(encoding="utf-8")
 
 
+def test_the_report_tells_how_well_it_restores(report: Path) -> None:
+    told = re.search(r"([\d.]+), degraded ([\d.]+)", report.read_text(encoding="utf-8"))
+    assert told is not None
+    for kind, number in zip(("restored", "data/held_out/degraded"), told.groups(), strict=True):
+        clean = report.parent / "data" / "held_out" / "clean"
+        pairs = [(read_image(path), read_image(report.parent / kind / path.name)) for path in clean.iterdir()]
+        values = [-10 * (a - b).square().mean().log10().item() for a, b in pairs]
+        # The report's figure is of images that were not rounded to 8 bits yet, and has one digit.
+        assert sum(values) / len(values) == pytest.approx(float(number), abs=0.07)
+
+
 def test_the_report_states_the_steps_made_and_whose_the_model_is(report: Path) -> None:
     run = report.parent / "run"
     made = steps_of(last_checkpoint(run))
