@@ -50,7 +50,7 @@ def test_restoring_without_temperature_gives_the_posteriors_mean(latents: Latent
         torch.testing.assert_close(after, posterior.mean)
 
 
-def test_noise_in_h_is_the_drawn_restorations_alone(latents: LatentModel) -> None:
+def test_restoring_alone_scales_the_noise_in_h(latents: LatentModel) -> None:
     factors = {temperature: [edit.h_noise for edit in edits(latents, temperature)] for temperature in (0.0, 0.5, 2.0)}
     assert factors == {0.0: [1, 0, 1, 1], 0.5: [1, 0.5, 1, 1], 2.0: [1, 1, 1, 1]}
 
