@@ -1,5 +1,6 @@
 """``deflow demo``: the whole method on photographs that ship inside scikit-image."""
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -39,6 +40,7 @@ TEMPERATURES = (0.5, 1.0, 1.5)
 TIMED_STEPS = 11
 # Longer training makes the noise worse, as the flow learns to expect it: docs/explanation/what-deflow-learns.md.
 MOST_STEPS = 1200
+FEWEST_STEPS = 600  # for a model that is worth a look
 OVERHEAD = 1.3  # of Lightning's loop, logging and checkpoints over the bare step
 SHEET_SIDE = 160  # pixels of each photograph that the contact sheet shows
 
@@ -96,6 +98,11 @@ def run_demo(out: Path, seed: int = 0, minutes: float = 4.5) -> Path:
     steps = min(max(int(60 * minutes / seconds), 20), MOST_STEPS)
     run = replace(run, training=replace(run.training, steps=steps, image_every=0))
     typer.echo(f"2/3  training for {steps} steps, about {steps * seconds / 60:.1f} minutes")
+    if steps < FEWEST_STEPS:
+        typer.echo(
+            f"     few: a step takes {seconds:.2g} s here, perhaps since other programs hold the cores, and what is "
+            f"learned will be poor; --minutes {math.ceil(MOST_STEPS * seconds / 60)} would do for {MOST_STEPS} steps"
+        )
     # Should the machine slow down meanwhile, the clock ends the training.
     model, _ = train(run, out / "run", callbacks=[Timer(timedelta(minutes=1.1 * minutes))])
     typer.echo("3/3  degrading and restoring photographs that the model never saw")

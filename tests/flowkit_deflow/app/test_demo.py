@@ -3,10 +3,12 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from flowkit_deflow.app import demo
 from flowkit_deflow.app.demo import run_demo
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.images.image_files import read_image
@@ -65,6 +67,22 @@ def test_the_model_is_left_for_use(report: Path) -> None:
     model = DeFlow.from_pretrained(report.parent / "run" / "model")
     assert model.config.shift == "binned"
     assert model.config.h_noise in (0.03, 0.06, 0.12)
+
+
+def test_too_little_time_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: Any, **__: Any) -> None:
+        raise UserError("stopped before training")
+
+    monkeypatch.setattr(demo, "train", stop)
+    monkeypatch.setattr(demo, "_seconds_per_step", lambda _: 3.0)
+    with pytest.raises(UserError, match="stopped before training"):
+        run_demo(tmp_path / "out", minutes=2)
+    told = capsys.readouterr().out
+    assert "training for 40 steps, about 2.0 minutes" in told
+    assert "a step takes 3 s here" in told
+    assert "--minutes 60 would do" in told
 
 
 def test_a_demo_that_is_there_is_not_overwritten(report: Path) -> None:
