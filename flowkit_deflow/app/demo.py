@@ -193,5 +193,5 @@ def _versions(model: DeFlow, held_out: Path, name: str, seed: int) -> Mapping[st
     versions = {"clean": clean, "really degraded": degraded}
     for temperature in TEMPERATURES:
         versions[f"sample, T = {temperature:g}"] = model.degrade(clean[None], temperature, noise=noise)[0]
-    versions["restored"] = model.restore(degraded[None], temperature=0.0, noise=noise)[0]
+    versions["restored"] = model.restore(degraded[None], temperature=0.0)[0]
     return versions

@@ -21,9 +21,6 @@ PLACES_AT_ONCE = 512
 SCALES = (1.0, 4.0, 16.0)
 ODDS = tuple(scale**-3 for scale in SCALES)
 
-# Of weights P x K, scales P x 1 and values P x C at P places.
-AtPlaces = Callable[[Tensor, Tensor, Tensor], Tensor]
-
 
 class BlendedField(ShiftField):
     r"""At each place, means and square roots of ``K`` classes blended linearly by the place's weights.
@@ -84,16 +81,18 @@ class BlendedField(ShiftField):
         r""":math:`A A^\top (A A^\top + M M^\top)^{-1} z`, by a Cholesky factor at each place."""
 
         def at_places(weights: Tensor, scale: Tensor, columns: Tensor) -> Tensor:
-            clean, shift = self._covariances(weights, scale)
+            clean, shift = self._covariances(weights)
+            clean = scale[..., None] * clean
             return (clean @ torch.cholesky_solve(columns[..., None], torch.linalg.cholesky(clean + shift)))[..., 0]
 
-        return _positions(self._in_parts(at_places, z), z)
+        return _positions(self._in_parts(at_places, self.scale, z), z)
 
     def posterior_covariance(self) -> Tensor:
         """``B x H x W x C x C``."""
 
-        def at_places(weights: Tensor, scale: Tensor, _: Tensor) -> Tensor:
-            clean, shift = self._covariances(weights, scale)
+        def at_places(weights: Tensor, scale: Tensor) -> Tensor:
+            clean, shift = self._covariances(weights)
+            clean = scale[..., None] * clean
             # A A^T (A A^T + M M^T)^-1 M M^T: no difference of almost equal matrices.
             return clean @ torch.cholesky_solve(shift, torch.linalg.cholesky(clean + shift))
 
@@ -104,8 +103,8 @@ class BlendedField(ShiftField):
         """The field with the scale that each place's latents speak for."""
         scales, odds = self.weights.new_tensor([SCALES, ODDS])
 
-        def at_places(weights: Tensor, _: Tensor, columns: Tensor) -> Tensor:
-            clean, shift = self._covariances(weights, torch.ones_like(columns[:, :1]))
+        def at_places(weights: Tensor, columns: Tensor) -> Tensor:
+            clean, shift = self._covariances(weights)
             log_prob = [_log_normal(columns, torch.linalg.cholesky(scale * clean + shift)) for scale in scales]
             return (torch.stack(log_prob, -1) + odds.log()).softmax(-1) @ scales
 
@@ -115,7 +114,7 @@ class BlendedField(ShiftField):
     def log_prob(self, z_degraded: Tensor) -> Tensor:
         """By a Cholesky factor at each place."""
 
-        def at_places(weights: Tensor, _: Tensor, columns: Tensor) -> Tensor:
+        def at_places(weights: Tensor, columns: Tensor) -> Tensor:
             shift = _square(_at(weights, self.classes.root))
             eye = torch.eye(shift.shape[-1], dtype=shift.dtype, device=shift.device)
             return _log_normal(columns, torch.linalg.cholesky(eye + shift))
@@ -125,7 +124,7 @@ class BlendedField(ShiftField):
     def log_prob_shift(self, shift: Tensor) -> Tensor:
         """By a triangular factor at each place, which is found without squaring M's condition number."""
 
-        def at_places(weights: Tensor, _: Tensor, columns: Tensor) -> Tensor:
+        def at_places(weights: Tensor, columns: Tensor) -> Tensor:
             upper = torch.linalg.qr(_at(weights, self.classes.root).mT).R
             signs = upper.diagonal(dim1=-2, dim2=-1).sign()
             return _log_normal(columns, (upper * signs[..., None]).mT)
@@ -143,19 +142,21 @@ class BlendedField(ShiftField):
             total += weights[:, k : k + 1] * (root @ columns)
         return total.unflatten(-1, noise.shape[-2:])
 
-    def _covariances(self, weights: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-        """Of the clean latents and of the shift."""
-        clean = scale[..., None] * _square(_at(weights, self.classes.clean_root))
-        return clean, _square(_at(weights, self.classes.root))
+    def _covariances(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the clean latents, as measured, and of the shift."""
+        return _square(_at(weights, self.classes.clean_root)), _square(_at(weights, self.classes.root))
 
-    def _summed(self, log_prob: AtPlaces, values: Tensor) -> Tensor:
+    def _summed(self, log_prob: Callable[[Tensor, Tensor], Tensor], values: Tensor) -> Tensor:
         with without_autocast(values.device):
             deviations = at_least_float32(values) - self.mean
             return self._in_parts(log_prob, deviations).unflatten(0, (len(values), *values.shape[-2:])).sum((1, 2))
 
-    def _in_parts(self, function: AtPlaces, values: Tensor) -> Tensor:
-        """The function of every place's weights, scale and values, for some hundred places at a time."""
-        at_all = (self.weights.expand(len(values), -1, -1, -1), self.scale.expand(len(values), -1, -1, -1), values)
+    def _in_parts(self, function: Callable[..., Tensor], *values: Tensor) -> Tensor:
+        """The function of every place's weights and values, for some hundred places at a time.
+
+        Weights are ``P x K`` there, values ``P x C``; the last values have the whole batch.
+        """
+        at_all = (part.expand(len(values[-1]), -1, -1, -1) for part in (self.weights, *values))
         parts = zip(*(_rows(part).split(PLACES_AT_ONCE) for part in at_all), strict=True)
         return torch.cat([function(*part) for part in parts])
 
