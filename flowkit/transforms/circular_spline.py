@@ -25,8 +25,9 @@ class CircularSpline(BoundedSpline):
         bins: number of bins, >= 2.
         min_width: smallest width of a bin, as a share of the circle, > 0 and < ``1 / bins``.
         min_height: smallest height of a bin, likewise.
-        min_derivative: smallest derivative at a knot, in (0, 1).
-        max_ratio: how many times as wide, or as high, as another a bin may become, > 1; ``None`` for no such bound.
+        min_derivative: smallest derivative at a knot, in (0, 1), where there is no ``max_ratio``.
+        max_ratio: how many times as wide, or as high, as another a bin may become, > 1, and how far derivatives may be
+            from 1; ``None`` for no such bound.
 
     Raises:
         ValueError: an argument is outside its range.

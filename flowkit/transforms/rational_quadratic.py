@@ -28,8 +28,8 @@ class RationalQuadraticSpline(Transform):
     that does not cancel; its discriminant is a sum of two terms that are never negative.
 
     The raw parameters of one number are ``bins`` widths, ``bins`` heights and ``bins - 1`` derivatives at the knots
-    inside; those of the two outermost knots are 1. A softmax makes shares of the interval of widths and heights, a
-    softplus makes derivatives positive. All zeros are the identity.
+    inside; those of the two outermost knots are 1. A softmax makes shares of the interval of widths and heights; a
+    softplus, or an exponential where ``max_ratio`` bounds it, makes derivatives positive. All zeros are the identity.
 
     A bin whose slope is far below the derivatives of its knots is flatter still in its middle, where the derivative
     is about :math:`4 s^2 / (d_0 + d_1)`: a value that goes there comes back with the rounding error of ``y`` divided
@@ -40,12 +40,13 @@ class RationalQuadraticSpline(Transform):
         bound: half the length of the interval, > 0; in units of ``x``.
         min_width: smallest width of a bin, as a share of the interval, > 0 and < ``1 / bins``.
         min_height: smallest height of a bin, likewise.
-        min_derivative: smallest derivative at a knot, in (0, 1).
+        min_derivative: smallest derivative at a knot, in (0, 1), where there is no ``max_ratio``.
         max_ratio: how many times as wide, or as high, as another a bin may become, > 1; ``None`` for no bound but
             the smallest shares. A network's raw outputs grow in training to where a softmax gives one bin nearly all:
             the slopes are then as extreme as the shares allow, and a few such layers lose all digits of float32.
             Bounded, raw parameters are bent, :math:`r / (1 + |r| / b)`, with :math:`b` half the logarithm of the ratio
-            for widths and heights and all of it for derivatives; near 0 they stay as they are.
+            for widths and heights and all of it for the logarithms of derivatives, which then lie between
+            ``1 / max_ratio`` and ``max_ratio``; near 0 they stay as they are.
 
     Raises:
         ValueError: an argument is outside its range.
@@ -53,7 +54,7 @@ class RationalQuadraticSpline(Transform):
     References:
         Durkan, Bekasov, Murray and Papamakarios, Neural spline flows, 2019, eq. 4 to 8.
         Gregory and Delbourgo, Piecewise rational quadratic interpolation to monotonic data, 1982.
-        Rozet et al., Zuko: normalizing flows in PyTorch, 2022 (the bent parameters).
+        Rozet et al., Zuko: normalizing flows in PyTorch, 2022 (the bent parameters, and derivatives by exponentials).
 
     Examples:
         >>> spline = RationalQuadraticSpline(bins=4)
@@ -181,6 +182,8 @@ class RationalQuadraticSpline(Transform):
         )
 
     def _derivative(self, raw: Tensor) -> Tensor:
+        if self.max_ratio is not None:
+            return raw.exp()
         return F.softplus(raw + self._offset) + self.min_derivative
 
     def _end_derivatives(self, parameters: tuple[Tensor, ...]) -> tuple[Tensor | float, Tensor | float]:

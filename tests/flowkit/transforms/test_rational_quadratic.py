@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+import zuko
 from nflows.transforms.splines.rational_quadratic import unconstrained_rational_quadratic_spline
 from torch import Tensor
 
@@ -55,6 +56,19 @@ def test_it_agrees_with_nflows(spline: RationalQuadraticSpline, inverse: bool) -
     expected = by_nflows(spline, x, raw, inverse)
     # The same knots by other roundings, 1e-16, and inverse slopes up to 1e4 at these parameters.
     torch.testing.assert_close(got, expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("deviation", [1.0, 30.0])
+def test_bounded_it_agrees_with_zuko(deviation: float) -> None:
+    torch.manual_seed(0)
+    # zuko has no smallest share: next to none here.
+    spline = RationalQuadraticSpline(6, 4.0, 1e-12, 1e-12, max_ratio=1000.0)
+    x = 2 * torch.randn(200, 3, dtype=DTYPE)
+    raw = raw_like(x, spline, deviation)
+    widths, heights, log_derivatives = raw.split([6, 6, 5], -1)
+    theirs = zuko.transforms.MonotonicRQSTransform(widths, heights, log_derivatives, bound=4.0, slope=1e-3)
+    # The shares' 1e-12, and slopes up to 1e3 at the larger deviation.
+    torch.testing.assert_close(spline(x, spline.constrain(raw)), theirs.call_and_ladj(x), rtol=1e-8, atol=1e-8)
 
 
 def test_the_identity_at_zero() -> None:
