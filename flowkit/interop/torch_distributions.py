@@ -1,19 +1,21 @@
 """flowkit's flows and base distributions as ``torch.distributions``."""
 
 import copy
+import math
 from abc import ABC, abstractmethod
 from typing import Any, Self
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution as TorchDistribution
-from torch.distributions import constraints
+from torch.distributions import biject_to, constraints
 
 from flowkit.bijector import Shape
 from flowkit.distributions.distribution import Distribution
 from flowkit.flow import Flow
 from flowkit.interop.rows import batch_shape_of, context_rows, is_several, to_rows
 from flowkit.interop.torch_transforms import BijectorTransform, FromTorchTransform, domain_constraint
+from flowkit.ops.values import readable
 
 __all__ = ["BaseDistribution", "BijectorTransform", "FlowDistribution", "FromTorchTransform"]
 
@@ -94,6 +96,9 @@ class _View(TorchDistribution, ABC):
     def log_prob(self, value: Tensor) -> Tensor:
         """Log-density of ``... x batch x event``, natural log, one number per sample.
 
+        Without ``validate_args`` it is minus infinity outside the support, where a sampler such as Pyro's NUTS, which
+        checks nothing either, may come by rounding, and turns back.
+
         Raises:
             ValueError: (where ``validate_args``) the shape does not fit, or a value lies outside the support.
         """
@@ -102,7 +107,23 @@ class _View(TorchDistribution, ABC):
         cut = value.ndim - len(self.event_shape)
         batch = torch.broadcast_shapes(value.shape[:cut], self.batch_shape)
         rows, _ = to_rows(value.expand(*batch, *value.shape[cut:]), len(self.event_shape))
-        return self._log_prob_of_rows(rows, batch).reshape(batch)
+        inside = None if self._validate_args else self._inside(rows)
+        if inside is None:
+            return self._log_prob_of_rows(rows, batch).reshape(batch)
+        rows = rows.where(inside.reshape(-1, *(1,) * (rows.ndim - 1)), self._some_event(rows))
+        return self._log_prob_of_rows(rows, batch).where(inside, -math.inf).reshape(batch)
+
+    def _inside(self, rows: Tensor) -> Tensor | None:
+        """Which rows lie in the support; ``None`` if all do, or if that cannot be told."""
+        if not readable(rows):
+            return None
+        inside = self.support.check(rows)
+        return None if bool(inside.all()) else inside
+
+    def _some_event(self, like: Tensor) -> Tensor:
+        """An event in the support: what zeros are taken to from all real numbers."""
+        onto = biject_to(self.support)
+        return onto(like.new_zeros(onto.inverse_shape(self.event_shape)))
 
     def _sizes(self, sample_shape: Any) -> tuple[torch.Size, tuple[Any, ...]]:
         """The shape of samples, batch and event, and what the source is to be given to draw them as rows."""
@@ -204,6 +225,17 @@ class FlowDistribution(_View):
     def support(self) -> constraints.Constraint:
         """The bijector's domain, by the name torch has for it: ``positive``, ``unit_interval``, ``simplex``, ..."""
         return domain_constraint(self.flow.bijector)
+
+    def _inside(self, rows: Tensor) -> Tensor | None:
+        inside = super()._inside(rows)
+        if not readable(rows):
+            return None
+        # The numbers that a bijector takes may be fewer: those of a logarithm do not underflow.
+        lower, upper = self.flow.bijector.domain(rows.dtype)
+        taken = ((rows > lower) & (rows < upper)).flatten(1).all(-1)
+        if inside is not None:
+            taken = taken & inside
+        return None if bool(taken.all()) else taken
 
     def _log_prob_of_rows(self, rows: Tensor, batch: torch.Size) -> Tensor:
         return self.flow.log_prob(rows, self._context_rows(batch), _label_rows(self.label, self.label_dims, batch))

@@ -230,7 +230,7 @@ class BijectorTransform(Transform):
         last = self._usable_pair()
         if last is not None and x is last.x and y is last.y:
             return last.log_det
-        return self._run(self.bijector, x, self.bijector.event_dims)[1]
+        return self._run(x, inverse=False)[1]
 
     def __getstate__(self) -> dict[str, Any]:
         # What is kept belongs to a graph, which cannot be copied.
@@ -250,12 +250,12 @@ class BijectorTransform(Transform):
         return last.x if last is not None and y is last.y else self._inverse(y)
 
     def _call(self, x: Tensor) -> Tensor:
-        y, log_det = self._run(self.bijector, x, self.bijector.event_dims)
+        y, log_det = self._run(x, inverse=False)
         self._keep(x, y, log_det)
         return y
 
     def _inverse(self, y: Tensor) -> Tensor:
-        x, log_det = self._run(self.bijector.inverse, y, self.bijector.latent_event_dims)
+        x, log_det = self._run(y, inverse=True)
         self._keep(x, y, -log_det)
         return x
 
@@ -274,16 +274,29 @@ class BijectorTransform(Transform):
         batch = torch.broadcast_shapes(tuple(shape[:cut]), batch_shape_of(self.context, self.context_dims))
         return batch, tuple(shape[cut:])
 
-    def _run(self, direction: Any, value: Tensor, event_dims: int) -> tuple[Tensor, Tensor]:
+    def _run(self, value: Tensor, inverse: bool) -> tuple[Tensor, Tensor]:
+        event_dims = self.bijector.latent_event_dims if inverse else self.bijector.event_dims
         batch, event = self._parts(value.shape, event_dims)
         rows, _ = to_rows(value.expand(*batch, *event), event_dims)
-        result, log_det = direction(rows, context_rows(self.context, self.context_dims, batch))
+        result, log_det = self._apply(rows, context_rows(self.context, self.context_dims, batch), inverse)
         if not isinstance(result, Tensor):
             raise TypeError(
                 f"{type(self.bijector).__name__} gives a tuple of latents and a torch transform maps tensors: "
                 "view the flow as a FlowDistribution"
             )
         return result.reshape(*batch, *result.shape[1:]), log_det.reshape(batch)
+
+    def _apply(self, rows: Tensor, context: Any, inverse: bool) -> tuple[Any, Tensor]:
+        """The bijector, with its checks of what it is given."""
+        return self.bijector.inverse(rows, context) if inverse else self.bijector(rows, context)
+
+
+class _OntoSupport(BijectorTransform):
+    """A bijector onto a support for samplers, which try numbers that overflow there and turn back."""
+
+    def _apply(self, rows: Tensor, context: Any, inverse: bool) -> tuple[Any, Tensor]:
+        """The bijector without its checks, as torch's own transforms are."""
+        return self.bijector.run(rows, self.bijector.prepare(context), inverse)
 
 
 def domain_constraint(bijector: Bijector[Any, Any]) -> constraints.Constraint:
@@ -354,7 +367,7 @@ def _onto_support(constraint: SupportConstraint) -> Transform:
             f"no map is known from vectors of real numbers onto {constraint.support.description}: samplers that need "
             "one, as NUTS, can't sample there"
         )
-    return BijectorTransform(constraint.bijector).inv
+    return _OntoSupport(constraint.bijector).inv
 
 
 for registry in (biject_to, transform_to):

@@ -88,7 +88,10 @@ class Box(Bijector[Tensor, Tensor]):
     def _inverse(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         z, lower, upper = self._alike(z)
         log_derivative = (upper - lower).log() + F.logsigmoid(z) + F.logsigmoid(-z)
-        return torch.lerp(lower, upper, torch.sigmoid(z)), sum_event(log_derivative, self.event_dims)
+        # A sigmoid rounds to 0 or 1 where the numbers within the box have not ended yet.
+        first, last = torch.nextafter(lower, upper), torch.nextafter(upper, lower)
+        x = torch.lerp(lower, upper, torch.sigmoid(z)).clamp(first, last)
+        return x, sum_event(log_derivative, self.event_dims)
 
     def _alike(self, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The value and the bounds, out of half precision."""

@@ -81,7 +81,9 @@ class CorrelationCholesky(Bijector[Tensor, Tensor]):
         log_rest = (2 * math.log(2) + F.logsigmoid(2 * partial) + F.logsigmoid(-2 * partial)).cumsum(-1)
         log_left = F.pad(log_rest[..., :-1], (1, 0))
         identity = torch.eye(size, dtype=z.dtype, device=z.device)
-        matrix = (partial.tanh() + identity) * (0.5 * log_left).exp()
+        # What is left of a row is more than 0, also where its square is less than the smallest number.
+        left = log_left.clamp_min(math.log(torch.finfo(z.dtype).tiny))
+        matrix = (partial.tanh() + identity) * (0.5 * left).exp()
         log_det = log_rest - 0.5 * log_left
         return matrix.tril(), _below_diagonal(log_det).sum(-1)
 

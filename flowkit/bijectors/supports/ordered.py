@@ -54,4 +54,7 @@ class Ordered(Bijector[Tensor, Tensor]):
         z = z.to(torch.promote_types(z.dtype, torch.float32))
         first, rest = z[..., :1], z[..., 1:]
         steps = -F.logsigmoid(-rest)
+        # A step that is lost beside the numbers that it is added to is one to the next number.
+        size = first.abs() + steps.sum(-1, keepdim=True)
+        steps = steps.maximum(torch.finfo(z.dtype).eps * size)
         return torch.cat([first, steps], -1).cumsum(-1), F.logsigmoid(rest).sum(-1)

@@ -6,7 +6,7 @@ from torch import Tensor
 from flowkit.bijector import Bijector, Interval, Shape
 from flowkit.supports.simplex import SimplexSupport
 
-__all__ = ["SimplexBijector"]
+__all__ = ["SimplexBijector", "probabilities"]
 
 
 class SimplexBijector(Bijector[Tensor, Tensor]):
@@ -46,3 +46,19 @@ class SimplexBijector(Bijector[Tensor, Tensor]):
     def data_support(self) -> SimplexSupport:
         """The simplex."""
         return SimplexSupport()
+
+
+def probabilities(logarithms: Tensor) -> Tensor:
+    """Probabilities by their logarithms, none of them 0, which is off the simplex.
+
+    Args:
+        logarithms: of any shape.
+
+    Returns:
+        The exponentials; where these underflow, the smallest number with all its digits.
+
+    Examples:
+        >>> bool(probabilities(torch.tensor([-1000.0])) > 0)
+        True
+    """
+    return logarithms.exp().clamp_min(torch.finfo(logarithms.dtype).tiny)

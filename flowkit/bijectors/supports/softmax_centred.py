@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from flowkit.bijectors.supports.simplex import SimplexBijector
+from flowkit.bijectors.supports.simplex import SimplexBijector, probabilities
 
 __all__ = ["SoftmaxCentred"]
 
@@ -38,4 +38,4 @@ class SoftmaxCentred(SimplexBijector):
     def _inverse(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         z = z.to(torch.promote_types(z.dtype, torch.float32))
         log_x = F.pad(z, (0, 1)).log_softmax(-1)
-        return log_x.exp(), log_x.sum(-1)
+        return probabilities(log_x), log_x.sum(-1)

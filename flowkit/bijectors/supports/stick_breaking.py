@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from flowkit.bijectors.supports.simplex import SimplexBijector
+from flowkit.bijectors.supports.simplex import SimplexBijector, probabilities
 
 __all__ = ["StickBreaking"]
 
@@ -48,7 +48,7 @@ class StickBreaking(SimplexBijector):
         log_rest = F.logsigmoid(-odds).cumsum(-1)
         log_left = F.pad(log_rest, (1, 0))
         log_x = torch.cat([F.logsigmoid(odds), torch.zeros_like(odds[..., :1])], -1) + log_left
-        return log_x.exp(), (log_x[..., :-1] + log_rest - log_left[..., :-1]).sum(-1)
+        return probabilities(log_x), (log_x[..., :-1] + log_rest - log_left[..., :-1]).sum(-1)
 
 
 def _log_counts(like: Tensor) -> Tensor:

@@ -71,6 +71,27 @@ def test_the_potential_is_the_density_of_unconstrained_numbers(name: str) -> Non
     assert not far.isnan()
 
 
+@pytest.mark.parametrize("name", ["positive", "mixed"])
+@pytest.mark.parametrize("far", [-200.0, 200.0])
+def test_a_sampler_in_float32_turns_back_where_numbers_end(name: str, far: float) -> None:
+    flow = FLOWS[name]().float().requires_grad_(False)
+    initial, potential, _, _ = initialize_model(lambda: pyro.sample("x", FlowDistribution(flow)))
+    # Where exponentials are 0 or infinite. NUTS ends a trajectory there; an error would end the chain. As in a chain,
+    # nothing is validated. To NUTS, nan is as high as infinity.
+    with pyro.validation_enabled(False):
+        assert potential({"x": torch.full_like(initial["x"], far)}).nan_to_num(nan=torch.inf) > 1e3
+
+
+def test_off_the_support_the_density_is_zero_where_nothing_is_checked() -> None:
+    flow = FLOWS["positive"]()
+    x = torch.tensor([[-1.0, 1.0], [1.0, 2.0], [1e-320, 1.0]], dtype=torch.float64, requires_grad=True)
+    log_prob = FlowDistribution(flow, validate_args=False).log_prob(x)
+    assert log_prob.isneginf().tolist() == [True, False, True]
+    torch.testing.assert_close(log_prob[1], flow.log_prob(x[1]))
+    (gradient,) = torch.autograd.grad(log_prob[1], x)
+    assert gradient.isfinite().all()
+
+
 def test_no_map_leads_onto_a_sphere() -> None:
     flow = Flow(Moebius(3), UniformSphere(), (3,))
     with pytest.raises(NotImplementedError, match=r"no map is known .* onto vectors of length 1"):

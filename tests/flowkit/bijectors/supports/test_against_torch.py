@@ -73,6 +73,38 @@ def test_correlations_near_one_keep_their_digits() -> None:
     torch.testing.assert_close(log_det, -log_det_back, rtol=1e-4, atol=0)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("bijector", "features"),
+    [
+        (Box(0.0, 1.0), 3),
+        (Box(1000.0, 1001.0), 3),
+        (Ordered(), 3),
+        (StickBreaking(), 3),
+        (SoftmaxCentred(), 3),
+        (CorrelationCholesky(), 10),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_samples_lie_on_the_support_however_far_out_latents_are(
+    bijector: Bijector[Any, Any], features: int, dtype: torch.dtype
+) -> None:
+    torch.manual_seed(0)
+    z = torch.logspace(-1, 2, 4000, dtype=dtype)[:, None] * torch.randn(4000, features, dtype=dtype)
+    x, _ = bijector.inverse(z)
+    # No error, and numbers: a flow scores its own samples.
+    back, log_det = bijector(x)
+    assert back.isfinite().all()
+    assert log_det.isfinite().all()
+
+
+def test_small_steps_beside_large_numbers_still_increase() -> None:
+    x, _ = Ordered().inverse(torch.tensor([1000.0, -12.0, -14.0]))
+    assert (x.diff() > 0).all()
+    # Two of the numbers that float32 has there.
+    assert x.diff().max() < 3e-4
+
+
 def test_steps_that_underflow_are_refused_and_others_come_back() -> None:
     z = torch.tensor([3.0, -15.0, 2.0])
     x, _ = Ordered().inverse(z)
