@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, sum_event
+from flowkit.bijectors.parts import require_bijector
 from flowkit.distributions.distribution import normal_like
 from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.recorded import Recorded
@@ -39,7 +40,7 @@ class ArgmaxDequantization(Recorded, nn.Module):
     Raises:
         ValueError: ``classes`` is under 2, the bijector has other event dimensions, or (when called) a category is not
             from 0 to ``classes - 1``.
-        TypeError: (when called) categories are no integers.
+        TypeError: the bijector is none, or (when called) categories are no integers.
 
     References:
         E. Hoogeboom, D. Nielsen, P. Jaini, P. Forré, M. Welling, "Argmax Flows and Multinomial Diffusion: Learning
@@ -53,10 +54,14 @@ class ArgmaxDequantization(Recorded, nn.Module):
         (torch.Size([2, 6]), torch.Size([2]), True)
     """
 
+    like: Tensor
+
     def __init__(self, classes: int, bijector: Bijector[Any, Any] | None = None, event_dims: int = 1) -> None:
         super().__init__()
         if classes < 2:
             raise ValueError(f"classes is {classes}; an argmax chooses among 2 or more")
+        if bijector is not None:
+            require_bijector(bijector, "ArgmaxDequantization")
         if bijector is not None and (bijector.event_dims, bijector.latent_event_dims) != (event_dims, event_dims):
             raise ValueError(
                 f"the bijector has {bijector.event_dims} event dimensions, the categories {event_dims}: set event_dims"
@@ -65,6 +70,8 @@ class ArgmaxDequantization(Recorded, nn.Module):
         self.bijector = bijector
         self.event_dims = event_dims
         self.base = StandardNormal(event_dims)
+        # Without a bijector nothing else would know the type that the module was converted to.
+        self.register_buffer("like", torch.zeros(()), persistent=False)
 
     def forward(self, x: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Draw numbers whose argmax the categories are.
@@ -115,10 +122,9 @@ class ArgmaxDequantization(Recorded, nn.Module):
         return values.unflatten(dim, (-1, self.classes)).movedim(dim + 1, -1)
 
     def _like(self, x: Tensor) -> Tensor:
-        """A tensor of the type of the bijector's parameters, on the device of the categories."""
+        """A tensor of the type of the bijector's parameters, or of the module, on the device of the categories."""
         parameter = None if self.bijector is None else next(self.bijector.parameters(), None)
-        dtype = torch.get_default_dtype() if parameter is None else parameter.dtype
-        return torch.zeros((), dtype=dtype, device=x.device)
+        return torch.zeros((), dtype=(self.like if parameter is None else parameter).dtype, device=x.device)
 
     def _require_categories(self, x: Tensor) -> None:
         if x.is_floating_point() or x.is_complex() or x.dtype == torch.bool:

@@ -111,9 +111,7 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
                 value lies outside :meth:`domain` (seen in eager mode; where the call is compiled or mapped by
                 ``torch.func``, such a value gives what the formula gives, often ``nan``).
         """
-        self.output_shape(self._event_shape(x, self.event_dims))
-        _require_within(x, self.domain, self.data_support, self)
-        _require_as_many(x, context, self.event_dims)
+        self._require_data(x, context)
         return self._in_result_type(self._forward, x, context)
 
     def inverse(self, z: Z, context: Any = None) -> tuple[X, Tensor]:
@@ -122,6 +120,12 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
         _require_within(z, self.codomain, self.latent_support, self)
         _require_as_many(z, context, self.latent_event_dims)
         return self._in_result_type(self._inverse, z, context)
+
+    def _require_data(self, x: Any, context: Any) -> None:
+        """Refuse data that this bijector does not take, and contexts that are others in number."""
+        self.output_shape(self._event_shape(x, self.event_dims))
+        _require_within(x, self.domain, self.data_support, self)
+        _require_as_many(x, context, self.event_dims)
 
     def bind(self, context: Any) -> "BoundBijector[X, Z]":
         """The same bijection with everything that depends on the context alone computed once.

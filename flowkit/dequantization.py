@@ -5,7 +5,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-__all__ = ["UniformDequantization"]
+from flowkit.naming import named
+
+__all__ = ["UniformDequantization", "require_levels"]
 
 
 class UniformDequantization(nn.Module):
@@ -20,6 +22,7 @@ class UniformDequantization(nn.Module):
 
     Raises:
         ValueError: ``bins`` is under 1, or (when called) the data has fewer dimensions than one sample.
+        TypeError: (when called) the data are no floating-point tensor.
 
     References:
         L. Theis, A. van den Oord, M. Bethge, "A note on the evaluation of generative models", ICLR 2016.
@@ -49,6 +52,7 @@ class UniformDequantization(nn.Module):
         Returns:
             The noisy values and log q(v|x), one number per sample, at least float32.
         """
+        require_levels(x, self.bins)
         cut = x.ndim - self.event_dims
         if cut < 0:
             raise ValueError(
@@ -60,3 +64,24 @@ class UniformDequantization(nn.Module):
         dtype = torch.promote_types(x.dtype, torch.float32)
         log_q = torch.full(x.shape[:cut], math.prod(x.shape[cut:]) * math.log(self.bins), dtype=dtype, device=x.device)
         return x + (noise - 0.5) / self.bins, log_q
+
+
+def require_levels(x: Tensor, bins: int) -> None:
+    """Refuse levels that are integers: dequantisation takes them as shares of the largest one.
+
+    Args:
+        x: the data.
+        bins: how many levels there are.
+
+    Raises:
+        TypeError: they are no floating-point tensor.
+
+    Examples:
+        >>> require_levels(torch.tensor([0.0, 0.5]), 3)
+    """
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        what = f"a {x.dtype} tensor" if isinstance(x, Tensor) else named(x)
+        raise TypeError(
+            f"dequantisation takes floating-point values in [0, 1], got {what}: of levels 0 to {bins - 1}, give "
+            f"x / {max(bins - 1, 1)}"
+        )

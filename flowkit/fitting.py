@@ -97,7 +97,7 @@ def fit(
     def chosen(part: Tensor) -> list[Any]:
         return [None if v is None else v[part].to(parameters[0].device) for v in (data, context, label)]
 
-    initialize(flow if label is None else flow.bijector, *chosen(trained[:batch])[:2])
+    initialize(flow, *chosen(trained[:batch]))
     optimizer = torch.optim.Adam(parameters, rate)
     training, validation, best, weights = [], [], 0, flow.state_dict()
     try:

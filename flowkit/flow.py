@@ -21,10 +21,11 @@ from flowkit.conditions import (
 )
 from flowkit.constants import place_constants_after_loading
 from flowkit.distributions import Distribution
-from flowkit.distributions.parts import require_distribution
+from flowkit.distributions.parts import require_distribution, require_no_others
 from flowkit.half_precision import require_alike
 from flowkit.naming import named
 from flowkit.recorded import Recorded
+from flowkit.supports.interval import IntervalSupport
 
 __all__ = ["Flow", "bits_per_dim"]
 
@@ -44,6 +45,8 @@ class Flow(Recorded, nn.Module):
 
     Raises:
         TypeError: ``bijector`` is no bijector, ``base`` no distribution of flowkit's, or ``event_shape`` no tuple.
+        ValueError: where the event shape is given: the bijector does not take it, or the base has values that the
+            bijector never gives.
 
     References:
         D. J. Rezende, S. Mohamed, "Variational Inference with Normalizing Flows", ICML 2015.
@@ -83,8 +86,21 @@ class Flow(Recorded, nn.Module):
         self.event_shape = event_shape
         self.context_dims = context_dims
         self.label_dims = label_dims
+        self._require_no_other_latents()
         # A base distribution may have no state of its own to go by.
         place_constants_after_loading(self)
+
+    def _require_no_other_latents(self) -> None:
+        """Refuse a base that has values which the bijector never gives, where the event shape is known."""
+        if self.event_shape is None:
+            return
+        shape = self.bijector.output_shape(tuple(self.event_shape))
+        if not all(isinstance(size, int) for size in shape):
+            return
+        support = self.bijector.latent_support() or IntervalSupport(
+            self.bijector.codomain, self.bijector.latent_event_dims
+        )
+        require_no_others(self.base, support, shape, type(self.bijector).__name__)
 
     def forward(self, x: Tensor, context: Any = None, label: Any = None) -> Tensor:
         """Log-density, as :meth:`log_prob`: what calls a module calls this, :func:`initialize` and DDP among them."""

@@ -8,13 +8,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, Shape, sum_event
+from flowkit.bijectors.parts import require_bijector
+from flowkit.dequantization import require_levels
 from flowkit.distributions.distribution import normal_like
 from flowkit.distributions.standard_normal import StandardNormal
+from flowkit.recorded import Recorded
 
 __all__ = ["VariationalDequantization"]
 
 
-class VariationalDequantization(nn.Module):
+class VariationalDequantization(Recorded, nn.Module):
     r"""Add noise as wide as a quantisation step, its distribution within the step learned by a conditional flow.
 
     .. math:: v = x + (u - \tfrac12)/n, \qquad u = \sigma(g(\varepsilon, x)), \qquad \varepsilon \sim N(0, I),
@@ -37,6 +40,7 @@ class VariationalDequantization(nn.Module):
 
     Raises:
         ValueError: ``bins`` is under 1.
+        TypeError: the bijector is none, or (when called) the data are no floating-point tensor.
 
     References:
         Ho, Chen, Srinivas, Duan and Abbeel, "Flow++: improving flow-based generative models with variational
@@ -55,6 +59,7 @@ class VariationalDequantization(nn.Module):
         super().__init__()
         if bins < 1:
             raise ValueError(f"bins is {bins}; dequantisation needs at least 1 level")
+        require_bijector(bijector, "VariationalDequantization")
         self.bijector = bijector
         self.bins = bins
         self.base = StandardNormal(bijector.event_dims)
@@ -69,6 +74,7 @@ class VariationalDequantization(nn.Module):
         Returns:
             The noisy values and log q(v|x), one number per sample, at least float32.
         """
+        require_levels(x, self.bins)
         event_dims = self.bijector.event_dims
         batch, event = x.shape[: x.ndim - event_dims], x.shape[x.ndim - event_dims :]
         exact = x.to(torch.promote_types(x.dtype, torch.float32))

@@ -132,7 +132,7 @@ class ActNorm(ChannelBijector):
         self._collecting = False
 
 
-def initialize(bijector: nn.Module, x: Any, context: Any = None) -> None:
+def initialize(bijector: nn.Module, x: Any, context: Any = None, label: Any = None) -> None:
     r"""Run a batch of data forwards through a bijector so that every new :class:`ActNorm` in it starts from data.
 
     With the mean :math:`m` and the standard deviation :math:`\sigma` of each channel over samples and positions, the
@@ -146,6 +146,7 @@ def initialize(bijector: nn.Module, x: Any, context: Any = None) -> None:
         x: a batch of data, ``batch x event`` as for ``forward``; use one that represents the data (of both domains,
             for DeFlow).
         context: its context.
+        label: what the base of a flow is conditioned on; none for a bijector.
 
     Raises:
         ValueError: the batch is empty or holds NaN or infinite values, or a layer before an actnorm makes such values.
@@ -167,7 +168,7 @@ def initialize(bijector: nn.Module, x: Any, context: Any = None) -> None:
             norm._collecting = True
         try:
             with torch.no_grad():
-                module(x, context)
+                module(x, context, *(() if label is None else (label,)))
         finally:
             for norm in waiting.values():
                 norm._collecting = False

@@ -82,11 +82,14 @@ def _waves(size: int, taps: int, like: Tensor) -> Tensor:
 
 def _to_frequencies(x: Tensor) -> Tensor:
     """``... x C x H x W`` to ``... x H x W x C x 1``."""
-    return torch.fft.fft2(x).movedim(-3, -1).unsqueeze(-1)
+    # Of no images, torch's transform is an error.
+    frequencies = torch.fft.fft2(x) if x.numel() else x + 0j
+    return frequencies.movedim(-3, -1).unsqueeze(-1)
 
 
 def _from_frequencies(x: Tensor) -> Tensor:
-    return torch.fft.ifft2(x.squeeze(-1).movedim(-1, -3)).real
+    frequencies = x.squeeze(-1).movedim(-1, -3)
+    return (torch.fft.ifft2(frequencies) if x.numel() else frequencies).real
 
 
 def _log_det(symbol: Tensor, x: Tensor) -> Tensor:

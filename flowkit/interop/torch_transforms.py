@@ -278,7 +278,7 @@ class BijectorTransform(Transform):
         event_dims = self.bijector.latent_event_dims if inverse else self.bijector.event_dims
         batch, event = self._parts(value.shape, event_dims)
         rows, _ = to_rows(value.expand(*batch, *event), event_dims)
-        result, log_det = self._apply(rows, context_rows(self.context, self.context_dims, batch), inverse)
+        result, log_det = self._map(rows, context_rows(self.context, self.context_dims, batch), inverse)
         if not isinstance(result, Tensor):
             raise TypeError(
                 f"{type(self.bijector).__name__} gives a tuple of latents and a torch transform maps tensors: "
@@ -286,7 +286,7 @@ class BijectorTransform(Transform):
             )
         return result.reshape(*batch, *result.shape[1:]), log_det.reshape(batch)
 
-    def _apply(self, rows: Tensor, context: Any, inverse: bool) -> tuple[Any, Tensor]:
+    def _map(self, rows: Tensor, context: Any, inverse: bool) -> tuple[Any, Tensor]:
         """The bijector, with its checks of what it is given."""
         return self.bijector.inverse(rows, context) if inverse else self.bijector(rows, context)
 
@@ -294,7 +294,7 @@ class BijectorTransform(Transform):
 class _OntoSupport(BijectorTransform):
     """A bijector onto a support for samplers, which try numbers that overflow there and turn back."""
 
-    def _apply(self, rows: Tensor, context: Any, inverse: bool) -> tuple[Any, Tensor]:
+    def _map(self, rows: Tensor, context: Any, inverse: bool) -> tuple[Any, Tensor]:
         """The bijector without its checks, as torch's own transforms are."""
         return self.bijector.run(rows, self.bijector.prepare(context), inverse)
 

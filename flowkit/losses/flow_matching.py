@@ -7,7 +7,9 @@ from torch import Tensor
 
 from flowkit.bijectors.neural_ode import NeuralODE
 from flowkit.flow import Flow
+from flowkit.half_precision import require_alike
 from flowkit.losses.transport import Transport
+from flowkit.naming import named
 from flowkit.ops.precision import at_least_float32
 
 __all__ = ["conditional_flow_matching"]
@@ -48,8 +50,10 @@ def conditional_flow_matching(
         A scalar, in squared units of the data per unit of time.
 
     Raises:
-        ValueError: there is no data, or the bijector does not end in a continuous one; with transport, a context or
-            label that is no tensor.
+        TypeError: the first argument is no flow, ``transport`` no :class:`Transport`, or the data are no tensor of the
+            flow's precision.
+        ValueError: there is no data, it is not what the flow takes, or the bijector does not end in a continuous one;
+            with transport, a context or label that is no tensor.
 
     References:
         Lipman et al., "Flow matching for generative modeling", ICLR 2023, eq. 9; Tong et al., "Improving and
@@ -62,6 +66,13 @@ def conditional_flow_matching(
         >>> conditional_flow_matching(flow, torch.randn(100, 2)).shape
         torch.Size([])
     """
+    if not isinstance(flow, Flow):
+        raise TypeError(f"conditional_flow_matching takes a flow and data, got {named(flow)} for the flow")
+    if transport is not None and not isinstance(transport, Transport):
+        raise TypeError(f"transport is {named(transport)}; it is ExactTransport(), SinkhornTransport() or None")
+    x = flow._matched(x, context, label)
+    flow.bijector._require_data(x, context)
+    require_alike(flow.bijector, data=x)
     if x.ndim != flow.bijector.event_dims + 1 or not len(x):
         raise ValueError(
             f"conditional_flow_matching takes data n x event, of {flow.bijector.event_dims} event dimensions and at "

@@ -96,6 +96,8 @@ def importance_weighted_bound(
     log_density: LogDensity,
     samples: int,
     particles: int,
+    context: Any = None,
+    label: Any = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     r"""A lower bound of the log-normaliser of a density, tighter the more particles there are.
@@ -110,6 +112,9 @@ def importance_weighted_bound(
         log_density: :math:`\log \tilde p`, as for :func:`log_importance_weights`, of batches of any shape.
         samples: how many estimates are averaged, >= 1.
         particles: ``K``, how many samples each estimate has, >= 1.
+        context: what the bijector is conditioned on, a row or several: the bound is the mean of theirs, from samples
+            ``particles x samples x rows x event``.
+        label: what the base distribution is conditioned on; likewise.
         generator: source of randomness; ``None`` for PyTorch's global one.
 
     Returns:
@@ -128,5 +133,5 @@ def importance_weighted_bound(
     """
     if samples < 1 or particles < 1:
         raise ValueError(f"samples is {samples} and particles {particles}; both must be at least 1")
-    _, log_weights = log_importance_weights(flow, log_density, (particles, samples), generator=generator)
+    _, log_weights = log_importance_weights(flow, log_density, (particles, samples), context, label, generator)
     return (log_weights.logsumexp(0) - math.log(particles)).mean()

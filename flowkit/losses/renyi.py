@@ -1,6 +1,7 @@
 """Rényi's divergence of a flow's samples from a density."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,6 +18,8 @@ def alpha_divergence(
     log_density: LogDensity,
     samples: int,
     alpha: float,
+    context: Any = None,
+    label: Any = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     r"""Rényi's divergence of order :math:`\alpha` of a flow from a density known up to a constant.
@@ -33,6 +36,9 @@ def alpha_divergence(
         log_density: :math:`\log \tilde p`, from ``batch x event`` to ``batch``.
         samples: how many, >= 1.
         alpha: the order, >= 0.
+        context: what the bijector is conditioned on, a row or several: the divergence is the mean of theirs, each from
+            so many samples, ``samples x rows x event``.
+        label: what the base distribution is conditioned on; likewise.
         generator: source of randomness; ``None`` for PyTorch's global one.
 
     Returns:
@@ -55,7 +61,7 @@ def alpha_divergence(
     if samples < 1:
         raise ValueError(f"samples is {samples}; an estimate needs at least 1")
     if alpha == 1:
-        return reverse_kl(flow, log_density, samples, generator=generator)
-    _, log_weights = log_importance_weights(flow, log_density, samples, generator=generator)
-    log_mean = ((1 - alpha) * log_weights).logsumexp(0) - math.log(samples)
-    return log_mean / (alpha - 1)
+        return reverse_kl(flow, log_density, (samples,), context, label, generator)
+    _, log_weights = log_importance_weights(flow, log_density, (samples,), context, label, generator)
+    log_means = ((1 - alpha) * log_weights).logsumexp(0) - math.log(samples)
+    return log_means.mean() / (alpha - 1)

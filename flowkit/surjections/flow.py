@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -9,8 +10,9 @@ from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, Shape
 from flowkit.distributions.distribution import Distribution
-from flowkit.distributions.parts import require_distribution
+from flowkit.distributions.parts import require_distribution, require_no_others
 from flowkit.recorded import Recorded
+from flowkit.supports.interval import IntervalSupport, exact_interval
 from flowkit.surjections.stochastic_map import StochasticMap
 
 __all__ = ["StochasticFlow"]
@@ -33,8 +35,8 @@ class StochasticFlow(Recorded, nn.Module):
 
     Raises:
         TypeError: a layer is neither, or ``base`` is no distribution.
-        ValueError: there is no layer, one does not take what the one before gives, or the base has values that the last
-            layer never gives, so that the density would lack their share.
+        ValueError: there is no layer, one does not take what the one before gives, or what follows a surjection, the
+            base or a bijector, has values that the surjection never gives, so that the density would lack their share.
 
     References:
         Nielsen et al., "SurVAE flows", NeurIPS 2020, sec. 2.3; Wu, Köhler and Noé, "Stochastic normalizing flows",
@@ -65,20 +67,27 @@ class StochasticFlow(Recorded, nn.Module):
         for part in parts:
             shape = part.output_shape(shape)
         self._latent_shape = shape
+        for part, after in pairwise(parts):
+            _require_taken(part, after)
         if isinstance(parts[-1], StochasticMap):
-            _require_within(base, parts[-1], shape)
+            require_no_others(base, _latents_of(parts[-1]), shape, type(parts[-1]).__name__)
 
     @property
     def is_exact(self) -> bool:
         """Whether log-densities are exact, without any draw."""
         return all(getattr(layer, "is_exact", True) for layer in self.layers)
 
-    def forward(self, x: Tensor, context: Any = None) -> Tensor:
-        """As :meth:`log_prob`: what calls a module calls this."""
-        return self.log_prob(x, context)
+    def forward(self, x: Tensor, context: Any = None, label: Any = None) -> Tensor:
+        """As :meth:`log_prob` with one draw: what calls a module calls this, :func:`flowkit.fit` among them."""
+        return self.log_prob(x, context, label=label)
 
     def log_prob(
-        self, x: Tensor, context: Any = None, draws: int = 1, generator: torch.Generator | None = None
+        self,
+        x: Tensor,
+        context: Any = None,
+        draws: int = 1,
+        generator: torch.Generator | None = None,
+        label: Any = None,
     ) -> Tensor:
         r"""Log-density, or the logarithm of an unbiased estimate of the density: in the mean a lower bound.
 
@@ -89,6 +98,7 @@ class StochasticFlow(Recorded, nn.Module):
             context: what the layers are conditioned on; each is given it.
             draws: ``n``, at least 1; the bound rises to the log-density with their number. Ignored where it is exact.
             generator: source of randomness; ``None`` for PyTorch's global one.
+            label: what the base is conditioned on.
 
         Returns:
             One number per sample.
@@ -99,17 +109,19 @@ class StochasticFlow(Recorded, nn.Module):
         if draws < 1:
             raise ValueError(f"draws is {draws}; an estimate needs at least 1")
         if self.is_exact:
-            return self._one_draw(x, context, generator)
-        drawn = torch.stack([self._one_draw(x, context, generator) for _ in range(draws)])
+            return self._one_draw(x, context, generator, label)
+        drawn = torch.stack([self._one_draw(x, context, generator, label) for _ in range(draws)])
         return drawn.logsumexp(0) - math.log(draws)
 
-    def sample(self, batch: int = 1, context: Any = None, generator: torch.Generator | None = None) -> Tensor:
+    def sample(
+        self, batch: int = 1, context: Any = None, generator: torch.Generator | None = None, label: Any = None
+    ) -> Tensor:
         """Draw data ``batch x event``, without gradients; arguments as for :meth:`log_prob`."""
         with torch.no_grad():
-            return self.sample_and_log_path(batch, context, generator)[0]
+            return self.sample_and_log_path(batch, context, generator, label)[0]
 
     def sample_and_log_path(
-        self, batch: int = 1, context: Any = None, generator: torch.Generator | None = None
+        self, batch: int = 1, context: Any = None, generator: torch.Generator | None = None, label: Any = None
     ) -> tuple[Tensor, Tensor]:
         r"""Draw data, and say what to weigh them by: :math:`\log p_Z(z) + \sum_l V_l` along the path of each.
 
@@ -122,37 +134,44 @@ class StochasticFlow(Recorded, nn.Module):
             batch: how many, >= 0.
             context: what the layers are conditioned on.
             generator: source of randomness; ``None`` for PyTorch's global one.
+            label: what the base is conditioned on.
 
         Returns:
             ``batch x event`` and one number for each, with gradients where the base and the layers have them.
         """
         draw = self.base.rsample if self.base.is_reparametrised else self.base.sample
-        x = draw(batch, self._latent_shape, generator=generator)
-        total = self.base.log_prob(x)
+        x = draw(batch, self._latent_shape, label, generator=generator)
+        total = self.base.log_prob(x, label)
         for layer in reversed(self.layers):
             given = {} if isinstance(layer, Bijector) else {"generator": generator}
             x, contribution = layer.inverse(x, context, **given)  # type: ignore[operator]
             total = total - contribution
         return x, total
 
-    def _one_draw(self, x: Tensor, context: Any, generator: torch.Generator | None) -> Tensor:
+    def _one_draw(self, x: Tensor, context: Any, generator: torch.Generator | None, label: Any) -> Tensor:
         total: Tensor | None = None
         for layer in self.layers:
             given = {} if isinstance(layer, Bijector) else {"generator": generator}
             x, contribution = layer(x, context, **given)
             total = contribution if total is None else total + contribution
         assert total is not None
-        return self.base.log_prob(x) + total
+        return self.base.log_prob(x, label) + total
 
 
-def _require_within(base: Distribution[Any], layer: StochasticMap, shape: Shape) -> None:
-    """Refuse a base that has values which the last layer never gives."""
-    support = base.support(layer.event_dims)
-    for end, beyond in zip(layer.latent_interval, (-1, 1), strict=True):
-        if math.isfinite(end) and support.check(torch.full(shape, end + 1e-6 * beyond)).all():
-            lower, upper = layer.latent_interval
-            raise ValueError(
-                f"{type(layer).__name__} gives values in ({lower:g}, {upper:g}) and {type(base).__name__} has others "
-                "as well, whose share the density would lack: take a base on them, or put a bijector of them between, "
-                "such as Elementwise(Log()) of positive ones"
-            )
+def _latents_of(layer: StochasticMap) -> IntervalSupport:
+    """Where a layer's latents lie."""
+    return IntervalSupport(lambda dtype: layer.latent_interval, layer.event_dims)
+
+
+def _require_taken(layer: Layer, after: Layer) -> None:
+    """Refuse a bijector that takes more than the surjection before it gives: the density would lack a share."""
+    if not isinstance(layer, StochasticMap) or not isinstance(after, Bijector):
+        return
+    lower, upper = layer.latent_interval
+    first, last = exact_interval(after.domain)
+    if first < lower or last > upper:
+        raise ValueError(
+            f"{type(layer).__name__} gives values in ({lower:g}, {upper:g}) and {type(after).__name__} after it takes "
+            "others as well, whose share the density would lack: put a bijector of those alone between, such as "
+            "Elementwise(Log()) of positive ones"
+        )

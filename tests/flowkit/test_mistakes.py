@@ -47,8 +47,10 @@ from flowkit import (
     initialize,
     use_activations,
 )
-from flowkit.bijectors import BatchNorm
+from flowkit.bijectors import BatchNorm, Moebius, Positive
 from flowkit.interop.torch_distributions import FlowDistribution
+from flowkit.losses import conditional_flow_matching
+from flowkit.models import flow_matching
 from flowkit.surjections import AbsoluteValue, StochasticFlow
 
 
@@ -139,6 +141,56 @@ MISTAKES: dict[str, Mistake] = {
         lambda: StochasticFlow([AbsoluteValue(2)], StandardNormal(), (2,)),
         ValueError,
         r"AbsoluteValue gives values in \(0, inf\) and StandardNormal has others as well",
+    ),
+    "a surjection onto positive numbers before a bijector of all": Mistake(
+        lambda: StochasticFlow([AbsoluteValue(2), LULinear(2)], StandardNormal(), (2,)),
+        ValueError,
+        r"AbsoluteValue gives values in \(0, inf\) and LULinear after it takes others as well",
+    ),
+    "a base on the real line after a bijector onto an interval": Mistake(
+        lambda: Flow(Elementwise(flowkit.transforms.Sigmoid()), StandardNormal(), (2,)),
+        ValueError,
+        r"Elementwise gives values in \(0, 1\) and StandardNormal has others as well, whose share",
+    ),
+    "a base on the real line after a bijector of a sphere": Mistake(
+        lambda: Flow(Moebius(3), StandardNormal(), (3,)),
+        ValueError,
+        "Moebius gives vectors of length 1 and StandardNormal has others as well",
+    ),
+    "an array to flow matching": Mistake(
+        lambda: conditional_flow_matching(flow_matching(2, steps=2), ROWS.numpy()),
+        TypeError,
+        "the data is a ndarray: convert it by torch.as_tensor",
+    ),
+    "other numbers of data and contexts to flow matching": Mistake(
+        lambda: conditional_flow_matching(flow_matching(2, steps=2, context_features=1), ROWS, torch.zeros(2, 1)),
+        ValueError,
+        r"data of batch shape \(\d,\) and a context of batch shape \(2,\) do not fit",
+    ),
+    "data off the support to flow matching": Mistake(
+        lambda: conditional_flow_matching(flow_matching(2, steps=2, support=Positive()), -ROWS.exp()),
+        ValueError,
+        "takes values in the open interval",
+    ),
+    "a bijector to flow matching": Mistake(
+        lambda: conditional_flow_matching(flow_matching(2, steps=2).bijector, ROWS),  # type: ignore[arg-type]
+        TypeError,
+        "takes a flow and data, got a NeuralODE for the flow",
+    ),
+    "a transport by its name": Mistake(
+        lambda: conditional_flow_matching(flow_matching(2, steps=2), ROWS, transport="ot"),  # type: ignore[arg-type]
+        TypeError,
+        r"transport is 'ot'; it is ExactTransport\(\), SinkhornTransport\(\) or None",
+    ),
+    "levels as integers": Mistake(
+        lambda: flowkit.UniformDequantization(256, 1)(torch.arange(4)),
+        TypeError,
+        "takes floating-point values in .*, got a torch.int64 tensor: of levels 0 to 255, give x / 255",
+    ),
+    "a flow as the bijector of a dequantisation": Mistake(
+        lambda: flowkit.VariationalDequantization(flowkit.nsf(2)),  # type: ignore[arg-type]
+        TypeError,
+        "VariationalDequantization takes a bijector, got",
     ),
     "a surjection onto positive numbers before a base that has some others": Mistake(
         lambda: StochasticFlow([AbsoluteValue(2)], Uniform(-0.1, 1.0), (2,)),

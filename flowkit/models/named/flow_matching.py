@@ -7,10 +7,10 @@ from torch import nn
 from flowkit.bijectors.neural_ode import NeuralODE
 from flowkit.bijectors.ode_solvers import DormandPrince, RungeKutta4
 from flowkit.counts import require_counts, require_widths
-from flowkit.distributions.standard_normal import StandardNormal
 from flowkit.flow import Flow
 from flowkit.models.recipe import remembered
-from flowkit.models.standardize import Standardize, standardized
+from flowkit.models.standardize import Standardize
+from flowkit.models.support import SupportBijector, data_shape, flow_on_support, real_features
 from flowkit.nn.time_mlp import TimeMLP
 
 __all__ = ["flow_matching"]
@@ -23,6 +23,7 @@ def flow_matching(
     context_features: int = 0,
     steps: int | None = None,
     standardize: Standardize = None,
+    support: SupportBijector = None,
 ) -> Flow:
     r"""A continuous flow whose field is learned from straight ways between data and latents: flow matching.
 
@@ -41,12 +42,14 @@ def flow_matching(
             "flowkit-core[ode]"``); a number, >= 1, for so many equal steps of the classical Runge-Kutta method.
         standardize: data ``batch x features`` whose mean and standard deviation are taken out first, as a fixed
             layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
+        support: what takes the data from where they lie onto vectors of real numbers, a bijector: ``Positive()``,
+            ``Box(lower, upper)``, ``StickBreaking()`` and others of ``flowkit.bijectors``; ``None`` for real data.
 
     Returns:
         A flow over vectors ``batch x features``, its base the standard normal.
 
     Raises:
-        ValueError: a size is too small.
+        ValueError: a size is too small, or the support does not take the data to vectors of real numbers.
         TypeError: a size is no integer.
         ImportError: ``steps`` is ``None``, and torchdiffeq is not installed.
 
@@ -70,6 +73,7 @@ def flow_matching(
     require_counts(1, features=features)
     if steps is not None:
         require_counts(1, steps=steps)
+    shape, features = data_shape(features, support), real_features(features, support)
     field = TimeMLP(features, hidden, context_features, nn.SiLU)
     ode = NeuralODE(field, solver=DormandPrince() if steps is None else RungeKutta4(steps))
-    return Flow(standardized(ode, standardize, (features,)), StandardNormal(), (features,), context_dims=1)
+    return flow_on_support(ode, shape, standardize, support)

@@ -20,6 +20,13 @@ def test_the_periodic_convolution_is_torch_s_with_circular_padding(size: int, sh
     torch.testing.assert_close(layer(x)[0], expected)
 
 
+def test_of_no_images_there_are_none() -> None:
+    layer = PeriodicConv2d(2)
+    for direction in (layer, layer.inverse):
+        z, log_det = direction(torch.zeros(0, 2, 4, 4))
+        assert (z.shape, log_det.shape) == ((0, 2, 4, 4), (0,))
+
+
 def test_a_kernel_may_be_larger_than_the_image() -> None:
     layer = PeriodicConv2d(2, 5).double()
     perturb(layer, 0.5)

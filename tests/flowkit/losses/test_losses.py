@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Independent, Normal
 
-from flowkit import FixedAffine, Flow, StandardNormal
+from flowkit import FixedAffine, Flow, Injector, StandardNormal
 from flowkit.losses import (
     alpha_divergence,
     effective_sample_size,
@@ -63,6 +63,22 @@ def _renyi(alpha: float, mean: Tensor, std: Tensor) -> Tensor:
     log_q, log_p = Normal(mean, std).log_prob(x), Normal(0.0, 1.0).log_prob(x)
     integral = torch.trapezoid((alpha * log_q + (1 - alpha) * log_p).exp(), x, dim=0)
     return (integral.log() / (alpha - 1)).sum()
+
+
+def test_with_a_context_they_are_the_mean_over_its_rows() -> None:
+    # One density for each row: the context is the mean, and so the divergence from a standard normal.
+    network = nn.Linear(1, 4).double()
+    with torch.no_grad():
+        network.weight.copy_(torch.tensor([[-1.0], [0.0], [-1.0], [0.0]]))
+        network.bias.zero_()
+    flow = Flow(Injector(2, network, event_dims=1), StandardNormal(), (2,), context_dims=1).double()
+    rows = torch.tensor([[0.0], [0.5]]).double()
+    for alpha in (0.5, 1.0):
+        # Of normals that are 0.5 apart in both entries: alpha / 2 times the square of the distance.
+        got = alpha_divergence(flow, standard, NUMBER, alpha, rows, generator=seeded())
+        torch.testing.assert_close(got.item(), alpha * 0.25 / 2 - math.log(3), atol=0.02, rtol=0)
+    bound = importance_weighted_bound(flow, standard, NUMBER // 20, 20, rows, generator=seeded()).item()
+    assert math.log(3) - 0.05 < bound < math.log(3) + 0.01
 
 
 def test_the_bound_rises_with_the_particles_and_stays_below() -> None:

@@ -39,6 +39,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "nice": {"layers": 3},
     "residual": {"blocks": 1},
     "ffjord": {"steps": 4},
+    "flow_matching": {"steps": 4},
 }
 
 

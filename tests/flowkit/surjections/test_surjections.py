@@ -7,7 +7,18 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import HalfNormal
 
-from flowkit import ConditionalNormal, Elementwise, Gaussian, Log, ScaleShift, StandardNormal, TorchDistribution
+from flowkit import (
+    ClassConditional,
+    ConditionalNormal,
+    Elementwise,
+    Gaussian,
+    Log,
+    ScaleShift,
+    StandardNormal,
+    TorchDistribution,
+    fit,
+)
+from flowkit.losses import forward_kl
 from flowkit.surjections import AbsoluteValue, Augment, Maximum, Slice, StochasticFlow, StochasticMap
 
 DTYPE = torch.float64
@@ -42,6 +53,16 @@ def grid(points: int = 401, end: float = 9.0) -> tuple[Tensor, float]:
     # No point is at 0, where the absolute value has its fold.
     axis = torch.linspace(-end, end, points, dtype=DTYPE) + 1e-3
     return torch.cartesian_prod(axis, axis), (2 * end / (points - 1)) ** 2
+
+
+def test_it_is_fitted_and_takes_labels_as_a_flow_does() -> None:
+    base = ClassConditional([Gaussian(2, event_dims=1) for _ in range(3)])
+    flow = StochasticFlow([AbsoluteValue(2), Elementwise(Log())], base, (2,))
+    x, label = torch.randn(60, 2).exp(), torch.arange(60) % 3
+    before = forward_kl(flow, x, label=label).item()
+    fit(flow, x, label=label, epochs=3, rate=0.1, progress=False)
+    assert forward_kl(flow, x, label=label).item() < before
+    assert flow.sample(60, label=label).shape == (60, 2)
 
 
 @every
