@@ -124,8 +124,13 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
     def _require_data(self, x: Any, context: Any) -> None:
         """Refuse data that this bijector does not take, and contexts that are others in number."""
         self.output_shape(self._event_shape(x, self.event_dims))
-        _require_within(x, self.domain, self.data_support, self)
+        _require_within(x, self.domain, self.data_support, self._first)
         _require_as_many(x, context, self.event_dims)
+
+    @property
+    def _first(self) -> "Bijector[Any, Any]":
+        """What takes the data, for messages: itself, or the first part of a composition."""
+        return self
 
     def bind(self, context: Any) -> "BoundBijector[X, Z]":
         """The same bijection with everything that depends on the context alone computed once.

@@ -163,6 +163,10 @@ class Chain(Bijector[Any, Any]):
         return self.parts[-1].latent_support()
 
     @property
+    def _first(self) -> Bijector[Any, Any]:
+        return self.parts[0]._first
+
+    @property
     def latent_event_dims(self) -> int:
         """Those of the last part."""
         return self.parts[-1].latent_event_dims

@@ -19,6 +19,9 @@ __all__ = ["SupportBijector", "data_shape", "flow_on_support", "real_features"]
 SupportBijector = Bijector[Tensor, Tensor] | None
 
 
+ANY_NUMBER = "take a model for any number of features, as maf or nsf(autoregressive=True)"
+
+
 def data_shape(features: int, support: SupportBijector) -> Shape:
     """The event shape of a model's data: vectors, or square matrices where the support's events have two dimensions.
 
@@ -65,6 +68,8 @@ def real_features(features: int, support: SupportBijector, least: int = 1) -> in
         (3, 2)
     """
     if support is None:
+        if features < least:
+            raise ValueError(f"features is {features}; it must be at least {least}: {ANY_NUMBER}")
         return features
     shape = data_shape(features, support)
     latents = support.latent_support() or IntervalSupport(support.codomain)
@@ -77,7 +82,7 @@ def real_features(features: int, support: SupportBijector, least: int = 1) -> in
     if entries < least:
         raise ValueError(
             f"a {type(support).__name__} of {features} features leaves {entries} real numbers, and the layers of this "
-            f"model need {least}: take a model for any number of features, as maf or nsf(autoregressive=True)"
+            f"model need {least}: {ANY_NUMBER}"
         )
     return int(entries)
 

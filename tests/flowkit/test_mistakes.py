@@ -170,7 +170,7 @@ MISTAKES: dict[str, Mistake] = {
     "data off the support to flow matching": Mistake(
         lambda: conditional_flow_matching(flow_matching(2, steps=2, support=Positive()), -ROWS.exp()),
         ValueError,
-        "takes values in the open interval",
+        "Positive takes values in the open interval",
     ),
     "a bijector to flow matching": Mistake(
         lambda: conditional_flow_matching(flow_matching(2, steps=2).bijector, ROWS),  # type: ignore[arg-type]
@@ -434,7 +434,16 @@ MISTAKES: dict[str, Mistake] = {
     "a setting that is not there": Mistake(
         lambda: flowkit.create_model("nsf", feature=2), TypeError, "its settings are: features, layers"
     ),
-    "couplings of one feature": Mistake(lambda: flowkit.nsf(1), ValueError, "features is 1; it must be at least 2"),
+    "couplings of one feature": Mistake(
+        lambda: flowkit.nsf(1),
+        ValueError,
+        "features is 1; it must be at least 2: take a model for any number of features",
+    ),
+    "data off the support of a model": Mistake(
+        lambda: flowkit.maf(2, support=Positive()).log_prob(-ROWS.exp()),
+        ValueError,
+        "Positive takes values in the open interval",
+    ),
     "a width that is no list": Mistake(
         lambda: flowkit.maf(2, hidden=64),  # type: ignore[arg-type]
         TypeError,

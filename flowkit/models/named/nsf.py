@@ -79,7 +79,7 @@ def nsf(
     """
     require_widths(hidden)
     require_counts(0, context_features=context_features)
-    require_counts(1 if autoregressive else 2, features=features)
+    require_counts(1, features=features)
     shape, features = data_shape(features, support), real_features(features, support, 1 if autoregressive else 2)
     require_counts(1, layers=layers)
     parts: list[Bijector[Any, Any]] = []

@@ -66,7 +66,7 @@ def realnvp(
     """
     require_widths(hidden)
     require_counts(0, context_features=context_features)
-    require_counts(2, features=features)
+    require_counts(1, features=features)
     shape, features = data_shape(features, support), real_features(features, support, 2)
     require_counts(1, layers=layers)
     parts: list[Bijector[Any, Any]] = []
