@@ -14,6 +14,7 @@ from flowkit.bijectors.parts import require_transform
 from flowkit.half_precision import first_parameter, in_full_precision
 from flowkit.nn.masked_mlp import MaskedMLP
 from flowkit.ops.precision import at_least_float32, without_autocast
+from flowkit.ops.values import readable
 from flowkit.transforms.affine import Affine
 from flowkit.transforms.transform import Transform, split_parameters
 
@@ -38,8 +39,8 @@ class MaskedAutoregressive(ChannelBijector):
         features: entries of the vector, at least 1.
         conditioner: a module from ``batch x features`` (and the context, if there is one) to
             ``parameters_per_element * features`` entries, interleaved, those of a feature depending on the features
-            before it alone, in some order; of one that takes the data alone, that is checked once. It may have
-            ``prepare(context)``, as for :class:`~flowkit.Coupling`, and ``unroll(solve, prepared)``, as
+            before it alone, in some order; that is checked once, where a context is taken with the first one. It may
+            have ``prepare(context)``, as for :class:`~flowkit.Coupling`, and ``unroll(solve, prepared)``, as
             :meth:`~flowkit.MADE.unroll`, which returns false where it declines.
         transform: the elementwise transform; :class:`~flowkit.Affine` by default.
 
@@ -66,6 +67,7 @@ class MaskedAutoregressive(ChannelBijector):
         require_transform(self.transform, type(self).__name__)
         _require_sizes(conditioner, features, self.transform.parameters_per_element)
         require_autoregressive(conditioner, features, type(self).__name__)
+        self._was_looked_at = False
 
     def domain(self, dtype: torch.dtype) -> Interval:
         """That of the transform."""
@@ -77,9 +79,20 @@ class MaskedAutoregressive(ChannelBijector):
 
     def prepare(self, context: Any) -> Any:
         """What the conditioner computes from the context alone."""
+        self._look_at_conditioner(context)
         parameter = first_parameter(self)
         with without_autocast(torch.device("cpu") if parameter is None else parameter.device):
             return prepare_conditioner(self.conditioner, context)
+
+    def _look_at_conditioner(self, context: Any) -> None:
+        """Check a network that takes a context, with the first one that there is, for what was checked without."""
+        prepares = hasattr(self.conditioner, "prepare")
+        if self._was_looked_at or prepares or not isinstance(context, Tensor) or not readable(context):
+            return
+        if context.ndim > 1 and context.numel() and context.is_floating_point():
+            self._was_looked_at = True
+            row = context.detach().flatten(0, -2)[:1]
+            require_autoregressive(self.conditioner, self.channels, type(self).__name__, row)
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         return self._at_once(self.transform, x, prepared)

@@ -4,7 +4,7 @@ import copy
 import inspect
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from flowkit.nn.mlp import MLP
 from flowkit.nn.residual_mlp import ResidualMLP
@@ -15,16 +15,18 @@ __all__ = ["require_autoregressive"]
 VISIBLE = 1e-9
 
 
-def require_autoregressive(conditioner: nn.Module, features: int, layer: str) -> None:
+def require_autoregressive(conditioner: nn.Module, features: int, layer: str, context: Tensor | None = None) -> None:
     """Refuse a network for which the features have no order such that each one's parameters depend on those before it.
 
     A copy of the network, its parameters moved so that zeros hide nothing, is run once on ``features + 1`` inputs. A
-    network that takes more than the data, or that unrolls itself as :class:`~flowkit.MADE` does, is not looked at.
+    network that takes another number of arguments than is given here, or that unrolls itself as
+    :class:`~flowkit.MADE` does, is not looked at.
 
     Args:
         conditioner: from ``batch x features`` to a multiple of as many.
         features: how many.
         layer: the layer that takes it, for the message.
+        context: of one sample, ``1 x context``, for a network that takes one; ``None`` for one that takes none.
 
     Raises:
         ValueError: there is no such order.
@@ -36,7 +38,7 @@ def require_autoregressive(conditioner: nn.Module, features: int, layer: str) ->
         ValueError: It needs a network that is autoregressive; of Linear, the parameters of feature 0 depend on \
 feature 0: take MADE(features, ...), or a Coupling
     """
-    dependence = _dependence(conditioner, features)
+    dependence = _dependence(conditioner, features, context)
     if dependence is None:
         return
     left = set(range(features))
@@ -52,12 +54,14 @@ feature 0: take MADE(features, ...), or a Coupling
         left -= free
 
 
-def _dependence(conditioner: nn.Module, features: int) -> list[list[bool]] | None:
+def _dependence(conditioner: nn.Module, features: int, context: Tensor | None) -> list[list[bool]] | None:
     """For each feature, whether its parameters depend on each; ``None`` where that is not to be found out."""
     tensors = [*conditioner.parameters(), *conditioner.buffers()]
     if hasattr(conditioner, "unroll") or any(tensor.is_meta for tensor in tensors):
         return None
-    if not isinstance(conditioner, MLP | ResidualMLP) and len(inspect.signature(conditioner.forward).parameters) != 1:
+    arguments = 1 if context is None else 2
+    is_ours = isinstance(conditioner, MLP | ResidualMLP)
+    if not is_ours and len(inspect.signature(conditioner.forward).parameters) != arguments:
         return None
     with torch.random.fork_rng(devices=[]), torch.device("cpu"), torch.no_grad():
         network = copy.deepcopy(conditioner).to("cpu", torch.float64).eval()
@@ -66,7 +70,7 @@ def _dependence(conditioner: nn.Module, features: int) -> list[list[bool]] | Non
             parameter.add_(0.3 * torch.randn(parameter.shape, dtype=parameter.dtype, generator=generator))
         start = torch.randn(features, dtype=torch.float64, generator=generator)
         given = torch.cat([start[None], start + torch.eye(features, dtype=torch.float64)])
-        outputs = network(given)
+        outputs = network(given) if context is None else network(given, context.to(given).expand(len(given), -1))
     if outputs.shape[0] != features + 1 or outputs.shape[-1] % features:
         return None
     moved = (outputs[1:] - outputs[:1]).abs() > VISIBLE

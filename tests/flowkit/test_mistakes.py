@@ -54,6 +54,17 @@ from flowkit.models import flow_matching
 from flowkit.surjections import AbsoluteValue, StochasticFlow
 
 
+class Joined(nn.Module):
+    """A network of data and context together, every output of every input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(5, 4)
+
+    def forward(self, x: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        return self.linear(torch.cat([x, context], -1))
+
+
 class Mistake(NamedTuple):
     """A call that is wrong, and a part of the sentence that it gets."""
 
@@ -433,6 +444,11 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "a setting that is not there": Mistake(
         lambda: flowkit.create_model("nsf", feature=2), TypeError, "its settings are: features, layers"
+    ),
+    "a network of data and context that is not autoregressive": Mistake(
+        lambda: MaskedAutoregressive(2, Joined())(ROWS, CONTEXT),
+        ValueError,
+        "MaskedAutoregressive needs a network that is autoregressive; of Joined, the parameters of feature 0 depend on",
     ),
     "couplings of one feature": Mistake(
         lambda: flowkit.nsf(1),
