@@ -1,13 +1,16 @@
 """What can be set of a restoration network and its training: typed, each value checked where it comes in."""
 
-from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict
 
 from flowkit_deflow.settings.sorts import Sort
 
-__all__ = ["RestorerArchitecture", "RestorerData", "RestorerLosses", "RestorerRun", "RestorerTraining"]
+__all__ = ["UNSHUFFLE", "RestorerArchitecture", "RestorerData", "RestorerLosses", "RestorerRun", "RestorerTraining"]
+
+# Real-ESRGAN's networks of a lower scale take pixels side by side as channels and enlarge by 4.
+UNSHUFFLE = {1: 4, 2: 2, 4: 1, 8: 1}
 
 # Of the patch discriminator with its three layers: a smaller crop leaves nothing for its last convolution.
 SMALLEST_JUDGED = 24
@@ -51,6 +54,15 @@ class RestorerArchitecture:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} is {value}; expected at least 1")
+
+    def resolved(self) -> Self:
+        """With the ``unshuffle`` that ``None`` stands for.
+
+        Examples:
+            >>> RestorerArchitecture("rrdb", scale=2).resolved().unshuffle
+            2
+        """
+        return self if self.unshuffle is not None else replace(self, unshuffle=UNSHUFFLE.get(self.scale, 1))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from flowkit_deflow.restoration.training.feature_loss import feature_loss
 from flowkit_deflow.restoration.training.on_the_fly import ExtraNoise, OnTheFly
 from flowkit_deflow.restoration.training.task import RestorerTask
 from flowkit_deflow.restoration.training.validation import validation
+from flowkit_deflow.settings.differences import differences
 from flowkit_deflow.settings.restoration import RestorerLosses, RestorerRun, RestorerTraining
 from flowkit_deflow.training.adversarial.alternating import Alternating, Optimisation
 from flowkit_deflow.training.adversarial.discriminators import PatchDiscriminator, Vgg128Discriminator
@@ -144,10 +145,11 @@ def _start(run: RestorerRun) -> Restorer:
     if run.training.weights is None:
         return Restorer(run.architecture)
     restorer = load_restorer(Path(run.training.weights))
-    if restorer.config != run.architecture:
+    differing = differences(restorer.config.resolved(), run.architecture.resolved())
+    if differing:
+        named = ", ".join(f"architecture.{each.name} is {each.before!r}, not {each.now!r}" for each in differing)
         raise UserError(
-            f"{run.training.weights}: holds {restorer.config}, but the run asks for {run.architecture}; set the "
-            "architecture to fit"
+            f"{run.training.weights}: holds another network than is asked for ({named}); set the architecture to fit"
         )
     return restorer
 

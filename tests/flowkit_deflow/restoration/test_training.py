@@ -16,6 +16,7 @@ from flowkit_deflow.errors import UserError
 from flowkit_deflow.evaluation.metrics.feature_networks import vgg16, vgg19
 from flowkit_deflow.images.image_files import read_image, write_image
 from flowkit_deflow.images.resize import bicubic_downsample
+from flowkit_deflow.restoration.networks.rrdb_net import RRDBNet
 from flowkit_deflow.restoration.restorer import Restorer
 from flowkit_deflow.restoration.training import feature_loss as feature_losses
 from flowkit_deflow.restoration.training.clean_crops import CleanCrops
@@ -169,6 +170,15 @@ class TestTraining:
         restorer, _ = train_restorer(override(restorer_preset("tiny"), changes), tmp_path / "run", progress=False)
         assert restorer.scale == 2
         assert Restorer.from_pretrained(tmp_path / "run" / "model").config == restorer.config
+
+    def test_it_starts_from_published_weights(self, settings: Settings, tmp_path: Path) -> None:
+        torch.manual_seed(0)
+        write_state(tmp_path / "RRDB.pth", RRDBNet(4, features=8, blocks=1, growth=4).state_dict())
+        asked = ("network=rrdb", "scale=4", "growth=4", f"training.weights={tmp_path / 'RRDB.pth'}", "training.steps=1")
+        restorer, _ = train_restorer(settings(*asked), tmp_path / "run", progress=False)
+        assert restorer.config.unshuffle == 1
+        with pytest.raises(UserError, match=r"\(architecture\.features is 8, not 16\); set"):
+            train_restorer(settings(*asked, "architecture.features=16"), tmp_path / "other", progress=False)
 
     def test_the_best_by_validation_is_kept(
         self, settings: Settings, photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
