@@ -69,7 +69,8 @@ def train_restorer(run: RestorerRun, out: Path, *, progress: bool = True) -> tup
     task = RestorerTask(restorer, run.losses, degrade, extra_noise, features, discriminator, domain_map)
     training = run.training
     optimisation = Optimisation(training.steps, partial(_learning_rate, training), training.betas, training.workers)
-    module = Alternating(task, crops, optimisation, crops.problems)
+    problems = [*crops.problems, *([] if judged is None else judged.problems)]
+    module = Alternating(task, crops, optimisation, problems)
     warn_of_folders(out / SETTINGS, run.data.clean, run.data.degraded)
     keep_settings(run, out / SETTINGS)
     loop = Loop(training.steps, training.checkpoint_every, training.log_every, training.accelerator, training.precision)

@@ -1,6 +1,6 @@
 """Judges a restoration network by images that it is not trained on, and keeps the best."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Validation(Callback):
         measure: its function.
         every: steps between judgements; the last step is judged in any case.
         best: model folder of the best.
+        problems: messages of images that were left out.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class Validation(Callback):
         measure: Callable[[Tensor, Tensor], Tensor],
         every: int,
         best: Path,
+        problems: Sequence[str] = (),
     ) -> None:
         self.images = images
         self.metric = metric
         self.measure = measure
         self.every = every
         self.best = best
+        self.problems = problems
         self.best_value: float | None = None
 
     def state_dict(self) -> dict[str, Any]:
@@ -101,9 +104,12 @@ class Validation(Callback):
 def validation(run: RestorerRun, best: Path) -> Validation | None:
     """The validation that the settings ask for; ``None`` without a folder for it.
 
+    Every image is read once: one that cannot be is found out before the training.
+
     Raises:
-        UserError: the metric is unknown or lacks its files or clean partners, or an image has no partner, has one of
-            another size than when it is restored, or is too small for the metric.
+        UserError: the metric is unknown or lacks its files or clean partners, an image has no partner, has one of
+            another size than when it is restored, or is too small for the metric, or none can be read, with
+            ``data.strict`` any.
     """
     data, training = run.data, run.training
     # An unknown one is told of without images to judge, too.
@@ -120,9 +126,29 @@ def validation(run: RestorerRun, best: Path) -> Validation | None:
         images = without_partners(folder, "validation")
     else:
         images = with_references(folder, Path(data.valid_clean))
+    images, problems = _readable(images, data.strict)
     _require_large_enough(images, metric, run.architecture.scale)
     require_partners(images, run.architecture.scale)
-    return Validation(images, metric, metric.load(MetricFiles.usual()), training.validate_every, best)
+    return Validation(images, metric, metric.load(MetricFiles.usual()), training.validate_every, best, problems)
+
+
+def _readable(images: list[Partnered], strict: bool) -> tuple[list[Partnered], list[str]]:
+    """The images that can be read, as their partners can, and a message for each that cannot."""
+    readable, problems = [], []
+    for pair in images:
+        try:
+            for file in (pair.path, pair.clean):
+                if file is not None:
+                    read_image(file)
+        except ImageError as error:
+            if strict:
+                raise
+            problems.append(str(error))
+        else:
+            readable.append(pair)
+    if not readable:
+        raise UserError(f"of {len(images)} validation images none can be read; the last problem was: {problems[-1]}")
+    return readable, problems
 
 
 def _require_large_enough(images: list[Partnered], metric: Metric, scale: int) -> None:

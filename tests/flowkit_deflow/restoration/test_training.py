@@ -1,6 +1,7 @@
 """Training restoration networks, whole and stopped."""
 
 import itertools
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -236,6 +237,21 @@ class TestMistakes:
         with pytest.raises(UserError, match=r"28 x 20 pixels are fewer than the \d+ that NIQE"):
             train_restorer(settings(*small, "training.judge=niqe"), tmp_path / "run", progress=False)
         assert not (tmp_path / "run").exists()
+
+    def test_a_damaged_validation_image_is_left_out_at_the_start_or_refused(
+        self, settings: Settings, photos: Photos, tmp_path: Path
+    ) -> None:
+        folder = shutil.copytree(photos.clean, tmp_path / "valid")
+        damaged = folder / "coffee_0.png"
+        whole = damaged.read_bytes()
+        damaged.write_bytes(whole[: len(whole) // 2])  # Its header is good.
+        run = settings(f"valid_degraded={folder}", f"valid_clean={photos.clean}")
+        with pytest.raises(UserError, match=r"coffee_0\.png"):
+            train_restorer(override(run, ["strict=true"]), tmp_path / "run", progress=False)
+        assert not (tmp_path / "run").exists()
+        _, (problem,) = train_restorer(run, tmp_path / "run", progress=False)
+        assert str(damaged) in problem
+        assert (tmp_path / "run" / "best").is_dir()
 
     def test_a_run_keeps_its_settings(self, settings: Settings, tmp_path: Path) -> None:
         train_restorer(settings("training.steps=1"), tmp_path / "run", progress=False)
