@@ -1,5 +1,6 @@
 """Judges a restoration network by images that it is not trained on, and keeps the best."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,21 +73,23 @@ class Validation(Callback):
         assert isinstance(pl_module, Alternating)
         assert isinstance(pl_module.task, RestorerTask)
         restorer = pl_module.task.restorer
-        value = self._mean(restorer, pl_module.device)
+        value = self._mean(restorer, pl_module)
         pl_module.log(self.metric.key, value)
         if self._improves(value):
             self.best_value = value
             restorer.save_pretrained(self.best)
 
     def _improves(self, value: float) -> bool:
-        if value != value:  # NaN
+        if math.isnan(value):
             return False
         if self.best_value is None:
             return True
         return value > self.best_value if self.metric.better is Better.HIGHER else value < self.best_value
 
     @torch.no_grad()
-    def _mean(self, restorer: Restorer, device: torch.device) -> float:
+    def _mean(self, restorer: Restorer, module: Alternating) -> float:
+        """The mean over the images that have a number; NaN if none has."""
+        device = module.device
         if isinstance(self.measure, nn.Module):
             self.measure.to(device)
         restorer.eval()
@@ -96,9 +99,13 @@ class Validation(Callback):
             # As the image file will have it.
             restored = to_uint8(restored).float() / 255
             reference = restored if pair.clean is None else read_image(pair.clean)[None].to(device)
-            values.append(float(self.measure(restored, reference)))
+            value = float(self.measure(restored, reference))
+            if math.isnan(value):
+                module.leave_out(f"{pair.path}: restored, it has no detail that {self.metric.name} could judge")
+            else:
+                values.append(value)
         restorer.train()
-        return sum(values) / len(values)
+        return sum(values) / len(values) if values else math.nan
 
 
 def validation(run: RestorerRun, best: Path) -> Validation | None:
@@ -108,8 +115,8 @@ def validation(run: RestorerRun, best: Path) -> Validation | None:
 
     Raises:
         UserError: the metric is unknown or lacks its files or clean partners, an image has no partner, has one of
-            another size than when it is restored, or is too small for the metric, or none can be read, with
-            ``data.strict`` any.
+            another size than when it is restored, or none, with ``data.strict`` any, cannot be read or is too small for
+            the metric.
     """
     data, training = run.data, run.training
     # An unknown one is told of without images to judge, too.
@@ -126,40 +133,33 @@ def validation(run: RestorerRun, best: Path) -> Validation | None:
         images = without_partners(folder, "validation")
     else:
         images = with_references(folder, Path(data.valid_clean))
-    images, problems = _readable(images, data.strict)
-    _require_large_enough(images, metric, run.architecture.scale)
+    images, problems = _usable(images, metric, run.architecture.scale, data.strict)
     require_partners(images, run.architecture.scale)
     return Validation(images, metric, metric.load(MetricFiles.usual()), training.validate_every, best, problems)
 
 
-def _readable(images: list[Partnered], strict: bool) -> tuple[list[Partnered], list[str]]:
-    """The images that can be read, as their partners can, and a message for each that cannot."""
-    readable, problems = [], []
+def _usable(images: list[Partnered], metric: Metric, scale: int, strict: bool) -> tuple[list[Partnered], list[str]]:
+    """The images that can be read and are large enough to be judged, and a message for each that is not."""
+    usable, problems = [], []
     for pair in images:
         try:
-            for file in (pair.path, pair.clean):
-                if file is not None:
-                    read_image(file)
-        except ImageError as error:
+            height, width = (scale * side for side in read_image(pair.path).shape[-2:])
+            if pair.clean is not None:
+                read_image(pair.clean)
+            if not metric.fits(height, width):
+                raise UserError(
+                    f"{pair.path}: restored, its {width} x {height} pixels are too few for {metric.name}, which needs "
+                    f"{metric.smallest_size}; remove it, or set training.judge to another metric"
+                )
+        except UserError as error:
             if strict:
                 raise
             problems.append(str(error))
         else:
-            readable.append(pair)
-    if not readable:
-        raise UserError(f"of {len(images)} validation images none can be read; the last problem was: {problems[-1]}")
-    return readable, problems
-
-
-def _require_large_enough(images: list[Partnered], metric: Metric, scale: int) -> None:
-    """Check what would fail at the first judgement, by the files' headers."""
-    for pair in images:
-        height, width = (scale * side for side in image_size(pair.path))
-        if min(height, width) < metric.smallest_side:
-            raise UserError(
-                f"{pair.path}: restored, its {width} x {height} pixels are fewer than the {metric.smallest_side} that "
-                f"{metric.name} needs; set training.judge to another metric, or remove it"
-            )
+            usable.append(pair)
+    if not usable:
+        raise UserError(f"of {len(images)} validation images none can be judged; the last problem was: {problems[-1]}")
+    return usable, problems
 
 
 def require_partners(images: list[Partnered], scale: int) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from scipy.io import savemat
 from torch import Tensor
 
 from flowkit_deflow.degraders.adversarial.translation import DomainAwareTranslation
@@ -234,7 +236,7 @@ class TestMistakes:
             UserError, match=r"has 56 x 40 pixels, and .* will have 28 x 20 when it is restored at scale 1"
         ):
             train_restorer(settings(*small, f"valid_clean={photos.clean}"), tmp_path / "run", progress=False)
-        with pytest.raises(UserError, match=r"28 x 20 pixels are fewer than the \d+ that NIQE"):
+        with pytest.raises(UserError, match=r"none can be judged; .* 28 x 20 pixels are too few for NIQE"):
             train_restorer(settings(*small, "training.judge=niqe"), tmp_path / "run", progress=False)
         assert not (tmp_path / "run").exists()
 
@@ -252,6 +254,26 @@ class TestMistakes:
         _, (problem,) = train_restorer(run, tmp_path / "run", progress=False)
         assert str(damaged) in problem
         assert (tmp_path / "run" / "best").is_dir()
+
+    def test_what_niqe_cannot_judge_is_left_out_and_told_of(
+        self, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "niqe").mkdir()
+        natural = {"mu_prisparam": np.zeros((1, 36)), "cov_prisparam": np.eye(36)}
+        savemat(tmp_path / "niqe" / "modelparameters.mat", natural)
+        monkeypatch.setenv("DEFLOW_METRICS", str(tmp_path))
+        folder = tmp_path / "valid"
+        noise = torch.rand(3, 96, 192, generator=torch.Generator().manual_seed(0))
+        for name, image in {"flat": torch.full((3, 96, 192), 0.5), "one": noise[..., :150], "two": noise}.items():
+            write_image(folder / f"{name}.png", image)
+        # So small a rate that what is flat stays so.
+        run = settings(f"valid_degraded={folder}", "training.judge=niqe", "learning_rate=1e-9", "training.steps=4")
+        _, (one, flat) = train_restorer(run, tmp_path / "run", progress=False)
+        assert "one.png: restored, its 150 x 96 pixels are too few for NIQE (LIVE's model), which needs" in one
+        assert "flat.png: restored, it has no detail that NIQE (LIVE's model) could judge" in flat
+        assert (tmp_path / "run" / "best").is_dir()
+        with pytest.raises(UserError, match=r"one\.png: .* needs 96 on each side and 192 on the longer one; remove it"):
+            train_restorer(override(run, ["strict=true"]), tmp_path / "other", progress=False)
 
     def test_a_run_keeps_its_settings(self, settings: Settings, tmp_path: Path) -> None:
         train_restorer(settings("training.steps=1"), tmp_path / "run", progress=False)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,14 @@ def test_an_image_that_is_too_small_is_told_of_once_with_its_size(tmp_path: Path
     assert problem.count("cannot measure it") == 2
     assert "30 x 20 pixels, of which a border of 6 is cut off, where 11 on each side are needed" in problem
     assert [len(scores.values) for scores in judged.scores] == [2, 1, 1]
+
+
+def test_an_image_of_one_block_is_too_small_for_niqe(tmp_path: Path) -> None:
+    write_image(tmp_path / "image.png", torch.rand(3, 96, 150))
+    # Without its published file: the size is looked at first.
+    niqe = replace(METRICS["niqe"], load=METRICS["piqe"].load)
+    with pytest.raises(UserError, match="150 x 96 pixels, where 96 on each side and 192 on the longer one are needed"):
+        score_images(tmp_path, None, [niqe], NOWHERE)
 
 
 def test_an_unknown_metric_is_told() -> None:
