@@ -143,6 +143,22 @@ class TestPublishedWeights:
         expected = rrdb_restorer(network.state_dict(), "weights").restore(images)
         assert torch.equal(load_restorer(tmp_path / "weights.pth").restore(images), expected)
 
+    @pytest.mark.parametrize(("scale", "layers"), [(1, (2, 4)), (2, (3, 5, 7)), (4, (3, 6, 8, 10))])
+    def test_the_older_names_are_read(self, scale: int, layers: tuple[int, ...], tmp_path: Path) -> None:
+        network = RRDBNet(scale, features=8, blocks=2, growth=4, unshuffle=1)
+        later = [*(f"upconv{number}" for number in range(1, len(layers) - 1)), "HRconv", "conv_last"]
+        numbers = {"conv_first": "0", "trunk_conv": "1.sub.2", **dict(zip(later, map(str, layers), strict=True))}
+        older = {}
+        for key, value in network.state_dict().items():
+            layer, name = key.rsplit(".", 1)
+            layer = numbers.get(layer) or f"{layer.replace('RRDB_trunk', '1.sub')}.0"
+            older[f"module.model.{layer}.{name}"] = value
+        write_state(tmp_path / "weights.pth", older)
+        restorer = load_restorer(tmp_path / "weights.pth")
+        assert restorer.config == RestorerArchitecture("rrdb", scale, 8, 2, 4, 1)
+        images = some_images().float()
+        assert torch.allclose(restorer.restore(images), network(images).clamp(0, 1), atol=1e-6)
+
     def test_weights_of_something_else_are_refused(self) -> None:
         state = RRDBNet(4, features=8, blocks=1, growth=4).state_dict()
         del state["HRconv.bias"]
