@@ -125,8 +125,8 @@ class RestorerLosses:
         features: weight of the difference of VGG's features.
         adversarial: weight of the relativistic average GAN.
         feature_network: ``vgg19`` or ``vgg16``, its features those of the last convolution, before its ReLU.
-        feature_weights: file of its published weights; ``None``: torchvision's ``vgg19-dcbb9e9d.pth`` in torch hub's
-            cache, or ``lpips_vgg16.safetensors`` among the files of the metrics.
+        feature_weights: file of its published weights; ``None``: torchvision's ``vgg19-dcbb9e9d.pth`` or
+            ``lpips_vgg16.safetensors``, among the files of the metrics or in torch hub's cache.
         discriminator: ``vgg128``, which takes crops of 128 pixels, or ``patch``.
         discriminator_features: channels of its first layer.
         domain_weighted: count ``l1`` and ``features`` at each place as much as the degraded image looks really degraded

@@ -419,7 +419,14 @@ class TestFeatureLoss:
         with pytest.raises(UserError, match=r"features\.0\.weight.*expected \(64, 3, 3, 3\)"):
             feature_loss(settings)
 
-    def test_missing_weights_are_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-        with pytest.raises(UserError, match=feature_losses.VGG19_FILE):
+    def test_missing_weights_are_told_and_found_in_the_folder_that_is_advised(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+        monkeypatch.setenv("DEFLOW_METRICS", str(tmp_path))
+        advice = rf"{feature_losses.VGG19_FILE}.*DEFLOW_METRICS.*, or set losses\.feature_weights to the file"
+        with pytest.raises(UserError, match=advice):
             feature_loss(RestorerLosses(features=1))
+        published = {key.replace("layers", "features"): value for key, value in vgg19().state_dict().items()}
+        write_state(tmp_path / feature_losses.VGG19_FILE, published)
+        assert isinstance(feature_loss(RestorerLosses(features=1)), FeatureLoss)

@@ -156,6 +156,7 @@ class TestCommand:
         [
             (["--metric", "psnr"], "metric 'psnr' compares with references; name their folder with --reference"),
             (["--metric", "lpips-alex", "--reference", "."], "LPIPS needs the published file 'lpips_alex.safetensors'"),
+            (["--metric", "lpips-alex", "--reference", "."], "or have deflow metrics IMAGES --download get its parts"),
             (["--metric", "fid"], "metric 'fid' is unknown"),
         ],
     )
