@@ -236,6 +236,25 @@ class TestRegistry:
         monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == registry.PLUGINS else [])
         assert isinstance(build_network(RestorerArchitecture("doubling", scale=2)), Doubling)
 
+    @pytest.mark.parametrize(
+        ("value", "message"),
+        [
+            ("no_such_module:build", r"'no_such_module:build': cannot be loaded \(No module named"),
+            (f"{__name__}:no_such_function", "cannot be loaded"),
+            (f"{__name__}:without_settings", r"cannot be made with these settings \(without_settings\(\) takes 0"),
+            (f"{__name__}:plain_module", "what it makes has no whole number 'margin'; derive it from .*Network"),
+            (f"{__name__}:doubling", r"enlarges 2 times; set architecture\.scale to 2"),
+        ],
+    )
+    def test_what_is_wrong_with_a_plugin_is_told_with_its_entry_point(
+        self, monkeypatch: pytest.MonkeyPatch, value: str, message: str
+    ) -> None:
+        point = EntryPoint("another", value, registry.PLUGINS)
+        monkeypatch.setattr(registry, "entry_points", lambda group: [point])
+        with pytest.raises(UserError, match=message) as told:
+            build_network(RestorerArchitecture("another", scale=4))
+        assert f"restoration network 'another', entry point '{value}'" in str(told.value)
+
     def test_an_unknown_network_is_told(self) -> None:
         with pytest.raises(UserError, match="'unet' is unknown; there are: residual, rrdb, denoiser"):
             build_network(RestorerArchitecture("unet"))
@@ -250,3 +269,13 @@ class TestRegistry:
 
 def doubling(settings: RestorerArchitecture) -> RestorationNetwork:
     return Doubling()
+
+
+def without_settings() -> RestorationNetwork:
+    return Doubling()
+
+
+def plain_module(settings: RestorerArchitecture) -> torch.nn.Module:
+    module = torch.nn.Conv2d(3, 3, 3, padding=1)
+    module.scale = 4  # type: ignore[assignment]
+    return module
