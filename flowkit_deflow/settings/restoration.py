@@ -14,6 +14,8 @@ UNSHUFFLE = {1: 4, 2: 2, 4: 1, 8: 1}
 
 # Of the patch discriminator with its three layers: a smaller crop leaves nothing for its last convolution.
 SMALLEST_JUDGED = 24
+# VGG's last features have no place in a smaller crop.
+SMALLEST_FOR_FEATURES = 16
 
 _STRICT = ConfigDict(coerce_numbers_to_str=True, extra="forbid", allow_inf_nan=False)
 
@@ -257,6 +259,11 @@ class RestorerRun:
             raise ValueError(
                 f"crop is {self.data.crop} and scale {self.architecture.scale}; expected a crop that is a multiple of "
                 "the scale"
+            )
+        if self.losses.features and self.data.crop < SMALLEST_FOR_FEATURES:
+            raise ValueError(
+                f"crop is {self.data.crop} and features {self.losses.features}, whose network takes crops of "
+                f"{SMALLEST_FOR_FEATURES} pixels or more; set a larger crop, or features to 0"
             )
         if self.losses.adversarial and self.losses.discriminator == "vgg128" and self.data.crop != 128:
             raise ValueError(

@@ -3,6 +3,7 @@
 import itertools
 import shutil
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -317,6 +318,14 @@ class TestMistakes:
     def test_the_vgg_discriminator_wants_its_crops(self) -> None:
         with pytest.raises(UserError, match="which takes crops of 128"):
             override(restorer_preset("tiny"), ["losses.adversarial=1"])
+
+    @pytest.mark.parametrize(("name", "build"), [("vgg16", partial(vgg16, (28,))), ("vgg19", vgg19)])
+    def test_the_loss_of_features_wants_its_crops(self, name: str, build: Callable[[], torch.nn.Module]) -> None:
+        changes = ["losses.features=1", f"feature_network={name}"]
+        with pytest.raises(UserError, match=r"crop is 12 and features .*, whose network takes crops of 16 pixels"):
+            override(restorer_preset("tiny"), [*changes, "data.crop=12"])
+        smallest = override(restorer_preset("tiny"), [*changes, "data.crop=16"]).data.crop
+        assert build()(torch.rand(1, 3, smallest, smallest))[0].numel() > 0
 
 
 class TestExtraNoise:
