@@ -112,8 +112,11 @@ class RestorerData:
             raise ValueError(f"crop is {self.crop}; expected at least 8 pixels")
         if not 0 <= self.temperature[0] <= self.temperature[1]:
             raise ValueError(f"temperature is {self.temperature}; expected a rising range from 0 on, like [0.8, 1.2]")
-        if self.extra_noise < 0:
-            raise ValueError(f"extra_noise is {self.extra_noise}; a standard deviation is not negative")
+        if not 0 <= self.extra_noise <= 1:
+            raise ValueError(
+                f"extra_noise is {self.extra_noise}; expected a standard deviation from 0 to 1, for values in [0, 1]: "
+                "4 grey levels are 0.0157"
+            )
         if self.valid_clean is not None and self.valid_degraded is None:
             raise ValueError("valid_clean is given without valid_degraded; name the folder of their degraded versions")
 

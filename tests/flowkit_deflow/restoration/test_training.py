@@ -349,9 +349,10 @@ class TestExtraNoise:
         # An untrained denoiser changes nothing.
         assert float((made.restored - clean).std()) == pytest.approx(0.1, rel=0.1)
 
-    def test_a_negative_one_is_refused(self) -> None:
-        with pytest.raises(UserError, match=r"extra_noise is -0\.1; a standard deviation is not negative"):
-            override(restorer_preset("tiny"), ["data.extra_noise=-0.1"])
+    @pytest.mark.parametrize("strength", ["-0.1", "20.0"])
+    def test_one_that_is_negative_or_in_grey_levels_is_refused(self, strength: str) -> None:
+        with pytest.raises(UserError, match=rf"extra_noise is {strength}; expected a standard deviation from 0 to 1"):
+            override(restorer_preset("tiny"), [f"data.extra_noise={strength}"])
 
 
 class TestDomainWeights:
