@@ -1,5 +1,6 @@
 """Training a restoration network, or going on with a run that was stopped."""
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,8 @@ __all__ = ["SETTINGS", "require_trainable", "train_restorer"]
 
 SETTINGS = "restorer.yaml"
 """The file of a run's settings, by which its folder is known."""
+
+log = logging.getLogger(__name__)
 
 DISCRIMINATORS: dict[str, Callable[[int], nn.Module]] = {
     "vgg128": Vgg128Discriminator,
@@ -74,7 +77,13 @@ def train_restorer(run: RestorerRun, out: Path, *, progress: bool = True) -> tup
     warn_of_folders(out / SETTINGS, run.data.clean, run.data.degraded)
     keep_settings(run, out / SETTINGS)
     loop = Loop(training.steps, training.checkpoint_every, training.log_every, training.accelerator, training.precision)
-    fit(module, loop, out, progress=progress, callbacks=[] if judged is None else [judged])
+    if judged is None:
+        fit(module, loop, out, progress=progress)
+        chosen = f"step {training.steps}, the last: no images were given to judge by (--valid-degraded)"
+    else:
+        fit(module, loop, out, progress=progress, callbacks=[judged], columns=[judged.metric.key])
+        chosen = judged.chosen or f"step {training.steps}, the last: no step could be judged by {training.judge}"
+    log.info(f"The network is of {chosen}.")
     best = restorer if judged is None or judged.best_value is None else Restorer.from_pretrained(judged.best)
     best = best.cpu().eval()
     best.save_pretrained(out / "model")

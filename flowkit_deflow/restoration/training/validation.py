@@ -20,6 +20,7 @@ from flowkit_deflow.restoration.restorer import Restorer
 from flowkit_deflow.restoration.training.task import RestorerTask
 from flowkit_deflow.settings.restoration import RestorerRun
 from flowkit_deflow.training.adversarial.alternating import Alternating
+from flowkit_deflow.training.progress import Progress
 
 __all__ = ["Validation", "require_partners", "validation"]
 
@@ -54,14 +55,24 @@ class Validation(Callback):
         self.best = best
         self.problems = problems
         self.best_value: float | None = None
+        self.best_step: int | None = None
+
+    @property
+    def chosen(self) -> str | None:
+        """Which step is the best, and why; ``None`` if none could be judged."""
+        if self.best_value is None:
+            return None
+        # Checkpoints of earlier versions do not say which.
+        step = "an earlier step" if self.best_step is None else f"step {self.best_step}"
+        return f"{step}: it is the best by {self._told(self.best_value)}"
 
     def state_dict(self) -> dict[str, Any]:
-        """The best value so far goes with the weights."""
-        return {"best_value": self.best_value}
+        """The best so far goes with the weights."""
+        return {"best_value": self.best_value, "best_step": self.best_step}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """The best value so far comes back with the weights."""
-        self.best_value = state_dict["best_value"]
+        """The best so far comes back with the weights."""
+        self.best_value, self.best_step = state_dict["best_value"], state_dict.get("best_step")
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -75,9 +86,18 @@ class Validation(Callback):
         restorer = pl_module.task.restorer
         value = self._mean(restorer, pl_module)
         pl_module.log(self.metric.key, value)
+        told = f"Step {step} is judged: {self._told(value)}"
         if self._improves(value):
-            self.best_value = value
+            self.best_value, self.best_step = value, step
             restorer.save_pretrained(self.best)
+            told += ", the best so far"
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, Progress):
+                callback.say(told)
+
+    def _told(self, value: float) -> str:
+        unit = f" {self.metric.unit}" if self.metric.unit else ""
+        return f"{self.metric.key}, {value:.4g}{unit}"
 
     def _improves(self, value: float) -> bool:
         if math.isnan(value):

@@ -1,5 +1,6 @@
 """Training restoration networks, whole and stopped."""
 
+import csv
 import itertools
 import shutil
 from collections.abc import Callable, Mapping
@@ -205,6 +206,36 @@ class TestTraining:
         # Given again, the run still knows which was best.
         again, _ = train_restorer(run, tmp_path / "run", progress=False)
         assert torch.equal(weights(again), weights(best))
+
+    def test_it_says_which_step_is_kept_and_why(
+        self,
+        settings: Settings,
+        photos: Photos,
+        tmp_path: Path,
+        caplog: pytest.LogCaptureFixture,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        caplog.set_level("INFO", "flowkit_deflow")
+        folders = (f"valid_degraded={photos.noisy}", f"valid_clean={photos.noisy}")
+        run = settings(*folders, "training.judge=ssim", "learning_rate=0.01")
+        train_restorer(run, tmp_path / "run")
+        with (tmp_path / "run" / "log" / "scalars.csv").open() as file:
+            logged = [row["ssim"] for row in csv.DictReader(file)]
+        # The last that was measured.
+        assert logged == [""] * 3 + [logged[3]] * 4 + [logged[7]]
+        judged = {step: float(logged[step - 1]) for step in (4, 8)}
+        best = max(judged, key=judged.__getitem__)
+        chosen = f"The network is of step {best}: it is the best by ssim, {judged[best]:.4g}."
+        assert chosen in caplog.messages
+        assert f"Step 4 is judged: ssim, {judged[4]:.4g}, the best so far\n" in capsys.readouterr().out
+        caplog.clear()
+        # Given again, with nothing left to do.
+        train_restorer(run, tmp_path / "run", progress=False)
+        assert chosen in caplog.messages
+        train_restorer(settings("training.steps=1"), tmp_path / "other", progress=False)
+        assert "The network is of step 1, the last: no images were given to judge by (--valid-degraded)." in (
+            caplog.messages
+        )
 
 
 class TestMistakes:
