@@ -17,8 +17,8 @@ from flowkit_deflow.weights.rrdb_weights import to_original_names
 
 __all__ = ["load_restorer", "rrdb_restorer"]
 
-# A part of a block, under ESRGAN's original names or the newer ones.
-_RRDB = re.compile(r"(RRDB_trunk\.\d+\.RDB|body\.\d+\.rdb)\d\.")
+# A part of a block, under ESRGAN's original names, the newer ones or the older ones.
+_RRDB = re.compile(r"(RRDB_trunk\.\d+\.RDB|body\.\d+\.rdb|model\.1\.sub\.\d+\.RDB)\d\.")
 _BLOCK = re.compile(r"^RRDB_trunk\.(\d+)\.")
 COLOURS = 3
 
@@ -51,7 +51,7 @@ def rrdb_restorer(state: Mapping[str, Tensor], source: str) -> Restorer:
     """An RRDBNet from published weights, its size read off their shapes; half precision is widened.
 
     Args:
-        state: the weights, under ESRGAN's original names or the newer ones, with any prefix.
+        state: the weights, under ESRGAN's original names, the newer ones or the older ones, with any prefix.
         source: where they are from, for messages.
 
     Returns:

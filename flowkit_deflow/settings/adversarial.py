@@ -20,6 +20,9 @@ __all__ = [
     "TranslationNetwork",
 ]
 
+# AlexNet's last features have no place in a smaller crop.
+SMALLEST_FOR_LPIPS = 31
+
 _STRICT = ConfigDict(coerce_numbers_to_str=True, extra="forbid", allow_inf_nan=False)
 
 
@@ -134,6 +137,18 @@ class SeparationLosses:
         if min(self.low, self.adversarial, self.lpips) < 0:
             raise ValueError(f"{self}: expected weights of at least 0")
 
+    def require_crop(self, side: int) -> None:
+        """Check that crops are large enough.
+
+        Raises:
+            ValueError: they are not.
+        """
+        if self.lpips and side < SMALLEST_FOR_LPIPS:
+            raise ValueError(
+                f"crop is {side} and lpips {self.lpips}, which takes crops of {SMALLEST_FOR_LPIPS} pixels or more; set "
+                "a larger crop, or lpips to 0"
+            )
+
 
 @dataclass(frozen=True)
 class FrequencySeparationRun:
@@ -145,6 +160,9 @@ class FrequencySeparationRun:
         network: the generator, and the discriminator's width.
         losses: what the generator minimises.
         training: how both are trained.
+
+    Raises:
+        ValueError: the crops are too small for LPIPS.
     """
 
     __pydantic_config__ = _STRICT
@@ -154,6 +172,9 @@ class FrequencySeparationRun:
     network: TranslationNetwork = field(default_factory=TranslationNetwork)
     losses: SeparationLosses = field(default_factory=SeparationLosses)
     training: AdversarialTraining = field(default_factory=AdversarialTraining)
+
+    def __post_init__(self) -> None:
+        self.losses.require_crop(self.training.crop)
 
 
 @dataclass(frozen=True)
@@ -166,6 +187,9 @@ class DasrRun:
         network: the generator, and the discriminator's width.
         losses: what the generator minimises.
         training: how both are trained.
+
+    Raises:
+        ValueError: the crops are too small for LPIPS.
     """
 
     __pydantic_config__ = _STRICT
@@ -175,6 +199,9 @@ class DasrRun:
     network: TranslationNetwork = field(default_factory=TranslationNetwork)
     losses: SeparationLosses = field(default_factory=SeparationLosses)
     training: AdversarialTraining = field(default_factory=AdversarialTraining)
+
+    def __post_init__(self) -> None:
+        self.losses.require_crop(self.training.crop)
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,21 @@
 """What can be set of a restoration network and its training: typed, each value checked where it comes in."""
 
-from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict
 
 from flowkit_deflow.settings.sorts import Sort
 
-__all__ = ["RestorerArchitecture", "RestorerData", "RestorerLosses", "RestorerRun", "RestorerTraining"]
+__all__ = ["UNSHUFFLE", "RestorerArchitecture", "RestorerData", "RestorerLosses", "RestorerRun", "RestorerTraining"]
+
+# Real-ESRGAN's networks of a lower scale take pixels side by side as channels and enlarge by 4.
+UNSHUFFLE = {1: 4, 2: 2, 4: 1, 8: 1}
 
 # Of the patch discriminator with its three layers: a smaller crop leaves nothing for its last convolution.
 SMALLEST_JUDGED = 24
+# VGG's last features have no place in a smaller crop.
+SMALLEST_FOR_FEATURES = 16
 
 _STRICT = ConfigDict(coerce_numbers_to_str=True, extra="forbid", allow_inf_nan=False)
 
@@ -51,6 +56,15 @@ class RestorerArchitecture:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} is {value}; expected at least 1")
+
+    def resolved(self) -> Self:
+        """With the ``unshuffle`` that ``None`` stands for.
+
+        Examples:
+            >>> RestorerArchitecture("rrdb", scale=2).resolved().unshuffle
+            2
+        """
+        return self if self.unshuffle is not None else replace(self, unshuffle=UNSHUFFLE.get(self.scale, 1))
 
 
 @dataclass(frozen=True)
@@ -98,8 +112,11 @@ class RestorerData:
             raise ValueError(f"crop is {self.crop}; expected at least 8 pixels")
         if not 0 <= self.temperature[0] <= self.temperature[1]:
             raise ValueError(f"temperature is {self.temperature}; expected a rising range from 0 on, like [0.8, 1.2]")
-        if self.extra_noise < 0:
-            raise ValueError(f"extra_noise is {self.extra_noise}; a standard deviation is not negative")
+        if not 0 <= self.extra_noise <= 1:
+            raise ValueError(
+                f"extra_noise is {self.extra_noise}; expected a standard deviation from 0 to 1, for values in [0, 1]: "
+                "4 grey levels are 0.0157"
+            )
         if self.valid_clean is not None and self.valid_degraded is None:
             raise ValueError("valid_clean is given without valid_degraded; name the folder of their degraded versions")
 
@@ -113,8 +130,8 @@ class RestorerLosses:
         features: weight of the difference of VGG's features.
         adversarial: weight of the relativistic average GAN.
         feature_network: ``vgg19`` or ``vgg16``, its features those of the last convolution, before its ReLU.
-        feature_weights: file of its published weights; ``None``: torchvision's ``vgg19-dcbb9e9d.pth`` in torch hub's
-            cache, or ``lpips_vgg16.safetensors`` among the files of the metrics.
+        feature_weights: file of its published weights; ``None``: torchvision's ``vgg19-dcbb9e9d.pth`` or
+            ``lpips_vgg16.safetensors``, among the files of the metrics or in torch hub's cache.
         discriminator: ``vgg128``, which takes crops of 128 pixels, or ``patch``.
         discriminator_features: channels of its first layer.
         domain_weighted: count ``l1`` and ``features`` at each place as much as the degraded image looks really degraded
@@ -245,6 +262,11 @@ class RestorerRun:
             raise ValueError(
                 f"crop is {self.data.crop} and scale {self.architecture.scale}; expected a crop that is a multiple of "
                 "the scale"
+            )
+        if self.losses.features and self.data.crop < SMALLEST_FOR_FEATURES:
+            raise ValueError(
+                f"crop is {self.data.crop} and features {self.losses.features}, whose network takes crops of "
+                f"{SMALLEST_FOR_FEATURES} pixels or more; set a larger crop, or features to 0"
             )
         if self.losses.adversarial and self.losses.discriminator == "vgg128" and self.data.crop != 128:
             raise ValueError(

@@ -23,7 +23,13 @@ log = logging.getLogger(__name__)
 
 
 def fit(
-    module: pl.LightningModule, loop: Loop, out: Path, *, progress: bool = True, callbacks: Iterable[Callback] = ()
+    module: pl.LightningModule,
+    loop: Loop,
+    out: Path,
+    *,
+    progress: bool = True,
+    callbacks: Iterable[Callback] = (),
+    columns: Iterable[str] = (),
 ) -> None:
     """Train a module, or go on from its last checkpoint; of more steps than before, only what is missing is made.
 
@@ -34,6 +40,7 @@ def fit(
             ``scalars.csv``) are written there.
         progress: show a progress bar.
         callbacks: more of Lightning's callbacks.
+        columns: scalars of ``scalars.csv`` that are not logged at the first step.
 
     Raises:
         UserError: the run cannot be written, the accelerator cannot be used here, or a loss or gradient was not finite.
@@ -44,7 +51,7 @@ def fit(
     last = last_checkpoint(out)
     start = steps_of(last) if last.exists() else None
     checkpoints = PeriodicCheckpoints(out, loop.checkpoint_every, stop)
-    scalars = ScalarsFile(out / "log" / "scalars.csv", start or 0)
+    scalars = ScalarsFile(out / "log" / "scalars.csv", start or 0, columns)
     trainer = lightning_trainer(
         loop, out, checkpoints, stop=stop, progress=progress, callbacks=callbacks, loggers=[scalars]
     )

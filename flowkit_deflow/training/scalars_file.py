@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ class ScalarsFile(Logger):
     Args:
         path: the file.
         start: the step that the run goes on from; rows of later steps are dropped.
+        columns: scalars that the first row may lack; where a row lacks one, its place is empty.
 
     Examples:
         >>> import tempfile
@@ -36,10 +37,11 @@ class ScalarsFile(Logger):
         ['step,loss', '0,4.5', '1,4.25']
     """
 
-    def __init__(self, path: Path, start: int) -> None:
+    def __init__(self, path: Path, start: int, columns: Iterable[str] = ()) -> None:
         super().__init__()
         self.path = path
         self.start = start
+        self.columns = tuple(columns)
         self._names: list[str] | None = None
 
     @property
@@ -54,10 +56,10 @@ class ScalarsFile(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Add a row; the names of the first one are the columns."""
+        """Add a row; the names of the first one are the columns, with those that were asked for."""
         metrics = {name: value for name, value in metrics.items() if name != LEFT_OUT}
         if self._names is None:
-            self._names = self._kept() or self._begun(["step", *metrics])
+            self._names = self._kept() or self._begun(list(dict.fromkeys(["step", *metrics, *self.columns])))
         row = io.StringIO()
         csv.DictWriter(row, self._names, extrasaction="ignore", lineterminator="\n").writerow({"step": step, **metrics})
         with self.path.open("a", encoding="utf-8") as file:

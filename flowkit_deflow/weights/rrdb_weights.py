@@ -17,14 +17,21 @@ _NEWER = (
     (re.compile(r"^conv_up(\d)\."), r"upconv\1."),
     (re.compile(r"^conv_hr\."), "HRconv."),
 )
+_OLDER = (
+    (re.compile(r"^model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\."), r"RRDB_trunk.\1.RDB\2.conv\3."),
+    (re.compile(r"^model\.1\.sub\.\d+\.(weight|bias)$"), r"trunk_conv.\1"),
+)
+_OLDER_FIRST = "model.1.sub.0.RDB1.conv1.0.weight"
+_OLDER_LAYER = re.compile(r"^model\.(\d+)\.(weight|bias)$")
 
 
 def to_original_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """RRDB weights under ESRGAN's original key names.
 
     Args:
-        state: weights under the original names or the newer ones (``body.N.rdb1.conv1``, ``conv_body``,
-            ``conv_up1``, ...), all of them with the same prefix (``module.``, ``RRDB.``, ...) or without.
+        state: weights under the original names, the newer ones (``body.N.rdb1.conv1``, ``conv_body``, ``conv_up1``,
+            ...) or the older ones (``model.1.sub.N.RDB1.conv1.0``, ``model.3``, ...), all of them with the same prefix
+            (``module.``, ``RRDB.``, ...) or without.
 
     Returns:
         The same tensors; keys that no naming knows stay as they are, keys outside the prefix are left out.
@@ -36,6 +43,7 @@ def to_original_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         >>> list(to_original_names({"g.conv_first.weight": torch.ones(1), "g.body.3.rdb2.conv1.bias": torch.ones(1)}))
         ['conv_first.weight', 'RRDB_trunk.3.RDB2.conv1.bias']
     """
+    state = _from_older_names(state)
     first = next((key for key in state if key.endswith("conv_first.weight")), None)
     if first is None:
         raise UserError(
@@ -52,14 +60,34 @@ def to_original_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return renamed
 
 
+def _from_older_names(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Weights under the names of ESRGAN's first program, which numbers layers, renamed; others stay as they are."""
+    block = next((key for key in state if key.endswith(_OLDER_FIRST)), None)
+    if block is None:
+        return state
+    prefix = block.removesuffix(_OLDER_FIRST)
+    own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    # Enlargements and activations are numbered as well: the order tells which convolution is which.
+    _, *later = sorted({int(found[1]) for key in own if (found := _OLDER_LAYER.match(key))} | {0})
+    enlarging = [f"upconv{number}" for number in range(1, len(later) - 1)]
+    names = {0: "conv_first", **dict(zip(later, [*enlarging, "HRconv", "conv_last"], strict=False))}
+    renamed = {}
+    for key, value in own.items():
+        name = _OLDER_LAYER.sub(lambda found: f"{names[int(found[1])]}.{found[2]}", key)
+        for pattern, replacement in _OLDER:
+            name = pattern.sub(replacement, name)
+        renamed[name] = value
+    return renamed
+
+
 @torch.no_grad()
 def load_rrdb(encoder: RRDBEncoder, state: Mapping[str, Tensor]) -> None:
     """Load RRDB weights into an encoder, every key accounted for; half precision is widened.
 
     Args:
         encoder: the encoder.
-        state: the weights, key to tensor: ESRGAN's original names (``RRDB_trunk.0.RDB1.conv1.weight``) or the newer
-            ones (``body.0.rdb1.conv1.weight``), with any prefix that all of them share.
+        state: the weights, key to tensor, under any naming that :func:`to_original_names` knows, with any prefix that
+            all of them share.
 
     Raises:
         UserError: an unknown, missing or misshapen key, by name.

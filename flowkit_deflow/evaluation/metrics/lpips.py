@@ -17,6 +17,7 @@ from flowkit_deflow.state_files import read_state
 
 __all__ = ["Lpips"]
 
+DOWNLOAD = ", or have deflow metrics IMAGES --download get its parts"
 SMALLEST_NORM = 1e-10
 # The published program's own rounding of ImageNet's colours, of images in [-1, 1].
 SHIFT = (-0.030, -0.088, -0.188)
@@ -77,8 +78,8 @@ class Lpips(nn.Module):
     def _read(cls, files: MetricFiles, network: FeatureNetwork, source: LpipsFiles) -> Self:
         path = linear_path = files.folder / source.whole
         if (files.folder / source.network.name).is_file() and not path.is_file():
-            path, linear_path = (files.path(part.name, "LPIPS") for part in (source.network, source.linear))
-        state = read_state(files.path(path.name, "LPIPS"))
+            path, linear_path = (files.path(part.name, "LPIPS", DOWNLOAD) for part in (source.network, source.linear))
+        state = read_state(files.path(path.name, "LPIPS", DOWNLOAD))
         load_convolutions(network, state, str(path))
         linear = state if linear_path == path else read_state(linear_path)
         return cls(network, [_linear(linear, number, linear_path) for number in range(len(network.taps))])

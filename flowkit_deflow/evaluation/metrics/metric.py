@@ -32,6 +32,7 @@ class Metric:
         needs_reference: whether images are compared with references.
         load: makes the function that measures; it raises a UserError where a published file is missing.
         smallest_side: of images that it can measure (pixels, after a border is cut off).
+        smallest_longer_side: of their longer sides, where these have to be longer.
         unit: what follows its numbers, like dB; empty for a plain number.
     """
 
@@ -41,7 +42,25 @@ class Metric:
     needs_reference: bool
     load: Callable[[MetricFiles], Measure]
     smallest_side: int = 1
+    smallest_longer_side: int = 1
     unit: str = ""
+
+    def fits(self, height: int, width: int) -> bool:
+        """Whether images of a size are large enough.
+
+        Examples:
+            >>> from flowkit_deflow.evaluation.metrics.registry import METRICS
+            >>> METRICS["ssim"].fits(11, 11), METRICS["niqe"].fits(100, 100), METRICS["niqe"].fits(192, 96)
+            (True, False, True)
+        """
+        return min(height, width) >= self.smallest_side and max(height, width) >= self.smallest_longer_side
+
+    @property
+    def smallest_size(self) -> str:
+        """How many pixels are needed, in words."""
+        if self.smallest_longer_side <= self.smallest_side:
+            return f"{self.smallest_side} on each side"
+        return f"{self.smallest_side} on each side and {self.smallest_longer_side} on the longer one"
 
     def full_name(self, border: int) -> str:
         """The name in tables with the border that was cut off, where that matters.

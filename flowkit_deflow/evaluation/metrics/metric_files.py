@@ -45,12 +45,13 @@ class MetricFiles:
         """The folder in which torch hub keeps torchvision's weights."""
         return cls(Path(torch.hub.get_dir()) / "checkpoints")
 
-    def path(self, name: str, metric: str) -> Path:
+    def path(self, name: str, metric: str, otherwise: str = "") -> Path:
         """A file of the folder.
 
         Args:
             name: its path in the folder.
             metric: what needs it, for the message.
+            otherwise: what else can be done where it is missing, as the end of that sentence.
 
         Raises:
             MissingFileError: it is not there.
@@ -60,5 +61,6 @@ class MetricFiles:
             raise MissingFileError(
                 f"{metric} needs the published file {name!r}, which is not in {self.folder}; get it, and name the "
                 f"folder that holds it in the environment's {VARIABLE} (deflow metrics: or with --metric-files)"
+                f"{otherwise}"
             )
         return path

@@ -36,6 +36,8 @@ def _blind_piqe(images: Tensor, _: Tensor) -> Tensor:
 _SSIM = "SSIM ({of}, 11 x 11 Gaussian window)"
 # Below these sides, AlexNet's and VGG's last features have no place.
 _ALEX_SIDE, _VGG_SIDE = 31, 16
+# Two blocks side by side: one has no covariance.
+_NIQE_LONGER_SIDE = 2 * BLOCK
 # The half-size image has as many pixels as the window then.
 _BRISQUE_SIDE = 14
 
@@ -46,7 +48,7 @@ _ALL = (
     Metric("ssim-y", _SSIM.format(of="luma"), Better.HIGHER, True, _without_files(_of_luma(ssim)), SMALLEST_SIDE),
     Metric("lpips-alex", "LPIPS 0.1 (AlexNet)", Better.LOWER, True, Lpips.alex, _ALEX_SIDE),
     Metric("lpips-vgg", "LPIPS 0.1 (VGG16)", Better.LOWER, True, Lpips.vgg, _VGG_SIDE),
-    Metric("niqe", "NIQE (LIVE's model)", Better.LOWER, False, Niqe.read, BLOCK),
+    Metric("niqe", "NIQE (LIVE's model)", Better.LOWER, False, Niqe.read, BLOCK, _NIQE_LONGER_SIDE),
     Metric("brisque", "BRISQUE (LIVE's model)", Better.LOWER, False, Brisque.read, _BRISQUE_SIDE),
     Metric("piqe", "PIQE", Better.LOWER, False, _without_files(_blind_piqe)),
 )

@@ -194,10 +194,10 @@ def _reason(metric: Metric, image: Tensor, border: int) -> str:
     """Why there is no number."""
     height, width = image.shape[-2:]
     cut = border if metric.needs_reference else 0
-    if min(height, width) - 2 * cut >= metric.smallest_side:
+    if metric.fits(height - 2 * cut, width - 2 * cut):
         return "it has no detail"
     less = f", of which a border of {cut} is cut off" if cut else ""
-    return f"{width} x {height} pixels{less}, where {metric.smallest_side} on each side are needed"
+    return f"{width} x {height} pixels{less}, where {metric.smallest_size} are needed"
 
 
 @torch.no_grad()
@@ -205,7 +205,8 @@ def _measured(metric: Metric, measure: Measure, image: Tensor, reference: Tensor
     """The metric's number; ``None`` if the image is too small, or has nothing to measure."""
     if metric.needs_reference and border:
         image, reference = (part[..., border:-border, border:-border] for part in (image, reference))
-    if min(image.shape[-2:]) < metric.smallest_side:
+    height, width = image.shape[-2:]
+    if not metric.fits(height, width):
         return None
     number = float(measure(image, reference))
     return None if np.isnan(number) else number

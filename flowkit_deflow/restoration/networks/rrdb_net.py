@@ -6,14 +6,13 @@ from torch import Tensor, nn
 from flowkit_deflow.images.resize import pad_to_multiple
 from flowkit_deflow.method.rrdb import RRDB, SLOPE
 from flowkit_deflow.restoration.networks.network import RestorationNetwork
+from flowkit_deflow.settings.restoration import UNSHUFFLE
 
 __all__ = ["RRDBNet"]
 
 # The receptive field of 23 blocks is far wider, but with RealSR's published weights, results in tiles with this margin
 # differ from the whole by 0.014 grey levels on average and by 1.7 at most (with 16: by 0.44 and 18).
 MARGIN = 32
-# Real-ESRGAN's networks of a lower scale take pixels side by side as channels and enlarge by 4.
-UNSHUFFLE = {1: 4, 2: 2, 4: 1, 8: 1}
 
 
 class RRDBNet(RestorationNetwork):

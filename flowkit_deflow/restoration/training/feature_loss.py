@@ -71,12 +71,20 @@ def feature_loss(settings: RestorerLosses) -> FeatureLoss:
         UserError: its weights are not there, or are damaged.
     """
     if settings.feature_network == "vgg19":
-        network, files, name = vgg19(), MetricFiles.torch_hub(), VGG19_FILE
+        network, name = vgg19(), VGG19_FILE
     else:
-        network, files, name = vgg16((VGG16_LAST,)), MetricFiles.usual(), VGG16_FILE
+        network, name = vgg16((VGG16_LAST,)), VGG16_FILE
     if settings.feature_weights is None:
-        path = files.path(name, f"the loss of {settings.feature_network}'s features")
+        path = _published(name, f"the loss of {settings.feature_network}'s features")
     else:
         path = Path(settings.feature_weights)
     load_convolutions(network, read_state(path), str(path))
     return FeatureLoss(network)
+
+
+def _published(name: str, purpose: str) -> Path:
+    """A file among those of the metrics, or where torchvision keeps its own."""
+    files, torchvisions = MetricFiles.usual(), MetricFiles.torch_hub()
+    if not (files.folder / name).is_file() and (torchvisions.folder / name).is_file():
+        files = torchvisions
+    return files.path(name, purpose, ", or set losses.feature_weights to the file")

@@ -1,5 +1,6 @@
 """Training a restoration network, or going on with a run that was stopped."""
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from flowkit_deflow.restoration.training.feature_loss import feature_loss
 from flowkit_deflow.restoration.training.on_the_fly import ExtraNoise, OnTheFly
 from flowkit_deflow.restoration.training.task import RestorerTask
 from flowkit_deflow.restoration.training.validation import validation
+from flowkit_deflow.settings.differences import differences
 from flowkit_deflow.settings.restoration import RestorerLosses, RestorerRun, RestorerTraining
 from flowkit_deflow.training.adversarial.alternating import Alternating, Optimisation
 from flowkit_deflow.training.adversarial.discriminators import PatchDiscriminator, Vgg128Discriminator
@@ -29,6 +31,8 @@ __all__ = ["SETTINGS", "require_trainable", "train_restorer"]
 
 SETTINGS = "restorer.yaml"
 """The file of a run's settings, by which its folder is known."""
+
+log = logging.getLogger(__name__)
 
 DISCRIMINATORS: dict[str, Callable[[int], nn.Module]] = {
     "vgg128": Vgg128Discriminator,
@@ -68,11 +72,18 @@ def train_restorer(run: RestorerRun, out: Path, *, progress: bool = True) -> tup
     task = RestorerTask(restorer, run.losses, degrade, extra_noise, features, discriminator, domain_map)
     training = run.training
     optimisation = Optimisation(training.steps, partial(_learning_rate, training), training.betas, training.workers)
-    module = Alternating(task, crops, optimisation, crops.problems)
+    problems = [*crops.problems, *([] if judged is None else judged.problems)]
+    module = Alternating(task, crops, optimisation, problems)
     warn_of_folders(out / SETTINGS, run.data.clean, run.data.degraded)
     keep_settings(run, out / SETTINGS)
     loop = Loop(training.steps, training.checkpoint_every, training.log_every, training.accelerator, training.precision)
-    fit(module, loop, out, progress=progress, callbacks=[] if judged is None else [judged])
+    if judged is None:
+        fit(module, loop, out, progress=progress)
+        chosen = f"step {training.steps}, the last: no images were given to judge by (--valid-degraded)"
+    else:
+        fit(module, loop, out, progress=progress, callbacks=[judged], columns=[judged.metric.key])
+        chosen = judged.chosen or f"step {training.steps}, the last: no step could be judged by {training.judge}"
+    log.info(f"The network is of {chosen}.")
     best = restorer if judged is None or judged.best_value is None else Restorer.from_pretrained(judged.best)
     best = best.cpu().eval()
     best.save_pretrained(out / "model")
@@ -144,10 +155,11 @@ def _start(run: RestorerRun) -> Restorer:
     if run.training.weights is None:
         return Restorer(run.architecture)
     restorer = load_restorer(Path(run.training.weights))
-    if restorer.config != run.architecture:
+    differing = differences(restorer.config.resolved(), run.architecture.resolved())
+    if differing:
+        named = ", ".join(f"architecture.{each.name} is {each.before!r}, not {each.now!r}" for each in differing)
         raise UserError(
-            f"{run.training.weights}: holds {restorer.config}, but the run asks for {run.architecture}; set the "
-            "architecture to fit"
+            f"{run.training.weights}: holds another network than is asked for ({named}); set the architecture to fit"
         )
     return restorer
 

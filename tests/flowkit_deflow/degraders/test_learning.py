@@ -334,6 +334,13 @@ class TestCommand:
             ),
             (["--degrader", "camera"], "no folder of degraded images was given"),
             (["--degrader", "dasr"], "no folder of clean images was given"),
+            *(
+                (
+                    ["--degrader", kind, "--set", "losses.lpips=0.01", "--set", "training.crop=30"],
+                    "crop is 30 and lpips 0.01, which takes crops of 31 pixels or more; set a larger crop, or",
+                )
+                for kind in ("dasr", "frequency_separation")
+            ),
             (["--degrader", "mixture"], "a mixture needs degraders"),
             (["--degrader", "white", "--set", "sigma=-1"], "sigma is -1"),
             (["--degrader", "white", "--pairs"], "--pairs: the degrader 'white' has no such setting; leave it out"),

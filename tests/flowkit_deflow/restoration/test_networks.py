@@ -143,6 +143,22 @@ class TestPublishedWeights:
         expected = rrdb_restorer(network.state_dict(), "weights").restore(images)
         assert torch.equal(load_restorer(tmp_path / "weights.pth").restore(images), expected)
 
+    @pytest.mark.parametrize(("scale", "layers"), [(1, (2, 4)), (2, (3, 5, 7)), (4, (3, 6, 8, 10))])
+    def test_the_older_names_are_read(self, scale: int, layers: tuple[int, ...], tmp_path: Path) -> None:
+        network = RRDBNet(scale, features=8, blocks=2, growth=4, unshuffle=1)
+        later = [*(f"upconv{number}" for number in range(1, len(layers) - 1)), "HRconv", "conv_last"]
+        numbers = {"conv_first": "0", "trunk_conv": "1.sub.2", **dict(zip(later, map(str, layers), strict=True))}
+        older = {}
+        for key, value in network.state_dict().items():
+            layer, name = key.rsplit(".", 1)
+            layer = numbers.get(layer) or f"{layer.replace('RRDB_trunk', '1.sub')}.0"
+            older[f"module.model.{layer}.{name}"] = value
+        write_state(tmp_path / "weights.pth", older)
+        restorer = load_restorer(tmp_path / "weights.pth")
+        assert restorer.config == RestorerArchitecture("rrdb", scale, 8, 2, 4, 1)
+        images = some_images().float()
+        assert torch.allclose(restorer.restore(images), network(images).clamp(0, 1), atol=1e-6)
+
     def test_weights_of_something_else_are_refused(self) -> None:
         state = RRDBNet(4, features=8, blocks=1, growth=4).state_dict()
         del state["HRconv.bias"]
@@ -220,6 +236,25 @@ class TestRegistry:
         monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == registry.PLUGINS else [])
         assert isinstance(build_network(RestorerArchitecture("doubling", scale=2)), Doubling)
 
+    @pytest.mark.parametrize(
+        ("value", "message"),
+        [
+            ("no_such_module:build", r"'no_such_module:build': cannot be loaded \(No module named"),
+            (f"{__name__}:no_such_function", "cannot be loaded"),
+            (f"{__name__}:without_settings", r"cannot be made with these settings \(without_settings\(\) takes 0"),
+            (f"{__name__}:plain_module", "what it makes has no whole number 'margin'; derive it from .*Network"),
+            (f"{__name__}:doubling", r"enlarges 2 times; set architecture\.scale to 2"),
+        ],
+    )
+    def test_what_is_wrong_with_a_plugin_is_told_with_its_entry_point(
+        self, monkeypatch: pytest.MonkeyPatch, value: str, message: str
+    ) -> None:
+        point = EntryPoint("another", value, registry.PLUGINS)
+        monkeypatch.setattr(registry, "entry_points", lambda group: [point])
+        with pytest.raises(UserError, match=message) as told:
+            build_network(RestorerArchitecture("another", scale=4))
+        assert f"restoration network 'another', entry point '{value}'" in str(told.value)
+
     def test_an_unknown_network_is_told(self) -> None:
         with pytest.raises(UserError, match="'unet' is unknown; there are: residual, rrdb, denoiser"):
             build_network(RestorerArchitecture("unet"))
@@ -234,3 +269,13 @@ class TestRegistry:
 
 def doubling(settings: RestorerArchitecture) -> RestorationNetwork:
     return Doubling()
+
+
+def without_settings() -> RestorationNetwork:
+    return Doubling()
+
+
+def plain_module(settings: RestorerArchitecture) -> torch.nn.Module:
+    module = torch.nn.Conv2d(3, 3, 3, padding=1)
+    module.scale = 4  # type: ignore[assignment]
+    return module

@@ -1,12 +1,17 @@
 """Training restoration networks, whole and stopped."""
 
+import csv
 import itertools
+import shutil
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from scipy.io import savemat
 from torch import Tensor
 
 from flowkit_deflow.degraders.adversarial.translation import DomainAwareTranslation
@@ -16,6 +21,7 @@ from flowkit_deflow.errors import UserError
 from flowkit_deflow.evaluation.metrics.feature_networks import vgg16, vgg19
 from flowkit_deflow.images.image_files import read_image, write_image
 from flowkit_deflow.images.resize import bicubic_downsample
+from flowkit_deflow.restoration.networks.rrdb_net import RRDBNet
 from flowkit_deflow.restoration.restorer import Restorer
 from flowkit_deflow.restoration.training import feature_loss as feature_losses
 from flowkit_deflow.restoration.training.clean_crops import CleanCrops
@@ -170,6 +176,15 @@ class TestTraining:
         assert restorer.scale == 2
         assert Restorer.from_pretrained(tmp_path / "run" / "model").config == restorer.config
 
+    def test_it_starts_from_published_weights(self, settings: Settings, tmp_path: Path) -> None:
+        torch.manual_seed(0)
+        write_state(tmp_path / "RRDB.pth", RRDBNet(4, features=8, blocks=1, growth=4).state_dict())
+        asked = ("network=rrdb", "scale=4", "growth=4", f"training.weights={tmp_path / 'RRDB.pth'}", "training.steps=1")
+        restorer, _ = train_restorer(settings(*asked), tmp_path / "run", progress=False)
+        assert restorer.config.unshuffle == 1
+        with pytest.raises(UserError, match=r"\(architecture\.features is 8, not 16\); set"):
+            train_restorer(settings(*asked, "architecture.features=16"), tmp_path / "other", progress=False)
+
     def test_the_best_by_validation_is_kept(
         self, settings: Settings, photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -191,6 +206,36 @@ class TestTraining:
         # Given again, the run still knows which was best.
         again, _ = train_restorer(run, tmp_path / "run", progress=False)
         assert torch.equal(weights(again), weights(best))
+
+    def test_it_says_which_step_is_kept_and_why(
+        self,
+        settings: Settings,
+        photos: Photos,
+        tmp_path: Path,
+        caplog: pytest.LogCaptureFixture,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        caplog.set_level("INFO", "flowkit_deflow")
+        folders = (f"valid_degraded={photos.noisy}", f"valid_clean={photos.noisy}")
+        run = settings(*folders, "training.judge=ssim", "learning_rate=0.01")
+        train_restorer(run, tmp_path / "run")
+        with (tmp_path / "run" / "log" / "scalars.csv").open() as file:
+            logged = [row["ssim"] for row in csv.DictReader(file)]
+        # The last that was measured.
+        assert logged == [""] * 3 + [logged[3]] * 4 + [logged[7]]
+        judged = {step: float(logged[step - 1]) for step in (4, 8)}
+        best = max(judged, key=judged.__getitem__)
+        chosen = f"The network is of step {best}: it is the best by ssim, {judged[best]:.4g}."
+        assert chosen in caplog.messages
+        assert f"Step 4 is judged: ssim, {judged[4]:.4g}, the best so far\n" in capsys.readouterr().out
+        caplog.clear()
+        # Given again, with nothing left to do.
+        train_restorer(run, tmp_path / "run", progress=False)
+        assert chosen in caplog.messages
+        train_restorer(settings("training.steps=1"), tmp_path / "other", progress=False)
+        assert "The network is of step 1, the last: no images were given to judge by (--valid-degraded)." in (
+            caplog.messages
+        )
 
 
 class TestMistakes:
@@ -223,9 +268,44 @@ class TestMistakes:
             UserError, match=r"has 56 x 40 pixels, and .* will have 28 x 20 when it is restored at scale 1"
         ):
             train_restorer(settings(*small, f"valid_clean={photos.clean}"), tmp_path / "run", progress=False)
-        with pytest.raises(UserError, match=r"28 x 20 pixels are fewer than the \d+ that NIQE"):
+        with pytest.raises(UserError, match=r"none can be judged; .* 28 x 20 pixels are too few for NIQE"):
             train_restorer(settings(*small, "training.judge=niqe"), tmp_path / "run", progress=False)
         assert not (tmp_path / "run").exists()
+
+    def test_a_damaged_validation_image_is_left_out_at_the_start_or_refused(
+        self, settings: Settings, photos: Photos, tmp_path: Path
+    ) -> None:
+        folder = shutil.copytree(photos.clean, tmp_path / "valid")
+        damaged = folder / "coffee_0.png"
+        whole = damaged.read_bytes()
+        damaged.write_bytes(whole[: len(whole) // 2])  # Its header is good.
+        run = settings(f"valid_degraded={folder}", f"valid_clean={photos.clean}")
+        with pytest.raises(UserError, match=r"coffee_0\.png"):
+            train_restorer(override(run, ["strict=true"]), tmp_path / "run", progress=False)
+        assert not (tmp_path / "run").exists()
+        _, (problem,) = train_restorer(run, tmp_path / "run", progress=False)
+        assert str(damaged) in problem
+        assert (tmp_path / "run" / "best").is_dir()
+
+    def test_what_niqe_cannot_judge_is_left_out_and_told_of(
+        self, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "niqe").mkdir()
+        natural = {"mu_prisparam": np.zeros((1, 36)), "cov_prisparam": np.eye(36)}
+        savemat(tmp_path / "niqe" / "modelparameters.mat", natural)
+        monkeypatch.setenv("DEFLOW_METRICS", str(tmp_path))
+        folder = tmp_path / "valid"
+        noise = torch.rand(3, 96, 192, generator=torch.Generator().manual_seed(0))
+        for name, image in {"flat": torch.full((3, 96, 192), 0.5), "one": noise[..., :150], "two": noise}.items():
+            write_image(folder / f"{name}.png", image)
+        # So small a rate that what is flat stays so.
+        run = settings(f"valid_degraded={folder}", "training.judge=niqe", "learning_rate=1e-9", "training.steps=4")
+        _, (one, flat) = train_restorer(run, tmp_path / "run", progress=False)
+        assert "one.png: restored, its 150 x 96 pixels are too few for NIQE (LIVE's model), which needs" in one
+        assert "flat.png: restored, it has no detail that NIQE (LIVE's model) could judge" in flat
+        assert (tmp_path / "run" / "best").is_dir()
+        with pytest.raises(UserError, match=r"one\.png: .* needs 96 on each side and 192 on the longer one; remove it"):
+            train_restorer(override(run, ["strict=true"]), tmp_path / "other", progress=False)
 
     def test_a_run_keeps_its_settings(self, settings: Settings, tmp_path: Path) -> None:
         train_restorer(settings("training.steps=1"), tmp_path / "run", progress=False)
@@ -270,6 +350,14 @@ class TestMistakes:
         with pytest.raises(UserError, match="which takes crops of 128"):
             override(restorer_preset("tiny"), ["losses.adversarial=1"])
 
+    @pytest.mark.parametrize(("name", "build"), [("vgg16", partial(vgg16, (28,))), ("vgg19", vgg19)])
+    def test_the_loss_of_features_wants_its_crops(self, name: str, build: Callable[[], torch.nn.Module]) -> None:
+        changes = ["losses.features=1", f"feature_network={name}"]
+        with pytest.raises(UserError, match=r"crop is 12 and features .*, whose network takes crops of 16 pixels"):
+            override(restorer_preset("tiny"), [*changes, "data.crop=12"])
+        smallest = override(restorer_preset("tiny"), [*changes, "data.crop=16"]).data.crop
+        assert build()(torch.rand(1, 3, smallest, smallest))[0].numel() > 0
+
 
 class TestExtraNoise:
     def test_it_has_its_strength_and_depends_on_the_step_alone(self) -> None:
@@ -292,9 +380,10 @@ class TestExtraNoise:
         # An untrained denoiser changes nothing.
         assert float((made.restored - clean).std()) == pytest.approx(0.1, rel=0.1)
 
-    def test_a_negative_one_is_refused(self) -> None:
-        with pytest.raises(UserError, match=r"extra_noise is -0\.1; a standard deviation is not negative"):
-            override(restorer_preset("tiny"), ["data.extra_noise=-0.1"])
+    @pytest.mark.parametrize("strength", ["-0.1", "20.0"])
+    def test_one_that_is_negative_or_in_grey_levels_is_refused(self, strength: str) -> None:
+        with pytest.raises(UserError, match=rf"extra_noise is {strength}; expected a standard deviation from 0 to 1"):
+            override(restorer_preset("tiny"), [f"data.extra_noise={strength}"])
 
 
 class TestDomainWeights:
@@ -371,7 +460,14 @@ class TestFeatureLoss:
         with pytest.raises(UserError, match=r"features\.0\.weight.*expected \(64, 3, 3, 3\)"):
             feature_loss(settings)
 
-    def test_missing_weights_are_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-        with pytest.raises(UserError, match=feature_losses.VGG19_FILE):
+    def test_missing_weights_are_told_and_found_in_the_folder_that_is_advised(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+        monkeypatch.setenv("DEFLOW_METRICS", str(tmp_path))
+        advice = rf"{feature_losses.VGG19_FILE}.*DEFLOW_METRICS.*, or set losses\.feature_weights to the file"
+        with pytest.raises(UserError, match=advice):
             feature_loss(RestorerLosses(features=1))
+        published = {key.replace("layers", "features"): value for key, value in vgg19().state_dict().items()}
+        write_state(tmp_path / feature_losses.VGG19_FILE, published)
+        assert isinstance(feature_loss(RestorerLosses(features=1)), FeatureLoss)

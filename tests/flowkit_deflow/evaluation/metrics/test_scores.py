@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,14 @@ def test_an_image_that_is_too_small_is_told_of_once_with_its_size(tmp_path: Path
     assert [len(scores.values) for scores in judged.scores] == [2, 1, 1]
 
 
+def test_an_image_of_one_block_is_too_small_for_niqe(tmp_path: Path) -> None:
+    write_image(tmp_path / "image.png", torch.rand(3, 96, 150))
+    # Without its published file: the size is looked at first.
+    niqe = replace(METRICS["niqe"], load=METRICS["piqe"].load)
+    with pytest.raises(UserError, match="150 x 96 pixels, where 96 on each side and 192 on the longer one are needed"):
+        score_images(tmp_path, None, [niqe], NOWHERE)
+
+
 def test_an_unknown_metric_is_told() -> None:
     with pytest.raises(UserError, match="metric 'fid' is unknown; there are: psnr"):
         named_metrics(["fid"])
@@ -147,6 +156,7 @@ class TestCommand:
         [
             (["--metric", "psnr"], "metric 'psnr' compares with references; name their folder with --reference"),
             (["--metric", "lpips-alex", "--reference", "."], "LPIPS needs the published file 'lpips_alex.safetensors'"),
+            (["--metric", "lpips-alex", "--reference", "."], "or have deflow metrics IMAGES --download get its parts"),
             (["--metric", "fid"], "metric 'fid' is unknown"),
         ],
     )
