@@ -91,7 +91,14 @@ ROWS = (
         "several of these side by side",
         ran("fb.Concatenate([fb.Positive(), fb.StickBreaking()], [1, 3])"),
         lacks(BLOCKS),
-        lacks(BLOCKS),
+        partly(
+            ran(
+                "bounds = torch.tensor([3.1416, 5.0])\n"
+                "layer = nf.flows.CircularCoupledRationalQuadraticSpline(2, 1, 8, [0], tail_bound=bounds)\n"
+                "layer.forward(x)"
+            ),
+            "angles beside real numbers",
+        ),
         lacks(BLOCKS + "(?<!Joint)"),
         partly(ran("Fm.Concat([(2,), (3,)])"), "by a graph"),
         read("flowjax/bijections/concatenate.py", "class Concatenate"),
