@@ -81,5 +81,6 @@ def circle(dtype: torch.dtype) -> Interval:
         >>> lower < -math.pi < math.pi < upper
         True
     """
-    end = math.pi * (1 + 4 * torch.finfo(dtype).eps)
+    # Angles in float64 have often been float32, whose pi is 9e-8 too large.
+    end = math.pi + max(1e-7, 4 * math.pi * torch.finfo(dtype).eps)
     return -end, end

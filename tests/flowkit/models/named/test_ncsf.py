@@ -34,6 +34,13 @@ def test_both_ends_are_taken(end: float, dtype: torch.dtype) -> None:
     assert (torch.remainder(back - x + 1, 2 * math.pi) - 1).abs().max() < 1e-4
 
 
+def test_angles_in_float64_may_have_been_float32() -> None:
+    # Whose pi is larger than that of float64.
+    angle = torch.atan2(torch.tensor(0.0), torch.tensor(-1.0)).double().expand(1, 2)
+    flow = ncsf(2).double()
+    torch.testing.assert_close(flow.log_prob(angle), flow.log_prob(-angle))
+
+
 def test_angles_of_another_turn_are_refused() -> None:
     with pytest.raises(ValueError, match=r"takes values in the open interval \(-3.14159, 3.14159\), got 4"):
         ncsf(2).log_prob(torch.tensor([[0.0, 4.0]]))
