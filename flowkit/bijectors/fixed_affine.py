@@ -83,7 +83,10 @@ class FixedAffine(Bijector[Tensor, Tensor]):
             raise TypeError(f"data to standardise by is a floating-point tensor, got {got}: convert it first")
         event = tuple(data.shape[max(0, data.ndim - event_dims) :])
         if data.ndim <= event_dims or math.prod(data.shape[: data.ndim - event_dims]) < 2:
-            raise ValueError(f"data to standardise by is two samples of {event_dims} dimensions or more, got {event}")
+            raise ValueError(
+                f"data to standardise by is two samples of {event_dims} dimensions or more, got the shape "
+                f"{tuple(data.shape)}"
+            )
         rows = data.detach().reshape(-1, *event)
         if not bool(rows.isfinite().all()):
             wrong = int((~rows.isfinite()).sum())
