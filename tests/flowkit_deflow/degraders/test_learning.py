@@ -12,6 +12,7 @@ from torch import Tensor
 from flowkit_deflow.degraders.adversarial.translation import DomainAwareTranslation
 from flowkit_deflow.degraders.camera_noise import CameraNoise
 from flowkit_deflow.degraders.degrader import Degrader
+from flowkit_deflow.degraders.handwritten.pipeline import HandWritten
 from flowkit_deflow.degraders.kernel_gan import SIDE, centred, compose, estimate_kernel
 from flowkit_deflow.degraders.learning.learn import learn_by
 from flowkit_deflow.degraders.learning.registry import LEARNERS
@@ -133,6 +134,12 @@ class TestClosedForm:
         images = torch.full((64, 3, 8, 8), 0.5)
         still = (degrader.degrade(images) == 0.5).flatten(1).all(1).sum()
         assert 16 < int(still) < 48  # four standard deviations of half of 64
+
+    def test_a_mixture_refuses_what_makes_images_smaller(self, folders: Photos, tmp_path: Path) -> None:
+        HandWritten("bsrgan", scale=4).save_pretrained(tmp_path / "a")
+        with pytest.raises(UserError, match=r"mixture\.folders=.*: part 1 of the mixture"):
+            learned("mixture", folders, tmp_path / "run", f"mixture.folders=[{tmp_path / 'a'}]")
+        assert not (tmp_path / "run").exists()
 
 
 def test_a_short_run_of_deflow_begins_to_add_noise(folders: Photos, tmp_path: Path) -> None:
