@@ -48,6 +48,13 @@ def test_answers_are_counted(deflow: Command, tmp_path: Path) -> None:
     assert image_size(tmp_path / "out" / "tally.png")[1] > 500
 
 
+def test_a_tally_may_lie_among_the_answers(deflow: Command, tmp_path: Path) -> None:
+    folder = write(tmp_path / "answers", answers(1, [0] * 6))
+    for _ in range(2):
+        ended = deflow("preference", "--tally", folder, "--out", folder)
+        assert ended.status == 0, ended.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
