@@ -1,5 +1,7 @@
 """The settings that a restorer's run is asked for with, and the degrader that it learns for itself."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from flowkit_deflow.app.learned_degrader import kind_of_run, learn_for_restorer, require_kind
@@ -8,9 +10,10 @@ from flowkit_deflow.restoration.training.trainer import SETTINGS, require_traina
 from flowkit_deflow.settings.restoration import RestorerRun
 from flowkit_deflow.settings.restoration_presets import restorer_preset
 from flowkit_deflow.settings.text import assignments, override, read_settings, to_yaml
+from flowkit_deflow.training.lightning_trainer import Loop, require_usable
 from flowkit_deflow.training.run_settings import goes_on, has_begun, require_no_other_run
 
-__all__ = ["settings_to_start_from", "with_own_degrader"]
+__all__ = ["require_machine", "settings_to_start_from", "with_own_degrader"]
 
 DEFAULT_PRESET = "small"
 
@@ -32,6 +35,17 @@ def settings_to_start_from(out: Path, preset: str | None, config: Path | None, b
     if preset is None and config is None and goes_on(recorded, begins):
         return read_settings(RestorerRun, recorded)
     return restorer_preset(preset or DEFAULT_PRESET) if config is None else read_settings(RestorerRun, config)
+
+
+def require_machine(run: RestorerRun, out: Path) -> None:
+    """Check that a run can be trained on this machine, before anything is learned or written for it.
+
+    Raises:
+        UserError: it cannot.
+    """
+    training = run.training
+    loop = Loop(training.steps, training.checkpoint_every, training.log_every, training.accelerator, training.precision)
+    require_usable(loop, out)
 
 
 def with_own_degrader(
@@ -64,7 +78,29 @@ def with_own_degrader(
     kind = kind or kind_of_run(own)
     require_kind(kind, preset)
     require_trainable(run)
-    if not has_begun(out / SETTINGS):
-        # Stopped while the degrader is learned, the run goes on as it was begun.
-        write_text(out / SETTINGS, to_yaml(run))
-    return run, learn_for_restorer(run, kind, degraded, own, preset)
+    if has_begun(out / SETTINGS):
+        return run, learn_for_restorer(run, kind, degraded, own, preset)
+    with _kept_if_begun(run, out, own):
+        return run, learn_for_restorer(run, kind, degraded, own, preset)
+
+
+@contextmanager
+def _kept_if_begun(run: RestorerRun, out: Path, own: Path) -> Iterator[None]:
+    """Keep the settings while the degrader is learned: stopped, the run goes on as it was begun.
+
+    If the learning never begins, what was there before is left.
+    """
+    recorded = out / SETTINGS
+    before = recorded.read_text(encoding="utf-8") if recorded.exists() else None
+    is_new = not out.exists()
+    write_text(recorded, to_yaml(run))
+    try:
+        yield
+    finally:
+        if not own.exists():
+            if before is None:
+                recorded.unlink()
+            else:
+                write_text(recorded, before)
+            if is_new:
+                out.rmdir()

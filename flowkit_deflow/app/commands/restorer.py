@@ -97,7 +97,7 @@ def train(
 ) -> None:
     """Train a restoration network from clean and degraded photographs, a degrader, or pairs."""
     from flowkit_deflow.app.learned_degrader import KINDS, require_kind
-    from flowkit_deflow.app.restorer_run import settings_to_start_from, with_own_degrader
+    from flowkit_deflow.app.restorer_run import require_machine, settings_to_start_from, with_own_degrader
     from flowkit_deflow.restoration.training.trainer import train_restorer
     from flowkit_deflow.settings.text import assignments, override
 
@@ -121,6 +121,7 @@ def train(
     }
     run = settings_to_start_from(out, preset, config, begins=clean is not None)
     run = override(run, [*assignments(given), *(set_ or [])])
+    require_machine(run, out)
     problems: list[str] = []
     if learned:
         run, problems = with_own_degrader(run, degrader, None if pairs else degraded, out, degrader_preset)

@@ -156,6 +156,25 @@ def test_the_restorers_settings_are_checked_before_a_degrader_is_learned(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "no folder of degraded images was given"),
+        (["--degraded", "no/such", "--degrader", "white"], "no/such"),
+        (["--degraded", ".", "--degrader-preset", "aim"], "too few for crops"),
+        (["--degrader", ".", "--set", "training.accelerator=abacus"], "training.accelerator=abacus"),
+    ],
+)
+def test_nothing_is_left_of_a_run_that_never_began(
+    deflow: Command, photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.chdir(photos.noisy)
+    begin = ["restorer", "train", "--clean", photos.clean, "--scale", 1, "--preset", "tiny", "--out", tmp_path / "run"]
+    ended = deflow(*begin, *arguments)
+    assert (ended.status, message in ended.err) == (2, True), ended.err
+    assert not (tmp_path / "run").exists()
+
+
 def test_partners_that_do_not_fit_are_told_before_images_are_restored(
     deflow: Command, photos: Photos, begun: Path, tmp_path: Path
 ) -> None:

@@ -355,6 +355,14 @@ class TestCommand:
         assert ended.err.count("\n") == 1
         assert not (tmp_path / "run").exists()
 
+    def test_what_the_machine_cannot_do_is_told_before_anything_is_written(
+        self, deflow: Command, folders: Photos, tmp_path: Path
+    ) -> None:
+        arguments = ["--clean", folders.clean, "--degraded", folders.noisy, "--set", "accelerator=abacus"]
+        ended = deflow("train", "--degrader", "pdm", *arguments, "--out", tmp_path / "run")
+        assert (ended.status, "training.accelerator=abacus" in ended.err) == (2, True), ended.err
+        assert not (tmp_path / "run").exists()
+
 
 @pytest.mark.parametrize("kind", LEARNERS)
 def test_settings_name_their_kind(kind: str) -> None:
