@@ -7,6 +7,7 @@ from pathlib import Path
 from flowkit_deflow.app.learned_degrader import kind_of_run, learn_for_restorer, require_kind
 from flowkit_deflow.files import write_text
 from flowkit_deflow.restoration.training.trainer import SETTINGS, require_trainable
+from flowkit_deflow.settings.config_file import read_config
 from flowkit_deflow.settings.restoration import RestorerRun
 from flowkit_deflow.settings.restoration_presets import restorer_preset
 from flowkit_deflow.settings.text import assignments, override, read_settings, to_yaml
@@ -34,7 +35,7 @@ def settings_to_start_from(out: Path, preset: str | None, config: Path | None, b
     require_no_other_run(recorded)
     if preset is None and config is None and goes_on(recorded, begins):
         return read_settings(RestorerRun, recorded)
-    return restorer_preset(preset or DEFAULT_PRESET) if config is None else read_settings(RestorerRun, config)
+    return restorer_preset(preset or DEFAULT_PRESET) if config is None else read_config(RestorerRun, config)
 
 
 def require_machine(run: RestorerRun, out: Path) -> None:

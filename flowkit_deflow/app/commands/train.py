@@ -95,11 +95,12 @@ def _new_run(preset: str | None, config: Path | None, initial_model: Path | None
     """The settings of a preset or a file, with the architecture of the model to start from."""
     from dataclasses import replace
 
+    from flowkit_deflow.settings.config_file import read_config
     from flowkit_deflow.settings.presets import preset as named
-    from flowkit_deflow.settings.text import read_run
+    from flowkit_deflow.settings.schema import Run
     from flowkit_deflow.training.initial_model import model_at
 
-    run = named(preset or DEFAULT_PRESET) if config is None else read_run(config)
+    run = named(preset or DEFAULT_PRESET) if config is None else read_config(Run, config)
     if initial_model is None:
         return run
     model = model_at(initial_model)
