@@ -3,6 +3,7 @@
 import math
 import re
 import shutil
+import warnings
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,23 @@ class TestClosedForm:
         with pytest.raises(UserError, match="no patch of 16 pixels has a variance below 2"):
             learned("impressionism", folders, tmp_path / "run", "patches.side=16", "max_variance=2")
         assert not (tmp_path / "run").exists()
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            (["patches.side=256"], "every image is smaller than the patches of 256 pixels"),
+            (["patches.side=16", "min_mean=255"], "none of the flattest patches of 16 pixels has a mean above 255"),
+        ],
+    )
+    def test_patches_are_looked_for_before_kernels_are_estimated(
+        self, folders: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: list[str], message: str
+    ) -> None:
+        def too_early(*arguments: object) -> Tensor:
+            raise AssertionError("estimated a kernel")
+
+        monkeypatch.setattr("flowkit_deflow.degraders.learning.impressionism.estimate_kernel", too_early)
+        with pytest.raises(UserError, match=message), warnings.catch_warnings(action="error"):
+            learned("impressionism", folders, tmp_path / "run", "kernels.images=1", *changes)
 
     def test_a_pipeline_is_written_down(self, tmp_path: Path) -> None:
         learner = LEARNERS["handwritten"]
