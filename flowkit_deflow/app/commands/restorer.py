@@ -75,7 +75,14 @@ def train(
             "deflow for a new one]",
         ),
     ] = None,
-    scale: Annotated[int | None, typer.Option(min=1, help="Size of the restored over the degraded image.")] = None,
+    scale: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Size of the restored over the degraded image; 1 for noise alone. "
+            "[default: the run's, 4 for a new one]",
+        ),
+    ] = None,
     valid_degraded: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Degraded images to judge the training by.")
     ] = None,
