@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from flowkit_deflow.app.learned_degrader import kind_of_run, learn_for_restorer, require_kind
+from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import write_text
 from flowkit_deflow.restoration.training.trainer import SETTINGS, require_trainable
 from flowkit_deflow.settings.config_file import read_config
@@ -72,6 +73,10 @@ def with_own_degrader(
     data = run.data
     given = data.degrader is not None and Path(data.degrader) != own / "model"
     if data.degraded is not None or (given and not own.is_dir()):
+        for option, value in (("--degrader", kind), ("--degrader-preset", preset)):
+            if value is not None:
+                there = data.degrader if data.degraded is None else f"pairs with {data.degraded}"
+                raise UserError(f"{option} {value}: no degrader is learned, the settings name {there}; leave it out")
         return run, []
     run = override(run, assignments({"data.degrader": own / "model"}))
     if kind is None and degraded is None and preset is None and (own / "model").is_dir():

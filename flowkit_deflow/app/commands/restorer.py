@@ -115,6 +115,12 @@ def train(
         require_kind(degrader)
     if degraded is not None and not learned:
         raise UserError(f"--degrader {degrader} and --degraded {degraded} were both given; choose one of them")
+    of_degrader = {"--degrader": degrader, "--degrader-preset": degrader_preset}
+    for option, value in of_degrader.items():
+        if pairs and value is not None:
+            raise UserError(f"--pairs and {option} {value} were both given; pairs need no degrader: choose one of them")
+    if degrader_preset is not None and not learned:
+        raise UserError(f"--degrader-preset {degrader_preset}: {degrader} is a degrader that is there; leave it out")
     given = {
         "architecture.scale": scale,
         "data.clean": clean,

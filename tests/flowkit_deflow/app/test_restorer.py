@@ -70,6 +70,10 @@ def test_a_degrader_at_hand_is_used(deflow: Command, photos: Photos, model_folde
         (["--preset", "smal"], "restorer preset 'smal' is unknown; did you mean 'small'?"),
         (["--clean", "no/such", "--degraded", "no/such"], "no/such"),
         (["--set", "crop=30"], "crop is 30 and scale 4"),
+        (["--pairs", "--degraded", "b", "--degrader", "white"], "--pairs and --degrader white were both given"),
+        (["--pairs", "--degraded", "b", "--degrader-preset", "aim"], "--pairs and --degrader-preset aim were both"),
+        (["--degrader", ".", "--degrader-preset", "aim"], "--degrader-preset aim: . is a degrader that is there"),
+        (["--set", "data.degraded=b", "--degrader", "white"], "--degrader white: no degrader is learned, the settings"),
     ],
 )
 def test_a_mistake_is_one_line(deflow: Command, tmp_path: Path, arguments: list[str], message: str) -> None:
