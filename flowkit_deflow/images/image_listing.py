@@ -1,6 +1,7 @@
 """The image files of a folder, and what else lies there."""
 
 import os
+import re
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
@@ -51,14 +52,17 @@ NOT_READ = (
 )
 """Endings of images that are not read here, and what to do with them (those in IMAGE_SUFFIXES are read after all)."""
 
+# Commands write these records beside their results, of which they are a part.
+_MANIFEST = re.compile(r"(.+\.)?manifest(\.\d+-of-\d+)?\.jsonl")
+
 
 class Survey(NamedTuple):
     """What a folder and the folders below it hold.
 
     Attributes:
         images: the image files, sorted by their path relative to the folder.
-        others: how many other files there are, by their suffix in lower case, or `DANGLING`; hidden files are not
-            counted.
+        others: how many other files there are, by their suffix in lower case, or `DANGLING`; hidden files and manifests
+            are not counted.
     """
 
     images: list[Path]
@@ -152,7 +156,8 @@ def _walk(folder: Path, above: tuple[str, ...], dangling: list[Path]) -> list[Pa
         if entry.is_dir():
             found += _walk(entry, (*above, here), dangling)
         elif entry.is_file():
-            found.append(entry)
+            if not _MANIFEST.fullmatch(entry.name):
+                found.append(entry)
         elif entry.is_symlink() and not entry.exists():
             dangling.append(entry)
     return found

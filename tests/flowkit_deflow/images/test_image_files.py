@@ -340,6 +340,10 @@ class TestListImages:
         with pytest.raises(UserError, match=r"there are: 1 \.txt, 2 linked \(the links lead nowhere"):
             survey(tmp_path)
 
+    def test_manifests_belong_to_the_results(self, tmp_path: Path) -> None:
+        self.make(tmp_path, "a.png", "manifest.jsonl", "manifest.2-of-3.jsonl", "a.png.manifest.jsonl", "other.jsonl")
+        assert survey(tmp_path).others == {".jsonl": 1}
+
     def test_a_single_file(self, tmp_path: Path) -> None:
         self.make(tmp_path, "a.PNG", "notes.txt")
         assert list_images(tmp_path / "a.PNG") == [tmp_path / "a.PNG"]
