@@ -42,6 +42,8 @@ def preference(
         return
     if first is None or second is None or reference is None or out is None:
         raise UserError("a page needs two folders, --reference and --out; or count answers with --tally")
+    if first.resolve() == second.resolve():
+        raise UserError(f"A and B are the same folder, {first}; name those of two methods")
     from tqdm import tqdm
 
     from flowkit_deflow.evaluation.preference.page import StudySettings, write_study

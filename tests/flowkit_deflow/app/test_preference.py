@@ -61,6 +61,7 @@ def test_a_tally_may_lie_among_the_answers(deflow: Command, tmp_path: Path) -> N
         ([], "a page needs two folders, --reference and --out"),
         (["a", "b", "--out", "page"], "a page needs two folders, --reference and --out"),
         (["a", "b", "--reference", "c", "--out", "page"], "the folder of images 'a' does not exist"),
+        (["a", "b/../a", "--reference", "c", "--out", "page"], "A and B are the same folder, a"),
         (["a", "b", "--tally", "answers"], "--tally counts answers that are there"),
         (["--tally", "no/such"], "no/such: cannot be read"),
     ],
