@@ -38,7 +38,13 @@ def train(
             help="Start from the weights of a model folder, a run, its .ckpt, or a published checkpoint.",
         ),
     ] = None,
-    preset: Annotated[str | None, typer.Option(help=f"{listed(PRESETS, 'or')}. [default: {DEFAULT_PRESET}]")] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help=f"{listed(PRESETS, 'or')}; other degraders have presets of their own, like paper. "
+            f"[default: {DEFAULT_PRESET}]"
+        ),
+    ] = None,
     config: Annotated[Path | None, typer.Option(metavar="RUN.yaml", help="Settings; instead of a preset.")] = None,
     set_: Annotated[
         list[str] | None,
