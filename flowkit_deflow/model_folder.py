@@ -134,7 +134,10 @@ def read_model_folder(folder: str | Path) -> StoredModel:
     except OSError:
         if not folder.exists():
             raise UserError(f"{folder}: no such folder; give a model's folder, or that of a run") from None
-        raise UserError(f"{folder}: is no model folder (no {CONFIG} to read); train one with deflow train") from None
+        raise UserError(
+            f"{folder}: is no model folder (no {CONFIG} to read); train a degrader with deflow train, or a restorer "
+            "with deflow restorer train"
+        ) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: is not valid JSON ({error}); get the model again") from None
     kind, settings = _kind_and_settings(path, config)

@@ -18,7 +18,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="restoration networks trained on what each degradation model makes, judged on real pairs",
         description="Learns every degradation from unpaired images, trains a small restoration network on it, restores "
         "images with known ground truth and judges them. A cell (track, method, seed) that WORK holds already is not "
-        "computed again. Writes OUT/restoration.json, keeping other rows that were made so, and PAGE.",
+        "computed again. Writes OUT/restoration.json and PAGE. Other rows of OUT stay if the same steps, versions and "
+        "machine made them; a record that was made otherwise is replaced: give another --out to keep it.",
     )
     add_outputs(command, "restoration", "no measurements: tables of OUT as it is")
     command.set_defaults(run=run)
@@ -35,7 +36,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="folder for strips of two free photographs, on the tracks that have them; default none",
     )
     command.add_argument("--seeds", type=int, default=3, help="how many; default %(default)s")
-    command.add_argument("--steps", type=int, default=3000, help="of the restoration networks; default %(default)s")
+    command.add_argument("--steps", type=int, default=600, help="of the restoration networks; default %(default)s")
 
 
 def run(arguments: argparse.Namespace) -> int:

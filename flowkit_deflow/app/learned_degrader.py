@@ -10,10 +10,11 @@ from flowkit_deflow.degraders.learning.registry import LEARNERS
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.method.model import DeFlow
 from flowkit_deflow.settings.catalogue import settings
+from flowkit_deflow.settings.config_file import read_config
 from flowkit_deflow.settings.degraders import FolderData, MixtureRun
 from flowkit_deflow.settings.presets import DEFAULT_PRESET, preset
 from flowkit_deflow.settings.restoration import RestorerRun
-from flowkit_deflow.settings.text import assignments, override, read_run, read_settings, read_yaml
+from flowkit_deflow.settings.text import assignments, override, read_run, read_yaml
 from flowkit_deflow.training.resuming import settings_file
 from flowkit_deflow.training.run_settings import goes_on, has_begun
 from flowkit_deflow.training.trainer import train
@@ -90,7 +91,7 @@ def learn_kind(
     if config is None and name is None and goes_on(recorded, begins):
         config = recorded
     if config is not None:
-        run = read_settings(type(run), config)
+        run = read_config(type(run), config)
     run = override(run, changes)
     return run.data, learn_by(learner, run, out).problems
 

@@ -1,16 +1,21 @@
 """The settings that a restorer's run is asked for with, and the degrader that it learns for itself."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from flowkit_deflow.app.learned_degrader import kind_of_run, learn_for_restorer, require_kind
+from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import write_text
 from flowkit_deflow.restoration.training.trainer import SETTINGS, require_trainable
+from flowkit_deflow.settings.config_file import read_config
 from flowkit_deflow.settings.restoration import RestorerRun
 from flowkit_deflow.settings.restoration_presets import restorer_preset
 from flowkit_deflow.settings.text import assignments, override, read_settings, to_yaml
+from flowkit_deflow.training.lightning_trainer import Loop, require_usable
 from flowkit_deflow.training.run_settings import goes_on, has_begun, require_no_other_run
 
-__all__ = ["settings_to_start_from", "with_own_degrader"]
+__all__ = ["require_machine", "settings_to_start_from", "with_own_degrader"]
 
 DEFAULT_PRESET = "small"
 
@@ -31,7 +36,18 @@ def settings_to_start_from(out: Path, preset: str | None, config: Path | None, b
     require_no_other_run(recorded)
     if preset is None and config is None and goes_on(recorded, begins):
         return read_settings(RestorerRun, recorded)
-    return restorer_preset(preset or DEFAULT_PRESET) if config is None else read_settings(RestorerRun, config)
+    return restorer_preset(preset or DEFAULT_PRESET) if config is None else read_config(RestorerRun, config)
+
+
+def require_machine(run: RestorerRun, out: Path) -> None:
+    """Check that a run can be trained on this machine, before anything is learned or written for it.
+
+    Raises:
+        UserError: it cannot.
+    """
+    training = run.training
+    loop = Loop(training.steps, training.checkpoint_every, training.log_every, training.accelerator, training.precision)
+    require_usable(loop, out)
 
 
 def with_own_degrader(
@@ -57,6 +73,10 @@ def with_own_degrader(
     data = run.data
     given = data.degrader is not None and Path(data.degrader) != own / "model"
     if data.degraded is not None or (given and not own.is_dir()):
+        for option, value in (("--degrader", kind), ("--degrader-preset", preset)):
+            if value is not None:
+                there = data.degrader if data.degraded is None else f"pairs with {data.degraded}"
+                raise UserError(f"{option} {value}: no degrader is learned, the settings name {there}; leave it out")
         return run, []
     run = override(run, assignments({"data.degrader": own / "model"}))
     if kind is None and degraded is None and preset is None and (own / "model").is_dir():
@@ -64,7 +84,29 @@ def with_own_degrader(
     kind = kind or kind_of_run(own)
     require_kind(kind, preset)
     require_trainable(run)
-    if not has_begun(out / SETTINGS):
-        # Stopped while the degrader is learned, the run goes on as it was begun.
-        write_text(out / SETTINGS, to_yaml(run))
-    return run, learn_for_restorer(run, kind, degraded, own, preset)
+    if has_begun(out / SETTINGS):
+        return run, learn_for_restorer(run, kind, degraded, own, preset)
+    with _kept_if_begun(run, out, own):
+        return run, learn_for_restorer(run, kind, degraded, own, preset)
+
+
+@contextmanager
+def _kept_if_begun(run: RestorerRun, out: Path, own: Path) -> Iterator[None]:
+    """Keep the settings while the degrader is learned: stopped, the run goes on as it was begun.
+
+    If the learning never begins, what was there before is left.
+    """
+    recorded = out / SETTINGS
+    before = recorded.read_text(encoding="utf-8") if recorded.exists() else None
+    is_new = not out.exists()
+    write_text(recorded, to_yaml(run))
+    try:
+        yield
+    finally:
+        if not own.exists():
+            if before is None:
+                recorded.unlink()
+            else:
+                write_text(recorded, before)
+            if is_new:
+                out.rmdir()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from flowkit_deflow.degraders.degrader import Degrader, require_degradable
+from flowkit_deflow.degraders.handwritten.pipeline import HandWritten
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.model_folder import StoredModel, read_model_folder, write_model_folder
 
@@ -21,11 +22,11 @@ class Mixture(nn.Module):
     .. math:: p(y \mid x) = \sum_i w_i\, p_i(y \mid x)
 
     Args:
-        parts: the degraders.
+        parts: the degraders; none makes images smaller, as a hand-written pipeline of a scale above 1 does.
         weights: how often each is drawn; all alike if empty.
 
     Raises:
-        ValueError: there are no degraders, or not one positive weight for each.
+        ValueError: there are no degraders, not one positive weight for each, or one makes images smaller.
 
     References:
         K. Zhang, J. Liang, L. Van Gool, R. Timofte, "Designing a Practical Degradation Model for Deep Blind Image
@@ -45,6 +46,12 @@ class Mixture(nn.Module):
         chosen = list(weights) or [1.0] * len(parts)
         if not parts or len(chosen) != len(parts) or min(chosen) <= 0:
             raise ValueError(f"a mixture of {len(parts)} degraders has the weights {chosen}; expected one > 0 for each")
+        for number, part in enumerate(parts, 1):
+            if isinstance(part, HandWritten) and part.scale > 1:
+                raise ValueError(
+                    f"part {number} of the mixture, {part.kind!r}, has the scale {part.scale}; expected scale 1, as "
+                    "all versions of an image have its size"
+                )
         self.parts = list(parts)
         self.weights = [weight / sum(chosen) for weight in chosen]
         # What has weights of its own goes along to other devices.

@@ -25,6 +25,9 @@ class NoiseInjection(nn.Module):
     with a kernel k and patches n drawn at random, each cut, mirrored and turned at random; larger images are covered by
     several patches. Cut to [0, 1]; at the temperature :math:`\tau = 0` nothing is blurred either.
 
+    Kernels are applied at the size of the degraded images, after any downsampling. The paper applies KernelGAN's to
+    larger images, in place of bicubic downsampling: here such a kernel blurs images that have been downsampled already.
+
     Args:
         patches: ``N x 3 x S x S``, the mean of each channel of each patch 0, for images in [0, 1].
         kernels: blur kernels of sum 1; none for no blur.

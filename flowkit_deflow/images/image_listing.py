@@ -1,6 +1,7 @@
 """The image files of a folder, and what else lies there."""
 
 import os
+import re
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +12,7 @@ from PIL import features
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import require_folder
 
-__all__ = ["IMAGE_SUFFIXES", "NOT_READ", "Survey", "list_images", "survey", "unread"]
+__all__ = ["DANGLING", "IMAGE_SUFFIXES", "NOT_READ", "Survey", "list_images", "survey", "unread"]
 
 _BY_PILLOW = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
 _AVIF = (".avif",) if features.check("avif") else ()
@@ -39,13 +40,20 @@ _OTHER_FORMATS = (
 )
 _RAW = (".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2", ".pef", ".srw", ".raw")
 
+DANGLING = "linked"
+"""Stands for the suffix of links to images that lead nowhere."""
+
 NOT_READ = (
     dict.fromkeys(_OTHER_FORMATS, _CONVERT)
     | dict.fromkeys(_RAW, _DEVELOP)
     | dict.fromkeys((".avif",), "this Pillow was built without AVIF: pip install --upgrade pillow, or convert them")
     | dict.fromkeys((".heic", ".heif"), "need a plugin: pip install pillow-heif")
+    | {DANGLING: "the links lead nowhere: mount or copy what they point at"}
 )
 """Endings of images that are not read here, and what to do with them (those in IMAGE_SUFFIXES are read after all)."""
+
+# Commands write these records beside their results, of which they are a part.
+_MANIFEST = re.compile(r"(.+\.)?manifest(\.\d+-of-\d+)?\.jsonl")
 
 
 class Survey(NamedTuple):
@@ -53,7 +61,8 @@ class Survey(NamedTuple):
 
     Attributes:
         images: the image files, sorted by their path relative to the folder.
-        others: how many other files there are, by their suffix in lower case; hidden files are not counted.
+        others: how many other files there are, by their suffix in lower case, or `DANGLING`; hidden files and manifests
+            are not counted.
     """
 
     images: list[Path]
@@ -108,13 +117,15 @@ def survey(folder: Path) -> Survey:
         advice = NOT_READ.get(folder.suffix.lower(), "give an image or a folder")
         raise UserError(f"'{folder}' is not an image: its suffix is none of {suffixes}; {advice}")
     require_folder(folder, "the folder of images")
+    dangling: list[Path] = []
     try:
-        files = _walk(folder, ())
+        files = _walk(folder, (), dangling)
     except OSError as error:
         where = error.filename or folder
         raise UserError(f"cannot list the folder '{where}': {error.strerror}; check its permissions") from error
     found = [file for file in files if _is_image_name(file.name)]
-    others = Counter(file.suffix.lower() for file in files if not _is_image_name(file.name))
+    others = Counter(file.suffix.lower() for file in [*files, *dangling] if not _is_image_name(file.name))
+    others += Counter(DANGLING for link in dangling if _is_image_name(link.name))
     if not found:
         there = f"; there are: {_counted(others)}" if others else ""
         raise UserError(f"the folder '{folder}' holds no images; expected files that end in {suffixes}{there}")
@@ -133,7 +144,8 @@ def _counted(others: Counter[str]) -> str:
     )
 
 
-def _walk(folder: Path, above: tuple[str, ...]) -> list[Path]:
+def _walk(folder: Path, above: tuple[str, ...], dangling: list[Path]) -> list[Path]:
+    """The files below a folder; `dangling` takes the links that lead nowhere."""
     here = os.path.realpath(folder)
     if here in above:
         return []
@@ -142,9 +154,12 @@ def _walk(folder: Path, above: tuple[str, ...]) -> list[Path]:
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
-            found += _walk(entry, (*above, here))
+            found += _walk(entry, (*above, here), dangling)
         elif entry.is_file():
-            found.append(entry)
+            if not _MANIFEST.fullmatch(entry.name):
+                found.append(entry)
+        elif entry.is_symlink() and not entry.exists():
+            dangling.append(entry)
     return found
 
 

@@ -160,8 +160,11 @@ class NoisePatches:
 class KernelEstimation:
     """How blur kernels are estimated by KernelGAN.
 
+    They are kernels of downsampling, and nevertheless applied to images that have been downsampled: they make images
+    softer even where the degraded ones were never blurred.
+
     Attributes:
-        images: how many of the degraded images; 0: no blur.
+        images: how many of the degraded images; 0: no blur, right for images that are as sharp as the clean ones.
         scale: 2, or 4 for the composition of the kernel with itself.
         steps: of each image's training.
         channels: of generator and discriminator.

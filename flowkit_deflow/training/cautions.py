@@ -63,7 +63,7 @@ def _cautions_of_folders(
     told = _few(counts)
     if told:
         yield (
-            f"There are {told}. With fewer than {FEW_IMAGES} in a folder, expect what is learned to be of their scenes "
+            f"{told}. With fewer than {FEW_IMAGES} in a folder, expect what is learned to be of their scenes "
             "as well as of what they have in common"
         )
     yield from _within_photographs(out, clean, degraded)
@@ -90,7 +90,7 @@ def _few_images(crops: UnpairedCrops) -> Iterator[str]:
     if not told:
         return
     yield (
-        f"There are {told}. Scenes differ more than noise does: with {FEW_IMAGES} in each folder expect the strength "
+        f"{told}. Scenes differ more than noise does: with {FEW_IMAGES} in each folder expect the strength "
         f"of the noise to be off by 15 %, with 40 by 5 %, with fewer than {FEW_IMAGES} by more"
     )
     if crops.data.held_out and min(counts.values()) < SMALLEST_FOLDER:
@@ -98,9 +98,10 @@ def _few_images(crops: UnpairedCrops) -> Iterator[str]:
 
 
 def _few(counts: Mapping[str, int]) -> str:
-    """The domains of too few images, as text; empty if there are none."""
+    """That there are few images of some domains, as text; empty if there are enough of all."""
     few = {name: count for name, count in counts.items() if count < FEW_IMAGES}
-    return " and ".join(f"{count} {name} image{'' if count == 1 else 's'}" for name, count in few.items())
+    told = " and ".join(f"{count} {name} image{'' if count == 1 else 's'}" for name, count in few.items())
+    return told and f"There {'is' if next(iter(few.values())) == 1 else 'are'} {told}"
 
 
 def _within_photographs(out: Path, *folders: str | None) -> Iterator[str]:

@@ -1,9 +1,11 @@
 """Lightning's trainer as every run here has it, whatever it trains."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 from lightning_fabric.utilities.exceptions import MisconfigurationException
@@ -17,7 +19,7 @@ from flowkit_deflow.training.endings import require_accelerator
 from flowkit_deflow.training.interrupt import StopBetweenSteps
 from flowkit_deflow.training.progress import progress_for
 
-__all__ = ["Loop", "lightning_trainer"]
+__all__ = ["Loop", "lightning_trainer", "require_usable"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,20 @@ class Loop:
     clip_norm: float = 0.0
 
 
+def require_usable(loop: Loop, out: Path) -> None:
+    """Check that this machine can do what a loop asks for, before anything of its run is written.
+
+    Args:
+        loop: how long and where.
+        out: folder of the run.
+
+    Raises:
+        UserError: it cannot.
+    """
+    with _told(loop, out):
+        pl.Trainer(logger=False, enable_checkpointing=False, **_quiet_and_placed(loop))
+
+
 def lightning_trainer(
     loop: Loop,
     out: Path,
@@ -69,25 +85,14 @@ def lightning_trainer(
     Raises:
         UserError: the settings cannot be used on this machine.
     """
-    require_accelerator(loop.accelerator)
-    try:
-        str(out).encode()
-    except UnicodeEncodeError:
-        raise UserError(f"{out}: TensorBoard's log needs a folder whose name is text; choose another --out") from None
-    try:
+    with _told(loop, out):
         return pl.Trainer(
             max_steps=loop.steps,
             max_epochs=-1,
-            accelerator=loop.accelerator,
-            devices=loop.devices,
-            strategy=loop.strategy,
-            precision=loop.precision,  # type: ignore[arg-type]
             gradient_clip_val=loop.clip_norm or None,
             default_root_dir=out,
             logger=[TensorBoardLogger(out, name="log", version=""), *loggers],
             log_every_n_steps=loop.log_every,
-            enable_progress_bar=False,
-            enable_model_summary=False,
             use_distributed_sampler=False,
             num_sanity_val_steps=0,
             plugins=[AtomicCheckpointIO()],
@@ -98,7 +103,32 @@ def lightning_trainer(
                 *callbacks,
                 checkpoints,
             ],
+            **_quiet_and_placed(loop),
         )
+
+
+def _quiet_and_placed(loop: Loop) -> dict[str, Any]:
+    """Arguments of Lightning's trainer: where a loop runs, and without what Lightning shows."""
+    return {
+        "accelerator": loop.accelerator,
+        "devices": loop.devices,
+        "strategy": loop.strategy,
+        "precision": loop.precision,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
+
+
+@contextmanager
+def _told(loop: Loop, out: Path) -> Iterator[None]:
+    """Tell what cannot be used on this machine as a mistake in the settings."""
+    require_accelerator(loop.accelerator)
+    try:
+        str(out).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{out}: TensorBoard's log needs a folder whose name is text; choose another --out") from None
+    try:
+        yield
     except (MisconfigurationException, ValueError, ModuleNotFoundError) as error:
         names = ("accelerator", "devices", "strategy", "precision")
         given = ", ".join(f"training.{name}={getattr(loop, name)}" for name in names)

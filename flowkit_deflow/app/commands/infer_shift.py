@@ -110,11 +110,11 @@ def _classes(text: str | None, architecture: "Architecture") -> tuple[int, int]:
 def _data(
     architecture: "Architecture", clean: Path | None, degraded: Path | None, config: Path | None, strict: bool
 ) -> "Data":
-    from flowkit_deflow.settings.schema import Data
-    from flowkit_deflow.settings.text import read_run
+    from flowkit_deflow.settings.config_file import read_config
+    from flowkit_deflow.settings.schema import Data, Run
 
     side = -(-SMALLEST_CROP // architecture.alignment) * architecture.alignment
-    data = Data(crop=side) if config is None else read_run(config).data
+    data = Data(crop=side) if config is None else read_config(Run, config).data
     return replace(
         data,
         clean=data.clean if clean is None else str(clean),

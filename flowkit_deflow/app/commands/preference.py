@@ -42,6 +42,8 @@ def preference(
         return
     if first is None or second is None or reference is None or out is None:
         raise UserError("a page needs two folders, --reference and --out; or count answers with --tally")
+    if first.resolve() == second.resolve():
+        raise UserError(f"A and B are the same folder, {first}; name those of two methods")
     from tqdm import tqdm
 
     from flowkit_deflow.evaluation.preference.page import StudySettings, write_study
@@ -56,7 +58,7 @@ def preference(
 def _count(answers: Path, out: Path | None) -> None:
     import json
 
-    from flowkit_deflow.evaluation.preference.answers import read_answers
+    from flowkit_deflow.evaluation.preference.answers import TALLY, read_answers
     from flowkit_deflow.evaluation.preference.tally import Verdict, tally
     from flowkit_deflow.evaluation.preference.tally_plot import draw_tally
     from flowkit_deflow.evaluation.preference.tally_table import tally_lines
@@ -69,6 +71,6 @@ def _count(answers: Path, out: Path | None) -> None:
     for line, verdict in tally_lines(result):
         typer.secho(line, fg=None if verdict is None else colours.get(verdict))
     if out is not None:
-        write_text(out / "tally.json", json.dumps(result.record, indent=2) + "\n")
+        write_text(out / TALLY, json.dumps(result.record, indent=2) + "\n")
         with atomic_path(out / "tally.png") as temporary:
             draw_tally(result).savefig(temporary, dpi=150)

@@ -75,7 +75,14 @@ def train(
             "deflow for a new one]",
         ),
     ] = None,
-    scale: Annotated[int | None, typer.Option(min=1, help="Size of the restored over the degraded image.")] = None,
+    scale: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Size of the restored over the degraded image; 1 for noise alone. "
+            "[default: the run's, 4 for a new one]",
+        ),
+    ] = None,
     valid_degraded: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Degraded images to judge the training by.")
     ] = None,
@@ -97,7 +104,7 @@ def train(
 ) -> None:
     """Train a restoration network from clean and degraded photographs, a degrader, or pairs."""
     from flowkit_deflow.app.learned_degrader import KINDS, require_kind
-    from flowkit_deflow.app.restorer_run import settings_to_start_from, with_own_degrader
+    from flowkit_deflow.app.restorer_run import require_machine, settings_to_start_from, with_own_degrader
     from flowkit_deflow.restoration.training.trainer import train_restorer
     from flowkit_deflow.settings.text import assignments, override
 
@@ -108,6 +115,12 @@ def train(
         require_kind(degrader)
     if degraded is not None and not learned:
         raise UserError(f"--degrader {degrader} and --degraded {degraded} were both given; choose one of them")
+    of_degrader = {"--degrader": degrader, "--degrader-preset": degrader_preset}
+    for option, value in of_degrader.items():
+        if pairs and value is not None:
+            raise UserError(f"--pairs and {option} {value} were both given; pairs need no degrader: choose one of them")
+    if degrader_preset is not None and not learned:
+        raise UserError(f"--degrader-preset {degrader_preset}: {degrader} is a degrader that is there; leave it out")
     given = {
         "architecture.scale": scale,
         "data.clean": clean,
@@ -121,6 +134,7 @@ def train(
     }
     run = settings_to_start_from(out, preset, config, begins=clean is not None)
     run = override(run, [*assignments(given), *(set_ or [])])
+    require_machine(run, out)
     problems: list[str] = []
     if learned:
         run, problems = with_own_degrader(run, degrader, None if pairs else degraded, out, degrader_preset)

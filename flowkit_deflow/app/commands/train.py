@@ -38,7 +38,13 @@ def train(
             help="Start from the weights of a model folder, a run, its .ckpt, or a published checkpoint.",
         ),
     ] = None,
-    preset: Annotated[str | None, typer.Option(help=f"{listed(PRESETS, 'or')}. [default: {DEFAULT_PRESET}]")] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help=f"{listed(PRESETS, 'or')}; other degraders have presets of their own, like paper. "
+            f"[default: {DEFAULT_PRESET}]"
+        ),
+    ] = None,
     config: Annotated[Path | None, typer.Option(metavar="RUN.yaml", help="Settings; instead of a preset.")] = None,
     set_: Annotated[
         list[str] | None,
@@ -95,11 +101,12 @@ def _new_run(preset: str | None, config: Path | None, initial_model: Path | None
     """The settings of a preset or a file, with the architecture of the model to start from."""
     from dataclasses import replace
 
+    from flowkit_deflow.settings.config_file import read_config
     from flowkit_deflow.settings.presets import preset as named
-    from flowkit_deflow.settings.text import read_run
+    from flowkit_deflow.settings.schema import Run
     from flowkit_deflow.training.initial_model import model_at
 
-    run = named(preset or DEFAULT_PRESET) if config is None else read_run(config)
+    run = named(preset or DEFAULT_PRESET) if config is None else read_config(Run, config)
     if initial_model is None:
         return run
     model = model_at(initial_model)

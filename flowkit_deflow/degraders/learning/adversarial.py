@@ -27,7 +27,7 @@ from flowkit_deflow.training.adversarial.discriminators import PatchDiscriminato
 from flowkit_deflow.training.adversarial.task import Task
 from flowkit_deflow.training.cautions import warn_of_folders
 from flowkit_deflow.training.fitting import fit
-from flowkit_deflow.training.lightning_trainer import Loop
+from flowkit_deflow.training.lightning_trainer import Loop, require_usable
 from flowkit_deflow.training.run_settings import keep_settings
 
 __all__ = ["train_cyclegan", "train_dasr", "train_frequency_separation", "train_pdm"]
@@ -96,6 +96,7 @@ def _fit(task: Task, run: _Run, out: Path, progress: bool) -> list[str]:
     optimisation = Optimisation(training.steps, training.rate, training.betas, training.workers)
     module = Alternating(task, folders, optimisation, folders.problems)
     loop = Loop(training.steps, training.checkpoint_every, training.log_every, training.accelerator)
+    require_usable(loop, out)
     data = run.data
     warn_of_folders(out / SETTINGS, data.clean, data.degraded, (data.clean_downsample,))
     # A run that is stopped goes on with the settings that it began with.

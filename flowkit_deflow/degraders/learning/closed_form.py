@@ -66,11 +66,15 @@ def mix(run: MixtureRun, out: Path, progress: bool) -> Learned:
     """A mixture of degraders that are there already.
 
     Raises:
-        UserError: no folder is given, or one of them is no model folder.
+        UserError: no folder is given, one of them is no model folder, or its degrader makes images smaller.
     """
     if not run.mixture.folders:
         raise UserError("a mixture needs degraders; name their model folders with --set mixture.folders=[A,B]")
-    return Learned(Mixture([load_degrader(folder) for folder in run.mixture.folders], run.mixture.weights), [])
+    parts = [load_degrader(folder) for folder in run.mixture.folders]
+    try:
+        return Learned(Mixture(parts, run.mixture.weights), [])
+    except ValueError as error:
+        raise UserError(f"mixture.folders={list(run.mixture.folders)}: {error}") from None
 
 
 def _tell(std: float) -> None:

@@ -26,30 +26,55 @@ def collect_noise(run: ImpressionismRun, out: Path, progress: bool) -> Learned:
     """Noise patches of all degraded images, blur kernels of some.
 
     Raises:
-        UserError: no patch is flat enough, or no image large enough for a kernel that is asked for.
+        UserError: no image is as large as a patch, no patch is flat enough, or no image large enough for a kernel that
+            is asked for.
     """
     problems: list[str] = []
-    patches: list[Tensor] = []
+    # What takes a moment comes first: it may not be there.
+    patches = _noise_patches(run, problems)
+    return Learned(NoiseInjection(patches, _blur_kernels(run)), problems)
+
+
+def _noise_patches(run: ImpressionismRun, problems: list[str]) -> Tensor:
+    wanted = run.patches
+    patches = torch.cat([_cut(image, wanted) for image in degraded_images(run.data, problems)])
+    if not len(patches):
+        raise UserError(
+            f"{run.data.degraded}: every image is smaller than the patches of {wanted.side} pixels; set patches.side "
+            "lower"
+        )
+    noise = collect_patches(patches, wanted, seeded_generator(run.seed, "patches"))
+    if not len(noise) and wanted.max_variance is None:
+        raise UserError(
+            f"{run.data.degraded}: none of the flattest patches of {wanted.side} pixels has a mean above "
+            f"{wanted.min_mean} grey levels; set patches.min_mean lower"
+        )
+    if not len(noise):
+        raise UserError(
+            f"{run.data.degraded}: no patch of {wanted.side} pixels has a variance below {wanted.max_variance} and a "
+            f"mean above {wanted.min_mean} grey levels; set patches.max_variance higher (null takes the flattest), or "
+            "patches.side lower"
+        )
+    return noise
+
+
+def _blur_kernels(run: ImpressionismRun) -> list[Tensor]:
     kernels: list[Tensor] = []
-    for number, image in enumerate(degraded_images(run.data, problems)):
-        patches.append(_cut(image, run.patches))
-        if len(kernels) < run.kernels.images and min(image.shape[-2:]) >= run.kernels.crop:
+    if not run.kernels.images:
+        return kernels
+    for number, image in enumerate(degraded_images(run.data, [])):
+        if min(image.shape[-2:]) >= run.kernels.crop:
             kernels.append(estimate_kernel(image, run.kernels, seeded_generator(run.seed, "kernel", number)))
             # Each takes minutes.
             _log.info("%d of %d blur kernels estimated", len(kernels), run.kernels.images)
-    if run.kernels.images and not kernels:
+        if len(kernels) == run.kernels.images:
+            break
+    if not kernels:
         raise UserError(
             f"{run.data.degraded}: no image is as large as the crops of {run.kernels.crop} pixels that blur is "
             "estimated from; set kernels.crop lower, or kernels.images to 0"
         )
-    noise = collect_patches(torch.cat(patches), run.patches, seeded_generator(run.seed, "patches"))
-    if not len(noise):
-        raise UserError(
-            f"{run.data.degraded}: no patch of {run.patches.side} pixels has a variance below "
-            f"{run.patches.max_variance} and a mean above {run.patches.min_mean} grey levels; set "
-            "patches.max_variance higher (null takes the flattest), or patches.side lower"
-        )
-    return Learned(NoiseInjection(noise, kernels), problems)
+    return kernels
 
 
 def collect_patches(patches: Tensor, settings: NoisePatches, generator: torch.Generator) -> Tensor:

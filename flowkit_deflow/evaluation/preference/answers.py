@@ -11,7 +11,10 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.evaluation.preference.page import FORMAT
 
-__all__ = ["Answer", "Answers", "read_answers"]
+__all__ = ["TALLY", "Answer", "Answers", "read_answers"]
+
+TALLY = "tally.json"
+"""The file that answers are counted in; it may lie among them."""
 
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -62,7 +65,7 @@ def read_answers(path: Path) -> list[Answers]:
     """Read the answers of all participants of one study.
 
     Args:
-        path: a file, or a folder of them: its files ``*.json``.
+        path: a file, or a folder of them: its files ``*.json`` but a tally.
 
     Returns:
         The answers, in the order of the participants.
@@ -71,7 +74,7 @@ def read_answers(path: Path) -> list[Answers]:
         UserError: there is no file, one holds no answers, two are of the same participant, or of different studies or
             methods.
     """
-    paths = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    paths = sorted(file for file in path.glob("*.json") if file.name != TALLY) if path.is_dir() else [path]
     if not paths:
         raise UserError(f"{path}: holds no files of answers (*.json); collect there what the page lets download")
     files = {file: _read(file) for file in paths}

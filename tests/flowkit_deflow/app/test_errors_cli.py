@@ -258,6 +258,10 @@ CASES: dict[str, Case] = {
     # Models and weights.
     "no model folder": lambda b: (["degrade", b.missing, b.photo, b.out], [b.missing, "no such folder"]),
     "a file for a model folder": lambda b: (["degrade", b.photo, b.photo, b.out], [b.photo, "is no model folder"]),
+    "photographs for a restorer": lambda b: (
+        ["restorer", "apply", b.empty, b.photo, b.out],
+        [b.empty, "is no model folder", "deflow restorer train"],
+    ),
     "a run without a model": lambda b: (["info", b.empty], [b.empty, "is no model folder"]),
     "no file of weights": lambda b: (["convert", b.missing, b.out, "--preset", "tiny"], [b.missing, "no such file"]),
     "weights that are text": lambda b: (["info", b.file], [b.file]),

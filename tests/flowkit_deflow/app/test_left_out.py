@@ -76,6 +76,14 @@ def test_files_that_are_not_read_are_counted_by_kind(
     assert f"Passed over, no image{'s' if count > 1 else ''}: {count} .txt" in ended.out
 
 
+def test_links_that_lead_nowhere_are_left_out(
+    deflow: Command, folders: Photos, model_folder: Path, tmp_path: Path
+) -> None:
+    (folders.clean / "gone.png").symlink_to(tmp_path / "unmounted.png")
+    ended = deflow("degrade", model_folder, folders.clean, tmp_path / "out", "--device", "cpu")
+    assert (ended.status, "1 linked: the links lead nowhere" in ended.err) == (3, True), ended.err
+
+
 def test_names_that_are_no_text_are_names_like_others(
     deflow: Command, photos: Photos, model_folder: Path, tmp_path: Path
 ) -> None:

@@ -48,12 +48,20 @@ def test_answers_are_counted(deflow: Command, tmp_path: Path) -> None:
     assert image_size(tmp_path / "out" / "tally.png")[1] > 500
 
 
+def test_a_tally_may_lie_among_the_answers(deflow: Command, tmp_path: Path) -> None:
+    folder = write(tmp_path / "answers", answers(1, [0] * 6))
+    for _ in range(2):
+        ended = deflow("preference", "--tally", folder, "--out", folder)
+        assert ended.status == 0, ended.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "a page needs two folders, --reference and --out"),
         (["a", "b", "--out", "page"], "a page needs two folders, --reference and --out"),
         (["a", "b", "--reference", "c", "--out", "page"], "the folder of images 'a' does not exist"),
+        (["a", "b/../a", "--reference", "c", "--out", "page"], "A and B are the same folder, a"),
         (["a", "b", "--tally", "answers"], "--tally counts answers that are there"),
         (["--tally", "no/such"], "no/such: cannot be read"),
     ],

@@ -70,6 +70,10 @@ def test_a_degrader_at_hand_is_used(deflow: Command, photos: Photos, model_folde
         (["--preset", "smal"], "restorer preset 'smal' is unknown; did you mean 'small'?"),
         (["--clean", "no/such", "--degraded", "no/such"], "no/such"),
         (["--set", "crop=30"], "crop is 30 and scale 4"),
+        (["--pairs", "--degraded", "b", "--degrader", "white"], "--pairs and --degrader white were both given"),
+        (["--pairs", "--degraded", "b", "--degrader-preset", "aim"], "--pairs and --degrader-preset aim were both"),
+        (["--degrader", ".", "--degrader-preset", "aim"], "--degrader-preset aim: . is a degrader that is there"),
+        (["--set", "data.degraded=b", "--degrader", "white"], "--degrader white: no degrader is learned, the settings"),
     ],
 )
 def test_a_mistake_is_one_line(deflow: Command, tmp_path: Path, arguments: list[str], message: str) -> None:
@@ -153,6 +157,25 @@ def test_the_restorers_settings_are_checked_before_a_degrader_is_learned(
     folders = ["--clean", photos.clean, "--degraded", photos.noisy, "--preset", "tiny", "--set", "data.crop=4000"]
     ended = deflow("restorer", "train", *folders, "--out", tmp_path / "run")
     assert (ended.status, "too few for crops of 4000" in ended.err) == (2, True)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "no folder of degraded images was given"),
+        (["--degraded", "no/such", "--degrader", "white"], "no/such"),
+        (["--degraded", ".", "--degrader-preset", "aim"], "too few for crops"),
+        (["--degrader", ".", "--set", "training.accelerator=abacus"], "training.accelerator=abacus"),
+    ],
+)
+def test_nothing_is_left_of_a_run_that_never_began(
+    deflow: Command, photos: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.chdir(photos.noisy)
+    begin = ["restorer", "train", "--clean", photos.clean, "--scale", 1, "--preset", "tiny", "--out", tmp_path / "run"]
+    ended = deflow(*begin, *arguments)
+    assert (ended.status, message in ended.err) == (2, True), ended.err
     assert not (tmp_path / "run").exists()
 
 

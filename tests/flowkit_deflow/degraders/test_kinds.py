@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from flowkit_deflow.degraders.handwritten.pipeline import HandWritten
 from flowkit_deflow.degraders.identity import Identity
 from flowkit_deflow.degraders.mixture import Mixture
 from flowkit_deflow.degraders.noise_injection import NoiseInjection
@@ -81,3 +82,13 @@ class TestMixture:
     def test_weights_that_do_not_fit_are_refused(self, weights: list[float]) -> None:
         with pytest.raises(ValueError, match="expected one > 0 for each"):
             Mixture([Identity(), Identity()], weights)
+
+    def test_a_part_that_makes_images_smaller_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match="part 2 of the mixture, 'handwritten', has the scale 4"):
+            Mixture([Identity(), HandWritten("bsrgan", scale=4)])
+        HandWritten("bsrgan", scale=4).save_pretrained(tmp_path / "part")
+        part = read_model_folder(tmp_path / "part")
+        settings = {"parts": [{"kind": part.kind, "settings": part.settings}], "weights": [1.0]}
+        write_model_folder(tmp_path / "model", "mixture", settings, {})
+        with pytest.raises(UserError, match=r"model.config\.json: part 1 of the mixture"):
+            load_degrader(tmp_path / "model")

@@ -3,6 +3,7 @@
 import math
 import re
 import shutil
+import warnings
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from torch import Tensor
 from flowkit_deflow.degraders.adversarial.translation import DomainAwareTranslation
 from flowkit_deflow.degraders.camera_noise import CameraNoise
 from flowkit_deflow.degraders.degrader import Degrader
+from flowkit_deflow.degraders.handwritten.pipeline import HandWritten
 from flowkit_deflow.degraders.kernel_gan import SIDE, centred, compose, estimate_kernel
 from flowkit_deflow.degraders.learning.learn import learn_by
 from flowkit_deflow.degraders.learning.registry import LEARNERS
@@ -115,6 +117,23 @@ class TestClosedForm:
             learned("impressionism", folders, tmp_path / "run", "patches.side=16", "max_variance=2")
         assert not (tmp_path / "run").exists()
 
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            (["patches.side=256"], "every image is smaller than the patches of 256 pixels"),
+            (["patches.side=16", "min_mean=255"], "none of the flattest patches of 16 pixels has a mean above 255"),
+        ],
+    )
+    def test_patches_are_looked_for_before_kernels_are_estimated(
+        self, folders: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: list[str], message: str
+    ) -> None:
+        def too_early(*arguments: object) -> Tensor:
+            raise AssertionError("estimated a kernel")
+
+        monkeypatch.setattr("flowkit_deflow.degraders.learning.impressionism.estimate_kernel", too_early)
+        with pytest.raises(UserError, match=message), warnings.catch_warnings(action="error"):
+            learned("impressionism", folders, tmp_path / "run", "kernels.images=1", *changes)
+
     def test_a_pipeline_is_written_down(self, tmp_path: Path) -> None:
         learner = LEARNERS["handwritten"]
         run = override(learner.preset("bsrgan"), ["pipeline.scale=2"])
@@ -133,6 +152,12 @@ class TestClosedForm:
         images = torch.full((64, 3, 8, 8), 0.5)
         still = (degrader.degrade(images) == 0.5).flatten(1).all(1).sum()
         assert 16 < int(still) < 48  # four standard deviations of half of 64
+
+    def test_a_mixture_refuses_what_makes_images_smaller(self, folders: Photos, tmp_path: Path) -> None:
+        HandWritten("bsrgan", scale=4).save_pretrained(tmp_path / "a")
+        with pytest.raises(UserError, match=r"mixture\.folders=.*: part 1 of the mixture"):
+            learned("mixture", folders, tmp_path / "run", f"mixture.folders=[{tmp_path / 'a'}]")
+        assert not (tmp_path / "run").exists()
 
 
 def test_a_short_run_of_deflow_begins_to_add_noise(folders: Photos, tmp_path: Path) -> None:
@@ -353,6 +378,14 @@ class TestCommand:
         assert ended.status == 2
         assert message in ended.err
         assert ended.err.count("\n") == 1
+        assert not (tmp_path / "run").exists()
+
+    def test_what_the_machine_cannot_do_is_told_before_anything_is_written(
+        self, deflow: Command, folders: Photos, tmp_path: Path
+    ) -> None:
+        arguments = ["--clean", folders.clean, "--degraded", folders.noisy, "--set", "accelerator=abacus"]
+        ended = deflow("train", "--degrader", "pdm", *arguments, "--out", tmp_path / "run")
+        assert (ended.status, "training.accelerator=abacus" in ended.err) == (2, True), ended.err
         assert not (tmp_path / "run").exists()
 
 

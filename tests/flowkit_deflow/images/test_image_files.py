@@ -19,9 +19,11 @@ from flowkit_deflow.images.image_files import (
     image_size,
     list_images,
     read_image,
+    survey,
     to_uint8,
     write_image,
 )
+from flowkit_deflow.images.image_listing import DANGLING
 
 LOSSLESS = [".png", ".bmp", ".tif", ".tiff", ".ppm"]
 LOSSY = [".jpg", ".jpeg", ".webp"]
@@ -328,6 +330,19 @@ class TestListImages:
         (tmp_path / "set" / "again").symlink_to(tmp_path / "set")
         (tmp_path / "set" / "broken.png").symlink_to(tmp_path / "none.png")
         assert self.names(tmp_path / "set") == ["b.png", "linked/a.png"]
+
+    def test_links_that_lead_nowhere_are_counted(self, tmp_path: Path) -> None:
+        self.make(tmp_path, "b.png")
+        for name in ("a.png", "more.JPG", "notes.txt"):
+            (tmp_path / name).symlink_to(tmp_path / "none")
+        assert survey(tmp_path).others == {DANGLING: 2, ".txt": 1}
+        (tmp_path / "b.png").unlink()
+        with pytest.raises(UserError, match=r"there are: 1 \.txt, 2 linked \(the links lead nowhere"):
+            survey(tmp_path)
+
+    def test_manifests_belong_to_the_results(self, tmp_path: Path) -> None:
+        self.make(tmp_path, "a.png", "manifest.jsonl", "manifest.2-of-3.jsonl", "a.png.manifest.jsonl", "other.jsonl")
+        assert survey(tmp_path).others == {".jsonl": 1}
 
     def test_a_single_file(self, tmp_path: Path) -> None:
         self.make(tmp_path, "a.PNG", "notes.txt")

@@ -57,6 +57,9 @@ def test_few_images(told: Callable[..., list[str]], folders: tuple[Path, Path], 
     assert few.startswith("There are 19 clean images and 1 degraded image. ")
     assert "nothing judges the training" in judged
     assert len(told(tmp_path / "run", clean, degraded, "data.held_out=0")) == 1
+    for number in range(2, 20):
+        (clean / f"{number}.png").unlink()
+    assert told(tmp_path / "run", clean, degraded)[0].startswith("There is 1 clean image and 1 degraded image. ")
 
 
 @pytest.mark.parametrize("below", [".", "run", "a/b"])
