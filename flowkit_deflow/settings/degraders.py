@@ -203,7 +203,11 @@ class ImpressionismRun:
         data: the degraded images.
         patches: which patches are taken for noise.
         kernels: how blur is estimated.
+        kernel_folder: of kernels that are there already, as ``deflow kernels`` writes them; ``None`` to estimate.
         seed: what random choices depend on.
+
+    Raises:
+        ValueError: kernels are to be both estimated and read.
     """
 
     __pydantic_config__ = _STRICT
@@ -212,7 +216,15 @@ class ImpressionismRun:
     data: FolderData = field(default_factory=FolderData)
     patches: NoisePatches = field(default_factory=NoisePatches)
     kernels: KernelEstimation = field(default_factory=KernelEstimation)
+    kernel_folder: str | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kernel_folder is not None and self.kernels.images:
+            raise ValueError(
+                f"kernel_folder is {self.kernel_folder!r} and kernels.images {self.kernels.images}; kernels are either "
+                "read or estimated: set kernels.images to 0, or leave kernel_folder out"
+            )
 
 
 @dataclass(frozen=True)

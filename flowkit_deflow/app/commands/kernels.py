@@ -22,7 +22,7 @@ def kernels(
     overwrite: Overwrite = False,
     strict: Strict = False,
 ) -> None:
-    """Estimate the blur kernels of images by KernelGAN, for data.kernels of deflow train and for impressionism."""
+    """Estimate the blur kernels of images by KernelGAN, for DeFlow's data.kernels and impressionism's kernel_folder."""
     from tqdm import tqdm
 
     from flowkit_deflow.app.image_kernels import kernel_jobs, write_kernels

@@ -11,6 +11,7 @@ from flowkit_deflow.degraders.learning.folders import degraded_images
 from flowkit_deflow.degraders.learning.learner import Learned
 from flowkit_deflow.degraders.noise_injection import NoiseInjection
 from flowkit_deflow.errors import UserError
+from flowkit_deflow.images.blur_kernels import read_kernels
 from flowkit_deflow.images.noise import seeded_generator
 from flowkit_deflow.settings.degraders import ImpressionismRun, NoisePatches
 
@@ -60,6 +61,8 @@ def _noise_patches(run: ImpressionismRun, problems: list[str]) -> Tensor:
 
 def _blur_kernels(run: ImpressionismRun) -> list[Tensor]:
     kernels: list[Tensor] = []
+    if run.kernel_folder is not None:
+        return read_kernels(Path(run.kernel_folder))
     if not run.kernels.images:
         return kernels
     for number, image in enumerate(degraded_images(run.data, [])):

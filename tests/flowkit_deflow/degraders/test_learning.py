@@ -112,6 +112,16 @@ class TestClosedForm:
         assert isinstance(degrader, NoiseInjection)
         assert added_std(degrader) == pytest.approx(SIGMA, rel=0.15)
 
+    def test_impressionism_takes_kernels_that_are_there(self, folders: Photos, tmp_path: Path) -> None:
+        kernels = tmp_path / "kernels"
+        kernels.mkdir()
+        (kernels / "box.csv").write_text("1,1,1\n1,1,1\n1,1,1\n")
+        degrader = learned("impressionism", folders, tmp_path / "run", "patches.side=16", f"kernel_folder={kernels}")
+        assert isinstance(degrader, NoiseInjection)
+        assert [kernel.shape for kernel in degrader.kernels] == [(3, 3)]
+        with pytest.raises(UserError, match="kernels are either read or estimated"):
+            learned("impressionism", folders, tmp_path / "other", f"kernel_folder={kernels}", "kernels.images=1")
+
     def test_impressionism_says_if_nothing_is_flat(self, folders: Photos, tmp_path: Path) -> None:
         with pytest.raises(UserError, match="no patch of 16 pixels has a variance below 2"):
             learned("impressionism", folders, tmp_path / "run", "patches.side=16", "max_variance=2")
