@@ -86,7 +86,7 @@ def load_rrdb(encoder: RRDBEncoder, state: Mapping[str, Tensor]) -> None:
 
     Args:
         encoder: the encoder.
-        state: the weights, key to tensor, under any naming that :func:`to_original_names` knows, with any prefix that
+        state: the weights, key to tensor, under any naming that ``to_original_names`` knows, with any prefix that
             all of them share.
 
     Raises:

@@ -378,7 +378,7 @@ class TestExtraNoise:
         clean = torch.full((1, 3, 32, 32), 0.5)
         made = task.generate({"clean": clean, "degraded": clean if in_pairs else None, "problems": []}, 0)
         # An untrained denoiser changes nothing.
-        assert float((made.restored - clean).std()) == pytest.approx(0.1, rel=0.1)
+        assert (made.restored - clean).std().item() == pytest.approx(0.1, rel=0.1)
 
     @pytest.mark.parametrize("strength", ["-0.1", "20.0"])
     def test_one_that_is_negative_or_in_grey_levels_is_refused(self, strength: str) -> None:
