@@ -107,18 +107,16 @@ class _View(TorchDistribution, ABC):
         cut = value.ndim - len(self.event_shape)
         batch = torch.broadcast_shapes(value.shape[:cut], self.batch_shape)
         rows, _ = to_rows(value.expand(*batch, *value.shape[cut:]), len(self.event_shape))
-        inside = None if self._validate_args else self._inside(rows)
-        if inside is None:
+        inside = self._inside(rows) if readable(rows) and not self._validate_args else None
+        if inside is None or bool(inside.all()):
             return self._log_prob_of_rows(rows, batch).reshape(batch)
         rows = rows.where(inside.reshape(-1, *(1,) * (rows.ndim - 1)), self._some_event(rows))
         return self._log_prob_of_rows(rows, batch).where(inside, -math.inf).reshape(batch)
 
-    def _inside(self, rows: Tensor) -> Tensor | None:
-        """Which rows lie in the support; ``None`` if all do, or if that cannot be told."""
-        if not readable(rows):
-            return None
-        inside = self.support.check(rows)
-        return None if bool(inside.all()) else inside
+    def _inside(self, rows: Tensor) -> Tensor:
+        """Which rows lie in the support."""
+        inside: Tensor = self.support.check(rows)
+        return inside
 
     def _some_event(self, like: Tensor) -> Tensor:
         """An event in the support: what zeros are taken to from all real numbers."""
@@ -226,16 +224,10 @@ class FlowDistribution(_View):
         """The bijector's domain, by the name torch has for it: ``positive``, ``unit_interval``, ``simplex``, ..."""
         return domain_constraint(self.flow.bijector)
 
-    def _inside(self, rows: Tensor) -> Tensor | None:
-        inside = super()._inside(rows)
-        if not readable(rows):
-            return None
+    def _inside(self, rows: Tensor) -> Tensor:
         # The numbers that a bijector takes may be fewer: those of a logarithm do not underflow.
         lower, upper = self.flow.bijector.domain(rows.dtype)
-        taken = ((rows > lower) & (rows < upper)).flatten(1).all(-1)
-        if inside is not None:
-            taken = taken & inside
-        return None if bool(taken.all()) else taken
+        return super()._inside(rows) & ((rows > lower) & (rows < upper)).flatten(1).all(-1)
 
     def _log_prob_of_rows(self, rows: Tensor, batch: torch.Size) -> Tensor:
         return self.flow.log_prob(rows, self._context_rows(batch), _label_rows(self.label, self.label_dims, batch))
