@@ -24,7 +24,7 @@ from flowkit_deflow.training.adversarial.alternating import Alternating, Optimis
 from flowkit_deflow.training.adversarial.discriminators import PatchDiscriminator, Vgg128Discriminator
 from flowkit_deflow.training.cautions import warn_of_folders
 from flowkit_deflow.training.fitting import fit
-from flowkit_deflow.training.lightning_trainer import Loop
+from flowkit_deflow.training.lightning_trainer import Loop, require_usable
 from flowkit_deflow.training.run_settings import keep_settings, require_resumable
 
 __all__ = ["SETTINGS", "require_trainable", "train_restorer"]
@@ -74,9 +74,10 @@ def train_restorer(run: RestorerRun, out: Path, *, progress: bool = True) -> tup
     optimisation = Optimisation(training.steps, partial(_learning_rate, training), training.betas, training.workers)
     problems = [*crops.problems, *([] if judged is None else judged.problems)]
     module = Alternating(task, crops, optimisation, problems)
+    loop = Loop(training.steps, training.checkpoint_every, training.log_every, training.accelerator, training.precision)
+    require_usable(loop, out)
     warn_of_folders(out / SETTINGS, run.data.clean, run.data.degraded)
     keep_settings(run, out / SETTINGS)
-    loop = Loop(training.steps, training.checkpoint_every, training.log_every, training.accelerator, training.precision)
     if judged is None:
         fit(module, loop, out, progress=progress)
         chosen = f"step {training.steps}, the last: no images were given to judge by (--valid-degraded)"
