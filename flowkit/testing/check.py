@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import torch
+from torch import nn
 
 from flowkit.bijector import Bijector, Shape
 from flowkit.testing.case import Case, Entry
@@ -138,6 +139,11 @@ def as_case(
         if event is not None or context is not None:
             raise ValueError(f"event and context are stated by the {type(bijector).__name__}: do not give them again")
         case = bijector if isinstance(bijector, Case) else _drawn(bijector, seed)
+    elif isinstance(bijector, nn.Module) and not isinstance(bijector, Bijector):
+        raise TypeError(
+            f"{type(bijector).__name__} is a module and no Bijector, whose contract this checks: of a surjection or a "
+            "flow, check that its density integrates to 1; of a network, the Coupling or other layer that it is in"
+        )
     elif isinstance(bijector, Bijector) or callable(bijector):
         if event is None:
             raise ValueError("event is missing: the event shape of forward's input, e.g. event=(3, 8, 8)")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from flowkit import ActNorm, Bijector, Conv1x1, Inverse, LUConv1x1, Squeeze
+from flowkit.surjections import AbsoluteValue
 from flowkit.testing import (
     PROPERTIES,
     Case,
@@ -107,6 +108,8 @@ class TestWhatIsTaken:
             check_bijector(wrong, event=(3, 4, 4))
 
     def test_a_module_that_is_no_bijector_is_refused(self) -> None:
+        with pytest.raises(TypeError, match="AbsoluteValue is a module and no Bijector"):
+            check_bijector(AbsoluteValue(2), event=(2,))  # type: ignore[arg-type]
         with pytest.raises(TypeError, match="makes a Linear, not a Bijector"):
             check_bijector(lambda: nn.Linear(1, 1), event=(1,))  # type: ignore[arg-type,return-value]
 
