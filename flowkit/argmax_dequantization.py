@@ -62,10 +62,11 @@ class ArgmaxDequantization(Recorded, nn.Module):
             raise ValueError(f"classes is {classes}; an argmax chooses among 2 or more")
         if bijector is not None:
             require_bijector(bijector, "ArgmaxDequantization")
-        if bijector is not None and (bijector.event_dims, bijector.latent_event_dims) != (event_dims, event_dims):
-            raise ValueError(
-                f"the bijector has {bijector.event_dims} event dimensions, the categories {event_dims}: set event_dims"
-            )
+            if (bijector.event_dims, bijector.latent_event_dims) != (event_dims, event_dims):
+                raise ValueError(
+                    f"the bijector has {bijector.event_dims} event dimensions, the categories {event_dims}: set "
+                    "event_dims"
+                )
         self.classes = classes
         self.bijector = bijector
         self.event_dims = event_dims

@@ -16,6 +16,7 @@ from flowkit.flow import Flow
 from flowkit.interop.rows import batch_shape_of, context_rows, is_several, to_rows
 from flowkit.interop.torch_transforms import BijectorTransform, FromTorchTransform, domain_constraint
 from flowkit.ops.values import readable
+from flowkit.supports import IntervalSupport
 
 __all__ = ["BaseDistribution", "BijectorTransform", "FlowDistribution", "FromTorchTransform"]
 
@@ -226,8 +227,8 @@ class FlowDistribution(_View):
 
     def _inside(self, rows: Tensor) -> Tensor:
         # The numbers that a bijector takes may be fewer: those of a logarithm do not underflow.
-        lower, upper = self.flow.bijector.domain(rows.dtype)
-        return super()._inside(rows) & ((rows > lower) & (rows < upper)).flatten(1).all(-1)
+        taken = IntervalSupport(self.flow.bijector.domain, len(self.event_shape))
+        return super()._inside(rows) & taken.contains(rows)
 
     def _log_prob_of_rows(self, rows: Tensor, batch: torch.Size) -> Tensor:
         return self.flow.log_prob(rows, self._context_rows(batch), _label_rows(self.label, self.label_dims, batch))

@@ -7,12 +7,12 @@ from pathlib import Path
 from flowkit_deflow.app.learned_degrader import kind_of_run, learn_for_restorer, require_kind
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.files import write_text
-from flowkit_deflow.restoration.training.trainer import SETTINGS, require_trainable
+from flowkit_deflow.restoration.training.trainer import SETTINGS, loop_of, require_trainable
 from flowkit_deflow.settings.config_file import read_config
 from flowkit_deflow.settings.restoration import RestorerRun
 from flowkit_deflow.settings.restoration_presets import restorer_preset
 from flowkit_deflow.settings.text import assignments, override, read_settings, to_yaml
-from flowkit_deflow.training.lightning_trainer import Loop, require_usable
+from flowkit_deflow.training.lightning_trainer import require_usable
 from flowkit_deflow.training.run_settings import goes_on, has_begun, require_no_other_run
 
 __all__ = ["require_machine", "settings_to_start_from", "with_own_degrader"]
@@ -45,9 +45,7 @@ def require_machine(run: RestorerRun, out: Path) -> None:
     Raises:
         UserError: it cannot.
     """
-    training = run.training
-    loop = Loop(training.steps, training.checkpoint_every, training.log_every, training.accelerator, training.precision)
-    require_usable(loop, out)
+    require_usable(loop_of(run.training), out)
 
 
 def with_own_degrader(

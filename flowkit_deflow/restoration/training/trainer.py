@@ -27,7 +27,7 @@ from flowkit_deflow.training.fitting import fit
 from flowkit_deflow.training.lightning_trainer import Loop, require_usable
 from flowkit_deflow.training.run_settings import keep_settings, require_resumable
 
-__all__ = ["SETTINGS", "require_trainable", "train_restorer"]
+__all__ = ["SETTINGS", "loop_of", "require_trainable", "train_restorer"]
 
 SETTINGS = "restorer.yaml"
 """The file of a run's settings, by which its folder is known."""
@@ -74,7 +74,7 @@ def train_restorer(run: RestorerRun, out: Path, *, progress: bool = True) -> tup
     optimisation = Optimisation(training.steps, partial(_learning_rate, training), training.betas, training.workers)
     problems = [*crops.problems, *([] if judged is None else judged.problems)]
     module = Alternating(task, crops, optimisation, problems)
-    loop = Loop(training.steps, training.checkpoint_every, training.log_every, training.accelerator, training.precision)
+    loop = loop_of(training)
     require_usable(loop, out)
     warn_of_folders(out / SETTINGS, run.data.clean, run.data.degraded)
     keep_settings(run, out / SETTINGS)
@@ -150,6 +150,11 @@ def _domain_map(losses: RestorerLosses, degrade: OnTheFly | None) -> Callable[[T
             f"{given}; learn a degrader that has one with --degrader dasr, or set it to false"
         )
     return degrader.domain_map
+
+
+def loop_of(training: RestorerTraining) -> Loop:
+    """How long and where a restorer is trained."""
+    return Loop(training.steps, training.checkpoint_every, training.log_every, training.accelerator, training.precision)
 
 
 def _start(run: RestorerRun) -> Restorer:
