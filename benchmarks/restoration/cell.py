@@ -10,16 +10,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.restoration.methods import ORACLE, WRITTEN, base_and_extra_noise, learning
+from benchmarks.restoration.methods import ORACLE, WRITTEN, base_and_extra_noise, learning, named_settings
 from benchmarks.restoration.tracks import Track
 from flowkit_deflow.degraders.handwritten.pipeline import HandWritten
+from flowkit_deflow.settings.restoration_presets import restorer_preset
 
 __all__ = ["METRICS", "Cell"]
 
 METRICS = {"psnr": "psnr", "ssim": "ssim", "lpips": "lpips-alex", "niqe": "niqe"}
 """The record's names of metrics, and those of ``deflow metrics``."""
 
-MADE_BY, RESULT, TOOK = "commands.json", "scores.json", "minutes.json"
+MADE_BY, RESULT, TOOK = "made_by.json", "scores.json", "minutes.json"
+
+RESTORER = "small"
+"""The named settings of the restoration network."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Cell:
         network = ["--set", f"architecture.network={'denoiser' if track.scale == 1 else 'residual'}"]
         if extra_noise:
             network += ["--set", f"data.extra_noise={extra_noise:.4g}"]
-        training = ["--steps", str(self.steps), "--seed", str(self.seed), "--preset", "small", *network]
+        training = ["--steps", str(self.steps), "--seed", str(self.seed), "--preset", RESTORER, *network]
         run = str(folder / "restorer")
         commands.append(
             ["restorer", "train", "--clean", str(clean), *source, "--scale", scale, *training, "--out", run]
@@ -68,6 +72,15 @@ class Cell:
         files = ["--metric-files", str(self.metric_files), "--out", str(folder / RESULT)]
         commands.append(["metrics", restored, "--reference", str(track.judged_clean), *metrics, *files])
         return commands
+
+    def made_by(self, folder: Path) -> dict[str, Any]:
+        """The commands, and the named settings that they change."""
+        base, _ = base_and_extra_noise(self.method)
+        settings = [] if base in (ORACLE, WRITTEN) else [named_settings(base)]
+        return {
+            "commands": self.commands(folder),
+            "settings": [repr(run) for run in (*settings, restorer_preset(RESTORER))],
+        }
 
     def _downsampled(self, method: str) -> list[str]:
         if self.track.scale == 1:
@@ -102,23 +115,23 @@ class Cell:
             shutil.copytree(learned, folder / "degrader")
 
     def scores(self, root: Path) -> dict[str, dict[str, float]]:
-        """By metric and image; computed once, and again where the commands are others than they were.
+        """By metric and image; computed once, and again where the commands or the named settings have changed.
 
         Raises:
             CalledProcessError: a command failed; what it printed is in the cell's ``log.txt``.
         """
         folder = self._folder(root)
-        commands = self.commands(folder)
+        expected = self.made_by(folder)
         made_by, result = folder / MADE_BY, folder / RESULT
-        if not made_by.exists() or json.loads(made_by.read_text(encoding="utf-8")) != commands:
+        if not made_by.exists() or json.loads(made_by.read_text(encoding="utf-8")) != expected:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            made_by.write_text(json.dumps(commands, indent=1), encoding="utf-8")
+            made_by.write_text(json.dumps(expected, indent=1), encoding="utf-8")
         if not result.exists():
             self._take_learned(root, folder)
             if self.method == WRITTEN:
                 HandWritten("bsrgan").save_pretrained(folder / "degrader" / "model")
-            for command in commands:
+            for command in expected["commands"]:
                 begin = time.monotonic()
                 _run(command, folder / "log.txt")
                 took = self.minutes(root) + (time.monotonic() - begin) / 60

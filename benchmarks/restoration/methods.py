@@ -1,8 +1,10 @@
 """The methods: what ``deflow train`` is told to learn each degradation by."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
 
-__all__ = ["ABLATION", "METHODS", "ORACLE", "WRITTEN", "base_and_extra_noise", "learning", "on_track"]
+__all__ = ["ABLATION", "METHODS", "ORACLE", "WRITTEN", "base_and_extra_noise", "learning", "named_settings", "on_track"]
 
 
 def _set(**settings: object) -> tuple[str, ...]:
@@ -87,6 +89,16 @@ def learning(method: str, seed: int) -> list[str]:
     """The options of ``deflow train`` for a method of ``METHODS`` that is learned, or one of ``ABLATION``."""
     options = list({**_LEARNED, **_VARIANTS}[method])
     return options if method in _UNSEEDED else [*options, "--seed", str(seed)]
+
+
+def named_settings(method: str) -> Any:
+    """The named settings that a method's ``--set`` changes: of other defaults, another degradation is learned."""
+    from flowkit_deflow.degraders.learning.registry import LEARNERS
+    from flowkit_deflow.settings.presets import preset
+
+    options = dict(pairwise(learning(method, seed=0)))
+    kind, name = options.get("--degrader", "deflow"), options.get("--preset")
+    return LEARNERS[kind].preset(name) if kind in LEARNERS else preset(name or "")
 
 
 def base_and_extra_noise(method: str) -> tuple[str, float]:

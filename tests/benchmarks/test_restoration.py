@@ -1,6 +1,7 @@
 """The benchmark of restoration: its folders, its commands, and what becomes of its figures."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,13 +12,14 @@ from torch.nn.functional import interpolate
 from benchmarks import record as records
 from benchmarks.page import fill
 from benchmarks.restoration import table
-from benchmarks.restoration.cell import Cell
+from benchmarks.restoration.cell import METRICS, Cell
 from benchmarks.restoration.command import _begun
-from benchmarks.restoration.methods import ABLATION, METHODS, ORACLE, base_and_extra_noise
+from benchmarks.restoration.methods import ABLATION, METHODS, ORACLE, base_and_extra_noise, named_settings
 from benchmarks.restoration.pictures import SHOWN, strips_lack, write_strips
 from benchmarks.restoration.summary import summary
 from benchmarks.restoration.tracks import TRACKS, Track, make_tracks
 from flowkit_deflow.images.image_files import list_images, read_image, write_image
+from flowkit_deflow.settings.presets import PRESETS
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks" / "restoration.md"
 
@@ -67,8 +69,6 @@ def test_degraded_images_are_smaller_by_the_scale(name: str, tracks: dict[str, T
 @pytest.mark.parametrize("method", sorted({*METHODS, *ABLATION.values()}))
 def test_settings_of_each_command_are_known(method: str, tracks: dict[str, Track], tmp_path: Path) -> None:
     from flowkit_deflow.app.learned_degrader import KINDS
-    from flowkit_deflow.degraders.learning.registry import LEARNERS
-    from flowkit_deflow.settings.presets import preset
     from flowkit_deflow.settings.text import override
 
     for track in tracks.values():
@@ -80,11 +80,31 @@ def test_settings_of_each_command_are_known(method: str, tracks: dict[str, Track
         assert judging[0] == "metrics"
         for command in learning:
             changes = [value for name, value in pairwise(command) if name == "--set"]
-            chosen = dict(pairwise(command))
-            kind = chosen.get("--degrader", "deflow")
-            assert kind in KINDS
-            run = preset(chosen["--preset"]) if kind == "deflow" else LEARNERS[kind].preset(chosen.get("--preset"))
-            override(run, changes)
+            assert dict(pairwise(command)).get("--degrader", "deflow") in KINDS
+            override(named_settings(base), changes)
+
+
+def test_a_cell_is_computed_again_where_its_named_settings_have_changed(
+    tracks: dict[str, Track], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = []
+
+    # In place of the commands, which take minutes.
+    def run(command: list[str], log: Path) -> None:
+        ran.append(command[0])
+        (log.parent / "scores.json").write_text(json.dumps({key: {"values": {}} for key in METRICS.values()}))
+
+    monkeypatch.setattr("benchmarks.restoration.cell._run", run)
+    cell = Cell(tracks["R"], "deflow", 0, 5, tmp_path)
+    cell.scores(tmp_path)
+    assert ran.pop(0) == "train"
+    ran.clear()
+    cell.scores(tmp_path)
+    assert not ran
+    other = replace(PRESETS["small"], architecture=replace(PRESETS["small"].architecture, grain=False))
+    monkeypatch.setitem(PRESETS, "small", other)
+    cell.scores(tmp_path)
+    assert ran.pop(0) == "train"
 
 
 @pytest.mark.parametrize("name", TRACKS)
