@@ -1,6 +1,7 @@
-"""The directive ``contract-table``: the properties of the contract, as the checks state them."""
+"""The directives ``contract-table`` and ``stochastic-map-table``: properties of the contracts, as checks state them."""
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -9,32 +10,40 @@ from tables import table
 
 from flowkit.testing.properties import PROPERTIES
 from flowkit.testing.property import Property
+from flowkit.testing.stochastic_maps import PROPERTIES as OF_MAPS
 
-__all__ = ["ContractTable", "setup"]
+__all__ = ["ContractTable", "StochasticMapTable", "setup"]
 
 
 class ContractTable(SphinxDirective):
     """A row for each property, and below why the tolerances are what they are."""
 
     required_arguments: ClassVar[int] = 0
+    properties: ClassVar[Sequence[Property[Any]]] = PROPERTIES
 
     def run(self) -> list[nodes.Node]:
         """The table, and a list of the reasons."""
-        reasons: dict[tuple[float, str], list[Property]] = {}
-        for claim in PROPERTIES:
+        reasons: dict[tuple[float, str], list[Property[Any]]] = {}
+        for claim in self.properties:
             if claim.tolerance:
                 reasons.setdefault((claim.tolerance, claim.justification), []).append(claim)
         items = [_reason(tolerance, why, of) for (tolerance, why), of in reasons.items()]
-        claims = table(("property", "what is claimed", "tolerance"), (25, 60, 15), map(_line, PROPERTIES))
+        claims = table(("property", "what is claimed", "tolerance"), (25, 60, 15), map(_line, self.properties))
         return [claims, nodes.paragraph(text="The tolerances:"), nodes.bullet_list("", *items)]
 
 
-def _line(claim: Property) -> tuple[nodes.Node, ...]:
+class StochasticMapTable(ContractTable):
+    """The same for the contract of stochastic maps."""
+
+    properties: ClassVar[Sequence[Property[Any]]] = OF_MAPS
+
+
+def _line(claim: Property[Any]) -> tuple[nodes.Node, ...]:
     tolerance = f"{claim.tolerance:g}" if claim.tolerance else ""
     return nodes.literal(text=claim.id), nodes.Text(claim.statement), nodes.Text(tolerance)
 
 
-def _reason(tolerance: float, why: str, properties: list[Property]) -> nodes.list_item:
+def _reason(tolerance: float, why: str, properties: list[Property[Any]]) -> nodes.list_item:
     text = nodes.paragraph("", "", nodes.strong(text=f"{tolerance:g}"))
     for place, claim in enumerate(properties):
         text += [nodes.Text(", " if place else " ("), nodes.literal(text=claim.id)]
@@ -43,6 +52,7 @@ def _reason(tolerance: float, why: str, properties: list[Property]) -> nodes.lis
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Offer the directive."""
+    """Offer the directives."""
     app.add_directive("contract-table", ContractTable)
+    app.add_directive("stochastic-map-table", StochasticMapTable)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -18,6 +18,7 @@ from flowkit.testing.check import Checkable, as_case, example_of, run_checks
 from flowkit.testing.properties import PROPERTIES
 from flowkit.testing.property import Property
 from flowkit.testing.report import Report
+from flowkit.testing.subject import Subject
 
 __all__ = ["main"]
 
@@ -119,7 +120,7 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _selected(ids: str | None) -> tuple[Property, ...]:
+def _selected(ids: str | None) -> tuple[Property[Subject], ...]:
     if ids is None:
         return PROPERTIES
     wanted = ids.split(",")
@@ -173,7 +174,7 @@ def _run_all(
     event: Shape | None,
     context: Shape | None,
     seeds: Sequence[int],
-    properties: Sequence[Property],
+    properties: Sequence[Property[Subject]],
 ) -> int:
     width = max([len("bijector"), *map(len, cases)])
     columns = {key: title for key, title in COLUMNS.items() if key in {prop.id for prop in properties}}

@@ -31,7 +31,7 @@ def check_bijector(
     context: Shape | None = None,
     *,
     seeds: Sequence[int] = (0, 1),
-    properties: Sequence[Property] = PROPERTIES,
+    properties: Sequence[Property[Subject]] = PROPERTIES,
     exempt: Mapping[str, str] | None = None,
 ) -> Report:
     """Check a bijector for every property of the contract.
@@ -74,7 +74,7 @@ def run_checks(
     context: Shape | None = None,
     *,
     seeds: Sequence[int] = (0, 1),
-    properties: Sequence[Property] = PROPERTIES,
+    properties: Sequence[Property[Subject]] = PROPERTIES,
     exempt: Mapping[str, str] | None = None,
     name: str | None = None,
 ) -> Report:
@@ -141,8 +141,8 @@ def as_case(
         case = bijector if isinstance(bijector, Case) else _drawn(bijector, seed)
     elif isinstance(bijector, nn.Module) and not isinstance(bijector, Bijector):
         raise TypeError(
-            f"{type(bijector).__name__} is a module and no Bijector, whose contract this checks: of a surjection or a "
-            "flow, check that its density integrates to 1; of a network, the Coupling or other layer that it is in"
+            f"{type(bijector).__name__} is a module and no Bijector, whose contract this checks: check a surjection by "
+            "check_stochastic_map, of a flow its bijector, of a network the Coupling or other layer that it is in"
         )
     elif isinstance(bijector, Bijector) or callable(bijector):
         if event is None:
@@ -187,7 +187,7 @@ def example_of(case: Case) -> Bijector[Any, Any]:
     return bijector
 
 
-def check_property(prop: Property, subject: Subject) -> float:
+def check_property(prop: Property[Subject], subject: Subject) -> float:
     """Check one property of one subject; any exception of the bijector counts as a violation.
 
     Args:
@@ -215,7 +215,7 @@ def _drawn(entry: Entry, seed: int) -> Case:
     return entry.build(random.Random(f"{entry.term} {seed}").randint)
 
 
-def _row(prop: Property, seeds: Sequence[int], subject: Callable[[int, State], Subject]) -> Row:
+def _row(prop: Property[Subject], seeds: Sequence[int], subject: Callable[[int, State], Subject]) -> Row:
     worst: float | None = None
     reason = ""
     for seed in seeds[:1] if prop.once else seeds:

@@ -3,12 +3,14 @@
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
-from flowkit.testing.subject import STATES, State, Subject
+from flowkit.testing.subject import STATES, State
 from flowkit.testing.violation import ContractViolation
 
 __all__ = ["HOLDS", "Measurement", "Property"]
+
+S = TypeVar("S")
 
 
 class Measurement(NamedTuple):
@@ -32,8 +34,8 @@ HOLDS = Measurement(0.0, "it holds")
 
 
 @dataclass(frozen=True)
-class Property:
-    """A property of the contract.
+class Property(Generic[S]):
+    """A property of the contract, which is measured on a subject: of bijectors, or of stochastic maps.
 
     Args:
         id: its name in tables, messages and exemptions.
@@ -55,15 +57,15 @@ class Property:
     statement: str
     tolerance: float
     justification: str
-    measure: Callable[[Subject], Iterable[Measurement]]
+    measure: Callable[[S], Iterable[Measurement]]
     states: tuple[State, ...] = STATES
     once: bool = False
 
-    def check(self, subject: Subject) -> float:
-        """Measure a bijector.
+    def check(self, subject: S) -> float:
+        """Measure a subject.
 
         Args:
-            subject: the bijector, with parameters and data.
+            subject: the bijector or map, with parameters and data.
 
         Returns:
             The worst figure seen.

@@ -31,7 +31,7 @@ def contract_tests(
     bijectors: Mapping[str, Case | Entry],
     *,
     seeds: Sequence[int] = (0, 1),
-    properties: Sequence[Property] = PROPERTIES,
+    properties: Sequence[Property[Subject]] = PROPERTIES,
 ) -> Callable[[str, str], None]:
     """A parametrised test of every property of every bijector, to be assigned to a name that pytest collects.
 

@@ -14,10 +14,11 @@ from flowkit.testing.properties import (
     torch_functions,
 )
 from flowkit.testing.property import Property
+from flowkit.testing.subject import Subject
 
 __all__ = ["PROPERTIES"]
 
-PROPERTIES: tuple[Property, ...] = (
+PROPERTIES: tuple[Property[Subject], ...] = (
     *shapes.PROPERTIES,
     *round_trip.PROPERTIES,
     *log_det.PROPERTIES,

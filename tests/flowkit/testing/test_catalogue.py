@@ -67,7 +67,7 @@ def test_exemptions_are_needed(name: str, property_id: str) -> None:
     assert not all(holds(prop, Subject(as_case(entry, seed=seed))) for seed in range(10))
 
 
-def holds(prop: Property, subject: Subject) -> bool:
+def holds(prop: Property[Subject], subject: Subject) -> bool:
     try:
         check_property(prop, subject)
     except ContractViolation:
