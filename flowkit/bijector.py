@@ -423,7 +423,8 @@ class Wrapper(Bijector[X, Z]):
 class BoundBijector(Wrapper[X, Z]):
     """A bijector whose context is already worked in; made by :meth:`Bijector.bind`.
 
-    What was prepared is moved and converted with the parameters; it keeps the precision that it was prepared in.
+    What was prepared is moved and converted with the parameters; it keeps the precision that it was prepared in. What
+    was prepared with gradients cannot be deep-copied, as no computed tensor can: copy the bijector and bind it again.
 
     Args:
         bijector: the bijector that was bound.

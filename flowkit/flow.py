@@ -1,13 +1,14 @@
 """A bijection joined with a base distribution."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, Shape
+from flowkit.bijectors.context_map import ContextMap
 from flowkit.bijectors.parts import require_bijector
 from flowkit.conditions import (
     joint_batch,
@@ -24,6 +25,7 @@ from flowkit.distributions import Distribution
 from flowkit.distributions.parts import require_distribution, require_no_others
 from flowkit.half_precision import require_alike
 from flowkit.naming import named
+from flowkit.nn.guided import Guided
 from flowkit.recorded import Recorded
 from flowkit.supports.interval import IntervalSupport
 
@@ -39,8 +41,9 @@ class Flow(Recorded, nn.Module):
         event_shape: event shape of the data, where it is fixed: ``sample`` then needs none. An image flow that
             takes images of any size has ``None``.
         context_dims: trailing dimensions of the context of one sample: 1 for vectors, 3 for images, 0 for class
-            numbers. Data and contexts are then broadcast against each other. ``None`` where the context is no single
-            tensor, or unknown: there is then one for each sample or one for all.
+            numbers. Data and contexts are then broadcast against each other. ``None`` for what the bijector's networks
+            say by an attribute ``context_dims``, as flowkit's do; where they say nothing, or a
+            :class:`~flowkit.ContextMap` changes the context, there is one for each sample or one for all.
         label_dims: trailing dimensions of the label of one sample: 0 for class numbers, 1 for vectors.
 
     Raises:
@@ -84,7 +87,7 @@ class Flow(Recorded, nn.Module):
         self.bijector = bijector
         self.base = base
         self.event_shape = event_shape
-        self.context_dims = context_dims
+        self.context_dims = _context_dims_of(bijector) if context_dims is None else context_dims
         self.label_dims = label_dims
         self._require_no_other_latents()
         # A base distribution may have no state of its own to go by.
@@ -315,6 +318,24 @@ class Flow(Recorded, nn.Module):
     def _generated(self, latents: Any, context: Any, label: Any) -> tuple[Tensor, Tensor]:
         x, log_det = self.bijector.inverse(latents, context)
         return x, self._joined(self.base.log_prob(latents, label), -log_det)
+
+
+def _context_dims_of(bijector: nn.Module) -> int | None:
+    """The dimensions of the context of one sample, where the networks that say so agree."""
+    if any(isinstance(part, ContextMap | Guided) for part in bijector.modules()):
+        return None
+    stated = set(_stated_context_dims(bijector))
+    return stated.pop() if len(stated) == 1 else None
+
+
+def _stated_context_dims(module: nn.Module) -> Iterator[int]:
+    """What a module says of its context, or else what its parts say."""
+    own = getattr(module, "context_dims", None)
+    if own is not None:
+        yield own
+        return
+    for part in module.children():
+        yield from _stated_context_dims(part)
 
 
 def _in_batch(latents: Any, batch: tuple[int, ...]) -> Any:

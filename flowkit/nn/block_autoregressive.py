@@ -60,6 +60,11 @@ class BlockAutoregressive(Recorded, nn.Module):
         self.context_features = context_features
         self.context_layer = nn.Linear(context_features, features * units, bias=False) if context_features else None
 
+    @property
+    def context_dims(self) -> int | None:
+        """Dimensions of the context of one sample; ``None`` without one."""
+        return 1 if self.context_features else None
+
     def prepare(self, context: Tensor | None) -> Tensor | None:
         """The first layer's part over the context ``batch x context_features``; ``None`` for no context."""
         require_context(context, self.context_features, 1, next(self.parameters()))

@@ -34,6 +34,8 @@ class ClassEmbedding(Recorded, nn.Module):
         torch.Size([2, 6, 1, 1])
     """
 
+    context_dims = 0
+
     def __init__(self, classes: int, channels: int, positions: int = 2) -> None:
         super().__init__()
         if classes < 1 or channels < 1 or positions < 0:

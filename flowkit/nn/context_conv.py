@@ -43,6 +43,11 @@ class ContextConv2d(nn.Conv2d):
         self.data_channels = data_channels
         self.context_channels = context_channels
 
+    @property
+    def context_dims(self) -> int | None:
+        """Dimensions of the context of one sample; ``None`` without one."""
+        return 3 if self.context_channels else None
+
     def prepare(self, context: Maps | None) -> Tensor | None:
         """:math:`w_c * c`, ``batch x out_channels x H x W``; ``None`` for no context."""
         if isinstance(context, MixedResolution):

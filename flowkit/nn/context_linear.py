@@ -40,6 +40,11 @@ class ContextLinear(nn.Linear):
         self.context_features = context_features
 
     @property
+    def context_dims(self) -> int | None:
+        """Dimensions of the context of one sample; ``None`` without one."""
+        return 1 if self.context_features else None
+
+    @property
     def data_weight(self) -> Tensor:
         """``W_x``, ``out_features x data_features``."""
         return self.weight[:, : self.data_features] if self.context_features else self.weight

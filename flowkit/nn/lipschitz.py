@@ -130,6 +130,11 @@ class LipschitzMLP(Recorded, nn.Module):
         nn.init.normal_(layers[-1].weight, std=0.01)
         nn.init.zeros_(layers[-1].bias)
 
+    @property
+    def context_dims(self) -> int | None:
+        """Dimensions of the context of one sample; ``None`` without one."""
+        return 1 if self.context_features else None
+
     def prepare(self, context: Tensor | None) -> PreparedWeights:
         """The bounded weights and the context's part of the first layer.
 

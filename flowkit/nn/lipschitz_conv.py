@@ -158,6 +158,11 @@ class LipschitzConvNet(Recorded, nn.Module):
         if layers[-1].bias is not None:
             nn.init.zeros_(layers[-1].bias)
 
+    @property
+    def context_dims(self) -> int | None:
+        """Dimensions of the context of one sample; ``None`` without one."""
+        return 3 if self.context_channels else None
+
     def prepare(self, context: Tensor | None) -> PreparedWeights:
         """The bounded weights and the context's part of the first layer.
 

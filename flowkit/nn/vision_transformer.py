@@ -69,6 +69,11 @@ class VisionTransformer(Recorded, nn.Module):
         self.last = nn.Linear(width, out_channels)
         zero_(self.last)
 
+    @property
+    def context_dims(self) -> int | None:
+        """Dimensions of the context of one sample; ``None`` without one."""
+        return 3 if self.embed.context_features else None
+
     def prepare(self, context: Tensor | None) -> Tensor | None:
         """The first layer's part over the context ``batch x context_channels x H x W``; ``None`` for none."""
         return self.embed.prepare(context_tokens(context, self.grid))

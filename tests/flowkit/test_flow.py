@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from flowkit import (
     Bijector,
     Chain,
     ClassConditional,
+    ContextMap,
+    ConvConditioner,
     Coupling,
     DiagonalNormal,
     Factorised,
@@ -17,16 +20,20 @@ from flowkit import (
     Flow,
     Gaussian,
     Injector,
+    MaskedAutoregressive,
     Mixture,
     MultiScale,
+    Residual,
     Squeeze,
     StandardNormal,
     ZeroConv2d,
     bits_per_dim,
     initialize,
 )
+from flowkit.bijectors import BlockNeuralAutoregressive
 from flowkit.distributions import Distribution, normal_like
 from flowkit.models.named.realnvp import realnvp
+from flowkit.nn import MADE, MLP, BlockAutoregressive, ClassEmbedding, LipschitzMLP, VisionTransformer
 from flowkit.testing.subject import perturb
 
 
@@ -302,3 +309,49 @@ def test_contexts_and_data_broadcast_both_ways() -> None:
     torch.testing.assert_close(flow.log_prob(x[0], rows), each[0])
     torch.testing.assert_close(flow.log_prob(x, rows[:, None]), each.T)
     torch.testing.assert_close(flow.log_prob(x, rows[0]), each[:, 0])
+
+
+WITH_CONTEXT: dict[str, tuple[Callable[[], Bijector[Any, Any]], int | None]] = {
+    "an MLP": (lambda: Coupling(3, MLP(1, 4, context_features=2), event_dims=1), 1),
+    "a masked network": (lambda: MaskedAutoregressive(3, MADE(3, 2, context_features=2)), 1),
+    "a contraction": (lambda: Residual(LipschitzMLP(3, (8,), context_features=2)), 1),
+    "a block network": (lambda: BlockNeuralAutoregressive(BlockAutoregressive(3, units=2, context_features=2)), 1),
+    "convolutions": (lambda: Coupling(3, ConvConditioner(1, 4, 8, context_channels=2)), 3),
+    "a transformer for images": (lambda: Coupling(2, VisionTransformer(1, 2, (4, 4), 8, 1, context_channels=2)), 3),
+    "no context": (lambda: Coupling(3, MLP(1, 4), event_dims=1), None),
+    "a network that says nothing": (lambda: Injector(2, nn.Linear(3, 4), event_dims=1), None),
+    "contexts of two kinds": (
+        lambda: Chain(
+            [
+                Coupling(3, MLP(1, 4, context_features=2), event_dims=1),
+                Injector(3, ClassEmbedding(5, 6, positions=0), event_dims=1),
+            ]
+        ),
+        None,
+    ),
+    "a context that is changed": (
+        lambda: ContextMap(Coupling(3, MLP(1, 4, context_features=2), event_dims=1), nn.Flatten()),
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WITH_CONTEXT)
+def test_networks_say_what_context_they_take(name: str) -> None:
+    make, dims = WITH_CONTEXT[name]
+    event_dims = make().event_dims
+    assert Flow(make(), StandardNormal(event_dims)).context_dims == dims
+    assert Flow(make(), StandardNormal(event_dims), context_dims=2).context_dims == 2
+
+
+def test_flows_by_hand_broadcast_contexts_as_named_ones_do() -> None:
+    torch.manual_seed(0)
+    flow = Flow(Coupling(3, MLP(1, 4, context_features=2), event_dims=1), StandardNormal(), (3,)).double()
+    perturb(flow, 0.3)
+    x, rows = torch.randn(5, 3, dtype=torch.float64), torch.randn(7, 2, dtype=torch.float64)
+    each = torch.stack([flow.log_prob(x, row.expand(5, 2)) for row in rows], 1)
+    torch.testing.assert_close(flow.log_prob(x[:, None], rows), each)
+    torch.testing.assert_close(flow.log_prob(x[0], rows), each[0])
+    assert flow.sample((4,), context=rows).shape == (4, 7, 3)
+    with pytest.raises(ValueError, match=r"data of batch shape \(5,\) and a context of batch shape \(7,\) do not fit"):
+        flow.log_prob(x, rows)

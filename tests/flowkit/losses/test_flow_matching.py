@@ -99,8 +99,10 @@ def test_latents_change_places_only_with_those_of_the_same_context() -> None:
     seen.clear()
     conditional_flow_matching(flow, x, context[:1], transport=Watched())
     assert [len(rows) for rows in seen] == [6]
+    # As of a network of one's own, which says nothing of its context.
+    flow.context_dims = None
     with pytest.raises(ValueError, match="got a tuple: leave transport out"):
-        conditional_flow_matching(Flow(flow.bijector, flow.base), x, (context,), transport=Watched())
+        conditional_flow_matching(flow, x, (context,), transport=Watched())
 
 
 def test_what_stands_before_is_applied_and_not_trained() -> None:
