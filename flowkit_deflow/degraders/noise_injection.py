@@ -25,12 +25,13 @@ class NoiseInjection(nn.Module):
     with a kernel k and patches n drawn at random, each cut, mirrored and turned at random; larger images are covered by
     several patches. Cut to [0, 1]; at the temperature :math:`\tau = 0` nothing is blurred either.
 
-    Kernels are applied at the size of the degraded images, after any downsampling. The paper applies KernelGAN's to
-    larger images, in place of bicubic downsampling: here such a kernel blurs images that have been downsampled already.
+    Kernels are applied at the size of the degraded images, after any downsampling. The paper downsamples larger images
+    by KernelGAN's kernels, in place of bicubic downsampling: what these blur beyond that is what is learned here.
 
     Args:
         patches: ``N x 3 x S x S``, the mean of each channel of each patch 0, for images in [0, 1].
-        kernels: blur kernels of sum 1; none for no blur.
+        kernels: blur kernels of sum 1; none for no blur. Of KernelGAN's, take what
+            :func:`~flowkit_deflow.images.kernel_beyond_bicubic.beyond_bicubic` makes of them.
 
     Raises:
         ValueError: the patches are not of that shape.

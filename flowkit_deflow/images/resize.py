@@ -6,7 +6,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["Window", "bicubic_downsample", "cropped_to_multiple", "pad_to_multiple", "reflect_pad", "reflected"]
+__all__ = [
+    "Window",
+    "bicubic_downsample",
+    "cropped_to_multiple",
+    "cubic",
+    "pad_to_multiple",
+    "reflect_pad",
+    "reflected",
+]
 
 
 class Window(NamedTuple):
@@ -193,15 +201,25 @@ def _sources(size: int, factor: int, start: int, length: int) -> tuple[int, int,
     return lowest, highest + 1, position - lowest
 
 
+def cubic(position: Tensor) -> Tensor:
+    """Keys' cubic convolution kernel with a = -1/2, at positions within 2 of its middle.
+
+    Examples:
+        >>> cubic(torch.tensor([0.0, 0.5, 1.0, 1.5]))
+        tensor([ 1.0000,  0.5625,  0.0000, -0.0625])
+    """
+    distance = position.abs()
+    near = 1.5 * distance**3 - 2.5 * distance**2 + 1
+    far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
+    return torch.where(distance <= 1, near, far)
+
+
 @cache
 def _weights(factor: int) -> tuple[float, ...]:
     # The kernel reaches 2 * factor to either side of the output's centre, which lies between two input pixels
     # for even factors and on one for odd factors; there the outermost weights are zero and left out.
     taps = 4 * factor if factor % 2 == 0 else 4 * factor - 1
-    distance = (torch.arange(taps, dtype=torch.float64) - (taps - 1) / 2).abs() / factor
-    near = 1.5 * distance**3 - 2.5 * distance**2 + 1
-    far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
-    weights = torch.where(distance <= 1, near, far)
+    weights = cubic((torch.arange(taps, dtype=torch.float64) - (taps - 1) / 2) / factor)
     return tuple((weights / weights.sum()).tolist())
 
 

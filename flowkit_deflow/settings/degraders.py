@@ -160,8 +160,7 @@ class NoisePatches:
 class KernelEstimation:
     """How blur kernels are estimated by KernelGAN.
 
-    They are kernels of downsampling, and nevertheless applied to images that have been downsampled: they make images
-    softer even where the degraded ones were never blurred.
+    They are kernels of downsampling; applied is what they blur beyond bicubic downsampling.
 
     Attributes:
         images: how many of the degraded images; 0: no blur, right for images that are as sharp as the clean ones.
@@ -203,7 +202,8 @@ class ImpressionismRun:
         data: the degraded images.
         patches: which patches are taken for noise.
         kernels: how blur is estimated.
-        kernel_folder: of kernels that are there already, as ``deflow kernels`` writes them; ``None`` to estimate.
+        kernel_folder: of kernels that are there already, of the scale ``kernels.scale``, as ``deflow kernels`` writes
+            them; ``None`` to estimate.
         seed: what random choices depend on.
 
     Raises:

@@ -12,6 +12,7 @@ from flowkit_deflow.degraders.learning.learner import Learned
 from flowkit_deflow.degraders.noise_injection import NoiseInjection
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.images.blur_kernels import read_kernels
+from flowkit_deflow.images.kernel_beyond_bicubic import beyond_bicubic
 from flowkit_deflow.images.noise import seeded_generator
 from flowkit_deflow.settings.degraders import ImpressionismRun, NoisePatches
 
@@ -60,11 +61,29 @@ def _noise_patches(run: ImpressionismRun, problems: list[str]) -> Tensor:
 
 
 def _blur_kernels(run: ImpressionismRun) -> list[Tensor]:
-    kernels: list[Tensor] = []
+    """What to blur clean images by that have been downsampled bicubically."""
     if run.kernel_folder is not None:
-        return read_kernels(Path(run.kernel_folder))
-    if not run.kernels.images:
-        return kernels
+        kernels = _read_kernels(Path(run.kernel_folder))
+    elif run.kernels.images:
+        kernels = _estimated_kernels(run)
+    else:
+        kernels = []
+    return [beyond_bicubic(kernel, run.kernels.scale) for kernel in kernels]
+
+
+def _read_kernels(folder: Path) -> list[Tensor]:
+    kernels = read_kernels(folder)
+    for kernel in kernels:
+        if 0 in (kernel.shape[0] % 2, kernel.shape[1] % 2):
+            raise UserError(
+                f"{folder}: holds a kernel of {kernel.shape[0]} x {kernel.shape[1]}; expected odd sides, with the "
+                "kernel's centre of mass in the middle, as deflow kernels writes them"
+            )
+    return kernels
+
+
+def _estimated_kernels(run: ImpressionismRun) -> list[Tensor]:
+    kernels: list[Tensor] = []
     for number, image in enumerate(degraded_images(run.data, [])):
         if min(image.shape[-2:]) >= run.kernels.crop:
             kernels.append(estimate_kernel(image, run.kernels, seeded_generator(run.seed, "kernel", number)))

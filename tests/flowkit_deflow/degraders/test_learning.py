@@ -23,6 +23,7 @@ from flowkit_deflow.degraders.white_noise import WhiteNoise
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.images.blur_kernels import apply_kernel, read_kernels
 from flowkit_deflow.images.image_files import write_image
+from flowkit_deflow.images.kernel_beyond_bicubic import beyond_bicubic
 from flowkit_deflow.images.noise import seeded_generator
 from flowkit_deflow.settings.degraders import KernelEstimation
 from flowkit_deflow.settings.presets import preset
@@ -118,7 +119,12 @@ class TestClosedForm:
         (kernels / "box.csv").write_text("1,1,1\n1,1,1\n1,1,1\n")
         degrader = learned("impressionism", folders, tmp_path / "run", "patches.side=16", f"kernel_folder={kernels}")
         assert isinstance(degrader, NoiseInjection)
-        assert [kernel.shape for kernel in degrader.kernels] == [(3, 3)]
+        # What they blur beyond bicubic downsampling by 2.
+        (kernel,) = degrader.kernels
+        torch.testing.assert_close(kernel, beyond_bicubic(torch.ones(3, 3) / 9, 2))
+        (kernels / "even.csv").write_text("1,1\n1,1\n")
+        with pytest.raises(UserError, match="holds a kernel of 2 x 2; expected odd sides"):
+            learned("impressionism", folders, tmp_path / "even", "patches.side=16", f"kernel_folder={kernels}")
         with pytest.raises(UserError, match="kernels are either read or estimated"):
             learned("impressionism", folders, tmp_path / "other", f"kernel_folder={kernels}", "kernels.images=1")
 
