@@ -1,5 +1,6 @@
 """Base distributions: they score the whole tuple of latents."""
 
+from flowkit.distributions.blockwise import Blockwise
 from flowkit.distributions.channels import ChannelDistribution
 from flowkit.distributions.class_conditional import ClassConditional
 from flowkit.distributions.conditional_normal import ConditionalNormal
@@ -19,6 +20,7 @@ from flowkit.distributions.uniform_sphere import UniformSphere
 from flowkit.distributions.uniform_torus import UniformTorus
 
 __all__ = [
+    "Blockwise",
     "ChannelDistribution",
     "ClassConditional",
     "ConditionalNormal",

@@ -5,14 +5,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.distributions import biject_to, constraints, transform_to
-from torch.distributions.transforms import ComposeTransform, Transform, _InverseTransform
+from torch.distributions.transforms import CatTransform, ComposeTransform, Transform, _InverseTransform
 
 from flowkit.bijector import Bijector, Interval, Shape, Wrapper, sum_event
 from flowkit.bijectors import Chain, Inverse
 from flowkit.interop.constraints import constraint_of, exact_interval, interval_of
 from flowkit.interop.rows import batch_shape_of, context_rows, to_rows
 from flowkit.ops.precision import without_autocast
-from flowkit.supports import IntervalSupport, SupportConstraint
+from flowkit.supports import IntervalSupport, ProductSupport, Support, SupportConstraint
 
 __all__ = ["BijectorTransform", "FromTorchTransform", "codomain_constraint", "domain_constraint"]
 
@@ -360,8 +360,20 @@ def _over_events(constraint: constraints.Constraint, event_dims: int) -> constra
     return constraints.independent(constraint, missing) if missing else constraint
 
 
+def _intervals(support: Support) -> list[constraints.Constraint]:
+    """The constraints of blocks that are intervals all, as angles beside real numbers; of others, none."""
+    if not isinstance(support, ProductSupport):
+        return []
+    blocks = [part for part in support.supports if isinstance(part, IntervalSupport)]
+    if len(blocks) < len(support.supports):
+        return []
+    return [constraint_of(exact_interval(block.ends), block.event_dims) for block in blocks]
+
+
 def _onto_support(constraint: SupportConstraint) -> Transform:
     """From vectors of real numbers onto a support that torch does not know."""
+    if constraint.bijector is None and (blocks := _intervals(constraint.support)):
+        return CatTransform([biject_to(block) for block in blocks], -1, constraint.support.sizes)  # type: ignore[attr-defined]
     if constraint.bijector is None:
         raise NotImplementedError(
             f"no map is known from vectors of real numbers onto {constraint.support.description}: samplers that need "

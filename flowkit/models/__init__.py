@@ -5,6 +5,7 @@ from flowkit.models.folders import whole_folder
 from flowkit.models.guidance import guided
 from flowkit.models.named.bnaf import bnaf
 from flowkit.models.named.bpf import bpf
+from flowkit.models.named.cylindrical_nsf import cylindrical_nsf
 from flowkit.models.named.ffjord import ffjord
 from flowkit.models.named.flow_matching import flow_matching
 from flowkit.models.named.gaussianization import gaussianization
@@ -33,6 +34,7 @@ __all__ = [
     "bnaf",
     "bpf",
     "create_model",
+    "cylindrical_nsf",
     "ffjord",
     "flow_matching",
     "gaussianization",

@@ -10,6 +10,7 @@ from torch import nn
 from flowkit.argument_types import require_types
 from flowkit.models.named.bnaf import bnaf
 from flowkit.models.named.bpf import bpf
+from flowkit.models.named.cylindrical_nsf import cylindrical_nsf
 from flowkit.models.named.ffjord import ffjord
 from flowkit.models.named.flow_matching import flow_matching
 from flowkit.models.named.gaussianization import gaussianization
@@ -42,6 +43,7 @@ BUILT_IN: Mapping[str, Builder] = {
     "jet": jet,
     "maf": maf,
     "ncsf": ncsf,
+    "cylindrical_nsf": cylindrical_nsf,
     "nice": nice,
     "nsf": nsf,
     "realnvp": realnvp,

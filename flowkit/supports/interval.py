@@ -33,11 +33,15 @@ class IntervalSupport(Support):
         tensor([ True, False])
     """
 
-    description = "numbers in an open interval"
-
     def __init__(self, ends: EndsOf, event_dims: int = 1) -> None:
         self.ends = ends
         self.event_dims = event_dims
+
+    @property
+    def description(self) -> str:  # type: ignore[override]
+        """Between which ends the numbers are."""
+        lower, upper = exact_interval(self.ends)
+        return "real numbers" if self.is_everything else f"numbers in the open interval ({lower:g}, {upper:g})"
 
     @property
     def is_everything(self) -> bool:

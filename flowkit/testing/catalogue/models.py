@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flowkit.flow import Flow
+from flowkit.models.named.cylindrical_nsf import cylindrical_nsf
 from flowkit.models.named.ffjord import ffjord
 from flowkit.models.named.glow import glow
 from flowkit.models.named.iaf import iaf
@@ -72,6 +73,15 @@ def _patches(model: Callable[..., Flow], conditional: bool = False, **settings: 
     return build
 
 
+def _cylindrical(draw: Draw) -> Case:
+    angles, numbers = draw(1, 2), draw(1, 2)
+    return Case(
+        lambda: cylindrical_nsf(angles, numbers, layers=1, hidden=(HIDDEN,), bins=3, context_features=CONTEXT).bijector,
+        (angles + numbers,),
+        (CONTEXT,),
+    )
+
+
 REALNVP = "Dinh, Sohl-Dickstein and Bengio 2017"
 NICE = "Dinh, Krueger and Bengio 2015"
 MAF = "Papamakarios, Pavlakou and Murray 2017"
@@ -102,6 +112,9 @@ ENTRIES: dict[str, Entry] = {
     ),
     "ncsf, conditional": Entry(
         "neural circular spline flow", TORI_AND_SPHERES, _vector(ncsf, True, fewest=1, layers=2, bins=3)
+    ),
+    "cylindrical_nsf, conditional": Entry(
+        "neural spline flow of angles beside real numbers", TORI_AND_SPHERES, _cylindrical
     ),
     "spherical_nsf, conditional": Entry(
         "neural spline flow on a sphere", TORI_AND_SPHERES, _vector(spherical_nsf, True, fewest=3, layers=1, bins=3)

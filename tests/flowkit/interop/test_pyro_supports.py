@@ -14,6 +14,7 @@ from flowkit import Chain, Flow, LULinear, StandardNormal
 from flowkit.bijectors import Box, Concatenate, FixedAffine, Moebius, Ordered, Positive, StickBreaking
 from flowkit.distributions import UniformSphere
 from flowkit.interop.pyro import FlowDistribution
+from flowkit.models.named.cylindrical_nsf import cylindrical_nsf
 from flowkit.models.named.ncsf import ncsf
 from flowkit.testing.subject import perturb
 
@@ -42,11 +43,19 @@ def circle() -> Flow:
     return flow
 
 
+def cylinder() -> Flow:
+    torch.manual_seed(1)
+    flow = cylindrical_nsf(1, 2, layers=1, bins=4).double().eval()
+    perturb(flow, 0.5)
+    return flow
+
+
 FLOWS: dict[str, Callable[[], Flow]] = {
     "positive": lambda: normal_on(Positive(), 2, (2,)),
     "simplex": lambda: normal_on(StickBreaking(), 2, (3,)),
     "box": lambda: normal_on(Box(torch.tensor([-1.0, 2.0]), torch.tensor([3.0, 2.5])), 2, (2,)),
     "circle": circle,
+    "circle beside real numbers": cylinder,
     "ordered": lambda: normal_on(Ordered(), 3, (3,)),
     "mixed": lambda: normal_on(Concatenate([Positive(), StickBreaking()], [1, 2]), 2, (3,)),
 }

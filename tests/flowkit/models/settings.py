@@ -45,6 +45,11 @@ MODELS: dict[str, Settings] = {
         {**SMALL, "features": 1, "layers": 2, "bins": 4, "context_features": 2},
     ),
     "ncsf_conditional": ("ncsf", {**SMALL, "layers": 2, "bins": 4, "context_features": 2}),
+    "cylindrical_nsf": ("cylindrical_nsf", {"angles": 2, "numbers": 3, "hidden": [4], "layers": 2, "bins": 4}),
+    "cylindrical_nsf_conditional": (
+        "cylindrical_nsf",
+        {"angles": 1, "numbers": 1, "hidden": [4], "layers": 1, "bins": 3, "context_features": 2},
+    ),
     "spherical_nsf": ("spherical_nsf", {**SMALL, "layers": 2, "bins": 4}),
     "spherical_nsf_conditional": ("spherical_nsf", {**SMALL, "features": 4, "layers": 2, "context_features": 2}),
     "residual": ("residual", {**SMALL, "blocks": 2}),

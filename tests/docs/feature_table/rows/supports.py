@@ -89,7 +89,10 @@ ROWS = (
     ),
     Row(
         "several of these side by side",
-        ran("fb.Concatenate([fb.Positive(), fb.StickBreaking()], [1, 3])"),
+        ran(
+            "fb.Concatenate([fb.Positive(), fb.StickBreaking()], [1, 3])\n"
+            "flowkit.cylindrical_nsf(1, 1).log_prob(x.clamp(-3, 3))"
+        ),
         lacks(BLOCKS),
         partly(
             ran(

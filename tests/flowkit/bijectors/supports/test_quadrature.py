@@ -23,6 +23,7 @@ from flowkit.bijectors import (
     StickBreaking,
 )
 from flowkit.distributions import UniformSphere
+from flowkit.models.named.cylindrical_nsf import cylindrical_nsf
 from flowkit.models.named.ncsf import ncsf
 from flowkit.models.named.nsf import nsf
 from flowkit.models.named.spherical_nsf import spherical_nsf
@@ -76,6 +77,18 @@ def test_a_torus() -> None:
     flow = ready(lambda: ncsf(2, layers=2, bins=5, hidden=(8,)), 1.0)
     angle, width = middles(-PI, PI, 250)
     assert mass(flow, torch.cartesian_prod(angle, angle), width**2) == pytest.approx(1, abs=WITHIN)
+
+
+@pytest.mark.parametrize("context", [False, True])
+def test_a_cylinder(context: bool) -> None:
+    flow = ready(lambda: cylindrical_nsf(1, 1, 2, (8,), bins=5, context_features=2 if context else 0), 0.5)
+    angle, width = middles(-PI, PI, 300)
+    number, step = middles(-8, 8, 2000)
+    points = torch.cartesian_prod(angle, number)
+    given = torch.tensor([0.5, -1.0], dtype=torch.float64) if context else None
+    with torch.no_grad():
+        total = (flow.log_prob(points, given).exp() * width * step).sum()
+    assert total.item() == pytest.approx(1, abs=WITHIN)
 
 
 def sphere_grid(number: int) -> tuple[Tensor, float]:

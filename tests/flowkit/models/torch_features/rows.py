@@ -95,6 +95,11 @@ ROWS: dict[str, Row] = {
     ),
     "ffjord, adaptive steps": Row(("ffjord", {"features": 1, "hidden": [2]}), "", ("NeuralODE", "ffjord")),
     "ncsf": Row(("ncsf", {**TWO, "layers": 1, "bins": 3}), "ncsf", ("ncsf, conditional",)),
+    "cylindrical_nsf": Row(
+        ("cylindrical_nsf", {"angles": 1, "numbers": 1, "hidden": [4], "layers": 1, "bins": 3}),
+        "cylindrical_nsf",
+        ("cylindrical_nsf, conditional",),
+    ),
     "spherical_nsf": Row(
         ("spherical_nsf", {"features": 3, "hidden": [4], "layers": 1, "bins": 3}),
         "spherical_nsf",
