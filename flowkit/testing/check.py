@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -20,6 +20,8 @@ from flowkit.testing.values import is_nested
 from flowkit.testing.violation import ContractViolation, NotApplicable
 
 __all__ = ["Checkable", "as_case", "check_bijector", "check_property", "example_of", "run_checks"]
+
+S = TypeVar("S")
 
 # What can be checked: a bijector, or something that makes one.
 Checkable = Case | Entry | Bijector[Any, Any] | Callable[[], Bijector[Any, Any]]
@@ -187,19 +189,19 @@ def example_of(case: Case) -> Bijector[Any, Any]:
     return bijector
 
 
-def check_property(prop: Property[Subject], subject: Subject) -> float:
-    """Check one property of one subject; any exception of the bijector counts as a violation.
+def check_property(prop: Property[S], subject: S) -> float:
+    """Check one property of one subject; any exception of the bijector or map counts as a violation.
 
     Args:
         prop: the property.
-        subject: the bijector, with parameters and data.
+        subject: the bijector or map, with parameters and data.
 
     Returns:
         The worst figure seen.
 
     Raises:
         ContractViolation: the property does not hold.
-        NotApplicable: the property does not apply to this bijector.
+        NotApplicable: the property does not apply to this one.
     """
     try:
         return prop.check(subject)

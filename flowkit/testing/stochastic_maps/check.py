@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from flowkit.bijector import Shape
 from flowkit.surjections.stochastic_map import StochasticMap
+from flowkit.testing.check import check_property
 from flowkit.testing.property import Property
 from flowkit.testing.report import Report, Row
 from flowkit.testing.stochastic_maps.case import MapCase
@@ -12,7 +13,7 @@ from flowkit.testing.stochastic_maps.properties import PROPERTIES
 from flowkit.testing.stochastic_maps.subject import MapSubject
 from flowkit.testing.violation import ContractViolation, NotApplicable
 
-__all__ = ["check_map_property", "check_stochastic_map"]
+__all__ = ["check_stochastic_map"]
 
 
 def check_stochastic_map(
@@ -61,29 +62,6 @@ def check_stochastic_map(
     return report
 
 
-def check_map_property(prop: Property[MapSubject], subject: MapSubject) -> float:
-    """Check one property of one subject; any exception of the map counts as a violation.
-
-    Args:
-        prop: the property.
-        subject: the map, with parameters and data.
-
-    Returns:
-        The worst figure seen.
-
-    Raises:
-        ContractViolation: the property does not hold.
-        NotApplicable: the property does not apply to this map.
-    """
-    try:
-        return prop.check(subject)
-    except (ContractViolation, NotApplicable):
-        raise
-    except Exception as error:  # an error in the checked code is a finding: the other checks go on
-        reason = " ".join(str(error).split())[:300]
-        raise ContractViolation(f"{prop.id}: {type(error).__name__}: {reason} {subject}") from error
-
-
 def _as_case(
     stochastic_map: StochasticMap | MapCase | Callable[[], StochasticMap], event: Shape | None, context: Shape | None
 ) -> MapCase:
@@ -106,7 +84,7 @@ def _row(prop: Property[MapSubject], case: MapCase, seeds: Sequence[int]) -> Row
     for seed in seeds:
         for state in prop.states:
             try:
-                worst = max(worst, check_map_property(prop, MapSubject(case, seed, state)))
+                worst = max(worst, check_property(prop, MapSubject(case, seed, state)))
             except NotApplicable as error:
                 return Row(prop.id, "not applicable", None, prop.tolerance, str(error))
             except ContractViolation as violation:

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from flowkit import surjections
 from flowkit.surjections import AbsoluteValue, StochasticMap
 from flowkit.testing import ContractViolation, MapCase, MapSubject, check_stochastic_map
+from flowkit.testing.check import check_property
 from flowkit.testing.stochastic_maps import PROPERTIES
 from flowkit.testing.stochastic_maps.catalogue import MAPS
-from flowkit.testing.stochastic_maps.check import check_map_property
 from flowkit.testing.violation import NotApplicable
 
 Result = tuple[Tensor, Tensor]
@@ -26,7 +26,7 @@ def test_the_contract_holds(name: str, prop: Any) -> None:
     for seed in (0, 1):
         for state in prop.states:
             try:
-                check_map_property(prop, MapSubject(MAPS[name], seed, state))
+                check_property(prop, MapSubject(MAPS[name], seed, state))
             except NotApplicable:
                 return
 
