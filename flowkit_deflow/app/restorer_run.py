@@ -92,7 +92,7 @@ def with_own_degrader(
 def _kept_if_begun(run: RestorerRun, out: Path, own: Path) -> Iterator[None]:
     """Keep the settings while the degrader is learned: stopped, the run goes on as it was begun.
 
-    If the learning never begins, what was there before is left.
+    If the learning never begins, or a command that would go on with it is refused, what was there before is left.
     """
     recorded = out / SETTINGS
     before = recorded.read_text(encoding="utf-8") if recorded.exists() else None
@@ -100,11 +100,12 @@ def _kept_if_begun(run: RestorerRun, out: Path, own: Path) -> Iterator[None]:
     write_text(recorded, to_yaml(run))
     try:
         yield
+    except UserError:
+        if before is not None:
+            write_text(recorded, before)
+        raise
     finally:
-        if not own.exists():
-            if before is None:
-                recorded.unlink()
-            else:
-                write_text(recorded, before)
+        if before is None and not own.exists():
+            recorded.unlink()
             if is_new:
                 out.rmdir()

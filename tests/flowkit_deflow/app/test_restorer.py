@@ -145,6 +145,11 @@ def test_stopped_while_the_degrader_is_learned_it_goes_on_alone(
     out = tmp_path / "run"
     assert deflow("restorer", "train", *folders, *presets, "--out", out).status == 130
     monkeypatch.undo()
+    settings = (out / "restorer.yaml").read_bytes()
+    other = ["--degrader-preset", "small", "--set", "data.crop=24"]
+    refused = deflow("restorer", "train", *folders, *presets[:2], *other, "--out", out)
+    assert (refused.status, "holds a run with other settings" in refused.err) == (2, True)
+    assert (out / "restorer.yaml").read_bytes() == settings
     ended = deflow("restorer", "train", "--out", out)
     assert ended.status == 0, ended.err
     assert "Going on from step 2 of" in ended.out
