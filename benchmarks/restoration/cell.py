@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.restoration.methods import ORACLE, WRITTEN, base_and_extra_noise, learning, named_settings
+from benchmarks.restoration.methods import ORACLE, WRITTEN, learning, named_settings, variant
 from benchmarks.restoration.tracks import Track
 from flowkit_deflow.degraders.handwritten.pipeline import HandWritten
 from flowkit_deflow.settings.restoration_presets import restorer_preset
@@ -21,6 +21,8 @@ METRICS = {"psnr": "psnr", "ssim": "ssim", "lpips": "lpips-alex", "niqe": "niqe"
 """The record's names of metrics, and those of ``deflow metrics``."""
 
 MADE_BY, RESULT, TOOK = "made_by.json", "scores.json", "minutes.json"
+
+SECOND_STAGE = "second_stage"
 
 RESTORER = "small"
 """The named settings of the restoration network."""
@@ -46,8 +48,8 @@ class Cell:
 
     def commands(self, folder: Path) -> list[list[str]]:
         """The commands, without ``deflow``, that work in the folder."""
-        track = self.track
-        base, extra_noise = base_and_extra_noise(self.method)
+        track, chosen = self.track, variant(self.method)
+        base = chosen.base
         learned = folder / "degrader"
         scale = str(track.scale)
         commands = []
@@ -59,13 +61,16 @@ class Cell:
             commands.append(["train", *data, *self._downsampled(base), *learning(base, self.seed)])
         clean = track.pairs_clean if base == ORACLE else track.clean
         network = ["--set", f"architecture.network={'denoiser' if track.scale == 1 else 'residual'}"]
-        if extra_noise:
-            network += ["--set", f"data.extra_noise={extra_noise:.4g}"]
-        training = ["--steps", str(self.steps), "--seed", str(self.seed), "--preset", RESTORER, *network]
+        if chosen.extra_noise:
+            network += ["--set", f"data.extra_noise={chosen.extra_noise:.4g}"]
+        training = ["--clean", str(clean), *source, "--scale", scale, "--seed", str(self.seed), "--preset", RESTORER]
+        training = ["restorer", "train", *training, *network]
         run = str(folder / "restorer")
-        commands.append(
-            ["restorer", "train", "--clean", str(clean), *source, "--scale", scale, *training, "--out", run]
-        )
+        commands.append([*training, "--steps", str(self.steps), "--out", run])
+        if chosen.adversarial:
+            second = str(folder / SECOND_STAGE)
+            commands.append([*training, *self._second_stage(f"{run}/model"), "--out", second])
+            run = second
         restored = str(folder / "restored")
         commands.append(["restorer", "apply", run, str(track.judged_degraded), restored])
         metrics = [part for name in METRICS.values() for part in ("--metric", name)]
@@ -75,12 +80,28 @@ class Cell:
 
     def made_by(self, folder: Path) -> dict[str, Any]:
         """The commands, and the named settings that they change."""
-        base, _ = base_and_extra_noise(self.method)
+        base = variant(self.method).base
         settings = [] if base in (ORACLE, WRITTEN) else [named_settings(base)]
         return {
             "commands": self.commands(folder),
             "settings": [repr(run) for run in (*settings, restorer_preset(RESTORER))],
         }
+
+    def _second_stage(self, weights: str) -> list[str]:
+        """The losses of the paper's second stage, for half as many steps, by VGG16's published weights of LPIPS."""
+        settings = {
+            "training.weights": weights,
+            "training.learning_rate": 2e-4,
+            "losses.l1": 1e-2,
+            "losses.features": 1,
+            "losses.adversarial": 5e-3,
+            "losses.feature_network": "vgg16",
+            "losses.feature_weights": self.metric_files / "lpips_vgg16.safetensors",
+            "losses.discriminator": "patch",
+            "losses.discriminator_features": 32,
+        }
+        changes = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
+        return ["--steps", str(self.steps // 2), *changes]
 
     def _downsampled(self, method: str) -> list[str]:
         if self.track.scale == 1:
@@ -105,14 +126,17 @@ class Cell:
         """Restore other photographs by the network of a cell that was computed; ``out`` is made anew."""
         shutil.rmtree(out, ignore_errors=True)
         folder = self._folder(root)
-        _run(["restorer", "apply", str(folder / "restorer"), str(photographs), str(out)], folder / "log.txt")
+        run = folder / (SECOND_STAGE if variant(self.method).adversarial else "restorer")
+        _run(["restorer", "apply", str(run), str(photographs), str(out)], folder / "log.txt")
 
     def _take_learned(self, root: Path, folder: Path) -> None:
-        """Take the degradation of the method that this one is with noise on top, if it is learned already."""
-        base, _ = base_and_extra_noise(self.method)
-        learned = replace(self, method=base)._folder(root) / "degrader"
-        if base != self.method and (learned / "model").is_dir() and not (folder / "degrader").exists():
-            shutil.copytree(learned, folder / "degrader")
+        """Take what another method trains in the same way, if it is there: its degradation, and a first stage."""
+        chosen = variant(self.method)
+        other = replace(self, method=chosen.base)._folder(root)
+        same = ["degrader", *(["restorer"] if chosen.adversarial else [])]
+        for part in same if chosen.base != self.method else []:
+            if (other / part / "model").is_dir() and not (folder / part).exists():
+                shutil.copytree(other / part, folder / part)
 
     def scores(self, root: Path) -> dict[str, dict[str, float]]:
         """By metric and image; computed once, and again where the commands or the named settings have changed.

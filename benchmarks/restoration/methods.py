@@ -1,10 +1,21 @@
 """The methods: what ``deflow train`` is told to learn each degradation by."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-__all__ = ["ABLATION", "METHODS", "ORACLE", "WRITTEN", "base_and_extra_noise", "learning", "named_settings", "on_track"]
+__all__ = [
+    "ABLATION",
+    "METHODS",
+    "ORACLE",
+    "WRITTEN",
+    "Variant",
+    "learning",
+    "named_settings",
+    "on_track",
+    "variant",
+]
 
 
 def _set(**settings: object) -> tuple[str, ...]:
@@ -55,14 +66,33 @@ WRITTEN = "handwritten"
 ORACLE = "oracle"
 """The method that is trained on real pairs."""
 
-# The same degradations with white noise on top while the restoration network is trained, in grey levels: chosen among
-# 0, 2, 3, 4, 6 and 8 for DeFlow's, on the 39 scenes whose clean halves are trained on and that are not judged.
-_EXTRA = {f"{base} + 6": (base, 6 / 255) for base in ("white 8", "deflow", ORACLE)}
 
-METHODS = (*_LEARNED, WRITTEN, ORACLE, *_EXTRA)
+@dataclass(frozen=True)
+class Variant:
+    """A method, and what its restoration network is trained by besides.
+
+    Attributes:
+        base: the method whose degradation it is.
+        extra_noise: standard deviation of white noise on top, for values in [0, 1].
+        adversarial: whether a second stage with VGG's features and a GAN follows.
+    """
+
+    base: str
+    extra_noise: float = 0.0
+    adversarial: bool = False
+
+
+_VARIANTS = {
+    # In grey levels: chosen among 0, 2, 3, 4, 6 and 8 for DeFlow's, on the 39 scenes whose clean halves are trained on
+    # and that are not judged.
+    **{f"{base} + 6": Variant(base, extra_noise=6 / 255) for base in ("white 8", "deflow", ORACLE)},
+    **{f"{base}, GAN": Variant(base, adversarial=True) for base in ("white", "impressionism", "deflow", ORACLE)},
+}
+
+METHODS = (*_LEARNED, WRITTEN, ORACLE, *_VARIANTS)
 
 # The paper's form at the size of ``small``, which has 4 steps a level and h at a fourth of the size.
-_VARIANTS: Mapping[str, Sequence[str]] = {
+_PARTS: Mapping[str, Sequence[str]] = {
     **{f"K {steps}": (*_PAPER, *_set(architecture__steps=steps)) for steps in (2, 8)},
     **{f"h {factor}": (*_PAPER, *_set(architecture__factor=factor)) for factor in (8, 16)},
     "h none": (*_PAPER, *_set(architecture__factor="null")),
@@ -78,7 +108,7 @@ _ROWS = (
     *("shift none", "shift uncorrelated", "shift correlated", "shift conditional"),
     *("affine", "additive"),
 )
-ABLATION = {row: row if row in _VARIANTS else "deflow_paper" for row in _ROWS}
+ABLATION = {row: row if row in _PARTS else "deflow_paper" for row in _ROWS}
 """Table 4 of the paper: for each row the method that is measured."""
 
 # The kinds whose result depends on no seed.
@@ -87,7 +117,7 @@ _UNSEEDED = ("none", "white", "white_uniform", *_STRENGTHS, "camera", "impressio
 
 def learning(method: str, seed: int) -> list[str]:
     """The options of ``deflow train`` for a method of ``METHODS`` that is learned, or one of ``ABLATION``."""
-    options = list({**_LEARNED, **_VARIANTS}[method])
+    options = list({**_LEARNED, **_PARTS}[method])
     return options if method in _UNSEEDED else [*options, "--seed", str(seed)]
 
 
@@ -101,16 +131,22 @@ def named_settings(method: str) -> Any:
     return LEARNERS[kind].preset(name) if kind in LEARNERS else preset(name or "")
 
 
-def base_and_extra_noise(method: str) -> tuple[str, float]:
-    """The method whose degradation it is, and the standard deviation of the noise on top.
+def variant(method: str) -> Variant:
+    """Whose degradation a method has, and what is trained on it.
 
     Examples:
-        >>> base_and_extra_noise("deflow"), base_and_extra_noise("deflow + 6")[0]
-        (('deflow', 0.0), 'deflow')
+        >>> variant("deflow"), variant("deflow, GAN").adversarial
+        (Variant(base='deflow', extra_noise=0.0, adversarial=False), True)
     """
-    return _EXTRA.get(method, (method, 0.0))
+    return _VARIANTS.get(method, Variant(method))
 
 
 def on_track(method: str, track: str) -> bool:
-    """Whether a method is tried on a track: strengths of white noise are those about PolyU's, and so is its grain."""
-    return method not in (*_STRENGTHS, NO_GRAIN, *_EXTRA) or track == "R"
+    """Whether a method is tried on a track: strengths of noise are those about PolyU's, and so is its grain.
+
+    A GAN makes texture that a network for twice the pixels leaves out; noise in photographs of the same size it would
+    make anew.
+    """
+    if variant(method).adversarial:
+        return track != "R"
+    return method not in (*_STRENGTHS, NO_GRAIN, *_VARIANTS) or track == "R"

@@ -12,14 +12,15 @@ from torch.nn.functional import interpolate
 from benchmarks import record as records
 from benchmarks.page import fill
 from benchmarks.restoration import table
-from benchmarks.restoration.cell import METRICS, Cell
+from benchmarks.restoration.cell import METRICS, RESTORER, Cell
 from benchmarks.restoration.command import _begun
-from benchmarks.restoration.methods import ABLATION, METHODS, ORACLE, base_and_extra_noise, named_settings
+from benchmarks.restoration.methods import ABLATION, METHODS, ORACLE, named_settings, on_track, variant
 from benchmarks.restoration.pictures import SHOWN, strips_lack, write_strips
 from benchmarks.restoration.summary import summary
 from benchmarks.restoration.tracks import TRACKS, Track, make_tracks
 from flowkit_deflow.images.image_files import list_images, read_image, write_image
 from flowkit_deflow.settings.presets import PRESETS
+from flowkit_deflow.settings.restoration_presets import restorer_preset
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks" / "restoration.md"
 
@@ -71,17 +72,26 @@ def test_settings_of_each_command_are_known(method: str, tracks: dict[str, Track
     from flowkit_deflow.app.learned_degrader import KINDS
     from flowkit_deflow.settings.text import override
 
+    chosen = variant(method)
     for track in tracks.values():
-        *learning, training, applying, judging = Cell(track, method, 1, 5, tmp_path).commands(tmp_path)
-        base, extra_noise = base_and_extra_noise(method)
-        assert (base == ORACLE) == ("--pairs" in training)
-        assert bool(extra_noise) == any(part.startswith("data.extra_noise=") for part in training)
-        assert applying[:2] == ["restorer", "apply"]
+        if not on_track(method, track.name):
+            continue
+        commands = Cell(track, method, 1, 5, tmp_path).commands(tmp_path)
+        learning = [command for command in commands if command[0] == "train"]
+        training, *second, applying, judging = commands[len(learning) :]
+        assert (chosen.base == ORACLE) == ("--pairs" in training)
+        assert bool(chosen.extra_noise) == any(part.startswith("data.extra_noise=") for part in training)
+        for command in (training, *second):
+            changes = [value for name, value in pairwise(command) if name == "--set"]
+            run = override(restorer_preset(RESTORER), changes)
+            assert (run.losses.adversarial > 0) == (command in second)
+        assert len(second) == chosen.adversarial
+        assert applying[:3] == ["restorer", "apply", (second or [training])[-1][-1]]
         assert judging[0] == "metrics"
         for command in learning:
             changes = [value for name, value in pairwise(command) if name == "--set"]
             assert dict(pairwise(command)).get("--degrader", "deflow") in KINDS
-            override(named_settings(base), changes)
+            override(named_settings(chosen.base), changes)
 
 
 def test_a_cell_is_computed_again_where_its_named_settings_have_changed(
