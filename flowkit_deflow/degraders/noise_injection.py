@@ -31,7 +31,7 @@ class NoiseInjection(nn.Module):
     Args:
         patches: ``N x 3 x S x S``, the mean of each channel of each patch 0, for images in [0, 1].
         kernels: blur kernels of sum 1; none for no blur. Of KernelGAN's, take what
-            :func:`~flowkit_deflow.images.kernel_beyond_bicubic.beyond_bicubic` makes of them.
+            ``flowkit_deflow.images.kernel_beyond_bicubic`` makes of them.
 
     Raises:
         ValueError: the patches are not of that shape.
