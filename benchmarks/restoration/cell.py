@@ -22,8 +22,6 @@ METRICS = {"psnr": "psnr", "ssim": "ssim", "lpips": "lpips-alex", "niqe": "niqe"
 
 MADE_BY, RESULT, TOOK = "made_by.json", "scores.json", "minutes.json"
 
-SECOND_STAGE = "second_stage"
-
 RESTORER = "small"
 """The named settings of the restoration network."""
 
@@ -65,12 +63,10 @@ class Cell:
             network += ["--set", f"data.extra_noise={chosen.extra_noise:.4g}"]
         training = ["--clean", str(clean), *source, "--scale", scale, "--seed", str(self.seed), "--preset", RESTORER]
         training = ["restorer", "train", *training, *network]
-        run = str(folder / "restorer")
-        commands.append([*training, "--steps", str(self.steps), "--out", run])
+        first, run = str(folder / "restorer"), str(self._restorer(folder))
+        commands.append([*training, "--steps", str(self.steps), "--out", first])
         if chosen.adversarial:
-            second = str(folder / SECOND_STAGE)
-            commands.append([*training, *self._second_stage(f"{run}/model"), "--out", second])
-            run = second
+            commands.append([*training, *self._second_stage(f"{first}/model"), "--out", run])
         restored = str(folder / "restored")
         commands.append(["restorer", "apply", run, str(track.judged_degraded), restored])
         metrics = [part for name in METRICS.values() for part in ("--metric", name)]
@@ -86,6 +82,10 @@ class Cell:
             "commands": self.commands(folder),
             "settings": [repr(run) for run in (*settings, restorer_preset(RESTORER))],
         }
+
+    def _restorer(self, folder: Path) -> Path:
+        """The run of the network that restores: that of its last stage."""
+        return folder / ("second_stage" if variant(self.method).adversarial else "restorer")
 
     def _second_stage(self, weights: str) -> list[str]:
         """The losses of the paper's second stage, for half as many steps, by VGG16's published weights of LPIPS."""
@@ -126,8 +126,8 @@ class Cell:
         """Restore other photographs by the network of a cell that was computed; ``out`` is made anew."""
         shutil.rmtree(out, ignore_errors=True)
         folder = self._folder(root)
-        run = folder / (SECOND_STAGE if variant(self.method).adversarial else "restorer")
-        _run(["restorer", "apply", str(run), str(photographs), str(out)], folder / "log.txt")
+        run = str(self._restorer(folder))
+        _run(["restorer", "apply", run, str(photographs), str(out)], folder / "log.txt")
 
     def _take_learned(self, root: Path, folder: Path) -> None:
         """Take what another method trains in the same way, if it is there: its degradation, and a first stage."""

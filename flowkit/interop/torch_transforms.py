@@ -360,26 +360,28 @@ def _over_events(constraint: constraints.Constraint, event_dims: int) -> constra
     return constraints.independent(constraint, missing) if missing else constraint
 
 
-def _intervals(support: Support) -> list[constraints.Constraint]:
-    """The constraints of blocks that are intervals all, as angles beside real numbers; of others, none."""
+def _entry_by_entry(support: Support) -> Transform | None:
+    """From real numbers onto blocks that are intervals all, as angles beside real numbers; ``None`` for others."""
     if not isinstance(support, ProductSupport):
-        return []
+        return None
     blocks = [part for part in support.supports if isinstance(part, IntervalSupport)]
     if len(blocks) < len(support.supports):
-        return []
-    return [constraint_of(exact_interval(block.ends), block.event_dims) for block in blocks]
+        return None
+    onto = [biject_to(constraint_of(exact_interval(block.ends), block.event_dims)) for block in blocks]
+    return CatTransform(onto, -1, support.sizes)
 
 
 def _onto_support(constraint: SupportConstraint) -> Transform:
     """From vectors of real numbers onto a support that torch does not know."""
-    if constraint.bijector is None and (blocks := _intervals(constraint.support)):
-        return CatTransform([biject_to(block) for block in blocks], -1, constraint.support.sizes)  # type: ignore[attr-defined]
-    if constraint.bijector is None:
+    if constraint.bijector is not None:
+        return _OntoSupport(constraint.bijector).inv
+    onto = _entry_by_entry(constraint.support)
+    if onto is None:
         raise NotImplementedError(
             f"no map is known from vectors of real numbers onto {constraint.support.description}: samplers that need "
             "one, as NUTS, can't sample there"
         )
-    return _OntoSupport(constraint.bijector).inv
+    return onto
 
 
 for registry in (biject_to, transform_to):

@@ -41,7 +41,7 @@ def beyond_bicubic(kernel: Tensor, scale: int) -> Tensor:
         >>> beyond_bicubic(box, 2).shape
         torch.Size([5, 5])
     """
-    if kernel.shape[-2] % 2 == 0 or kernel.shape[-1] % 2 == 0:
+    if any(side % 2 == 0 for side in kernel.shape):
         raise ValueError(f"expected a kernel of odd sides, with a middle, got the shape {tuple(kernel.shape)}")
     if scale < 1:
         raise ValueError(f"the scale must be at least 1, got {scale}")

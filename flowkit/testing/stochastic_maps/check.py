@@ -3,6 +3,8 @@
 import copy
 from collections.abc import Callable, Sequence
 
+import torch
+
 from flowkit.bijector import Shape
 from flowkit.surjections.stochastic_map import StochasticMap
 from flowkit.testing.check import check_property
@@ -53,7 +55,8 @@ def check_stochastic_map(
         leads_back      0.0e+00  1e-08      passed
     """
     case = _as_case(stochastic_map, event, context)
-    example = case.make()
+    with torch.random.fork_rng(devices=[]):
+        example = case.make()
     if not isinstance(example, StochasticMap):
         raise TypeError(f"what is to be checked makes a {type(example).__name__}, not a StochasticMap")
     rows = [_row(prop, case, seeds) for prop in properties]

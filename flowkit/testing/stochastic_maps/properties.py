@@ -94,7 +94,6 @@ def _exact_latents(subject: MapSubject) -> Iterator[Measurement]:
 def _gradients(subject: MapSubject) -> Iterator[Measurement]:
     batch = (6,)
     for name, given in (("forward", subject.data(batch)), ("inverse", subject.latents(batch))):
-        subject.map.zero_grad()
         given.requires_grad_()
         call = subject.map if name == "forward" else subject.map.inverse
         value, contribution = call(given, subject.context(batch), generator=subject.generator(SALT))
@@ -109,8 +108,8 @@ def _gradients(subject: MapSubject) -> Iterator[Measurement]:
 def _inputs_untouched(subject: MapSubject) -> Iterator[Measurement]:
     x, z = subject.data((4,)), subject.latents((4,))
     with torch.no_grad():
-        subject.map(x, subject.context((4,)))
-        subject.map.inverse(z, subject.context((4,)))
+        subject.map(x, subject.context((4,)), generator=subject.generator(SALT))
+        subject.map.inverse(z, subject.context((4,)), generator=subject.generator(SALT))
     for name, given, kept in (("x", x, subject.data((4,))), ("z", z, subject.latents((4,)))):
         if not torch.equal(given, kept):
             raise ContractViolation(f"the call changed its {name} in place")

@@ -1,12 +1,12 @@
 """A stochastic map with parameters, data and latents."""
 
-import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributions import AffineTransform, Distribution, HalfNormal, Normal, TransformedDistribution, Uniform
 
 from flowkit.bijector import REAL_LINE, Interval, Shape
 from flowkit.surjections.stochastic_map import StochasticMap
@@ -80,31 +80,32 @@ class MapSubject:
         """Standard normal contexts, if the case has any."""
         return None if self.case.context is None else self._drawn(REAL_LINE, self.case.context, batch, salt)
 
-    def base_draws(self, number: int, salt: int = 4) -> tuple[Tensor, Tensor]:
-        """Latents drawn from a density on all of the map's interval, and its logarithm.
+    @property
+    def base(self) -> Distribution:
+        """A density of the latents' entries on all of the map's interval.
 
         Standard normal on the whole line, half-normal where there is one end, uniform between two.
         """
-        lower, upper = self.map.latent_interval
-        shape, generator = (number, *self.latent_shape), self.generator(salt)
-        if math.isfinite(lower) and math.isfinite(upper):
-            z = lower + (upper - lower) * torch.rand(shape, dtype=self.dtype, generator=generator)
-        else:
-            normal = torch.randn(shape, dtype=self.dtype, generator=generator)
-            z = lower + normal.abs() if math.isfinite(lower) else upper - normal.abs() if upper < math.inf else normal
+        lower, upper = (torch.tensor(end, dtype=self.dtype) for end in self.map.latent_interval)
+        one = torch.ones((), dtype=self.dtype)
+        if lower.isfinite() and upper.isfinite():
+            return Uniform(lower, upper, validate_args=False)
+        if lower.isinf() and upper.isinf():
+            return Normal(0 * one, one)
+        end, way = (lower, 1) if lower.isfinite() else (upper, -1)
+        half_normal = HalfNormal(one, validate_args=False)
+        return TransformedDistribution(half_normal, AffineTransform(end, way), validate_args=False)
+
+    def base_draws(self, number: int, salt: int = 4) -> tuple[Tensor, Tensor]:
+        """Latents drawn from :attr:`base`, and their log-density."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.generator(salt).initial_seed())
+            z = self.base.sample((number, *self.latent_shape))
         return z, self.base_log_prob(z)
 
     def base_log_prob(self, z: Tensor) -> Tensor:
         """The log-density of :meth:`base_draws` at a batch of latents."""
-        lower, upper = self.map.latent_interval
-        if math.isfinite(lower) and math.isfinite(upper):
-            entries = torch.full_like(z, -math.log(upper - lower))
-        else:
-            one_sided = math.isfinite(lower) or math.isfinite(upper)
-            distance = z - lower if math.isfinite(lower) else upper - z if math.isfinite(upper) else z
-            entries = -distance.square() / 2 - math.log(2 * math.pi) / 2 + (math.log(2) if one_sided else 0.0)
-        outside = ((z < lower) | (z > upper)).flatten(1).any(1)
-        return entries.flatten(1).sum(1).masked_fill(outside, -math.inf)
+        return self.base.log_prob(z).flatten(1).sum(1)
 
     def __str__(self) -> str:
         """The seed, the state and the event shape, for messages."""

@@ -74,7 +74,7 @@ def _blur_kernels(run: ImpressionismRun) -> list[Tensor]:
 def _read_kernels(folder: Path) -> list[Tensor]:
     kernels = read_kernels(folder)
     for kernel in kernels:
-        if 0 in (kernel.shape[0] % 2, kernel.shape[1] % 2):
+        if any(side % 2 == 0 for side in kernel.shape):
             raise UserError(
                 f"{folder}: holds a kernel of {kernel.shape[0]} x {kernel.shape[1]}; expected odd sides, with the "
                 "kernel's centre of mass in the middle, as deflow kernels writes them"

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from flowkit import Chain, ClassConditional, Concatenate, DiagonalNormal, Flow, Mixture, StandardNormal
+from flowkit import Chain, ClassConditional, Concatenate, DiagonalNormal, Elementwise, Flow, Mixture, StandardNormal
 from flowkit.bijectors import Identity, Positive, StickBreaking
 from flowkit.distributions import Blockwise, UniformTorus
+from flowkit.transforms import PhaseShift
 
 
 def test_its_density_is_the_product_and_samples_are_those_of_the_parts() -> None:
@@ -43,9 +44,13 @@ def test_a_flow_takes_it_for_blocks_of_its_kinds() -> None:
     normal = StandardNormal(event_dims=1)
     flow = Flow(blocks, Blockwise([normal, normal], [1, 2]), (3,))
     assert (flow.sample(50)[:, 0] > 0).all()
-    # Of simplices and angles, a base on all real numbers has values that they never give.
-    support = Chain([Concatenate([StickBreaking(), Identity()], [3, 1])])
-    Flow(support, Blockwise([normal, normal], [2, 1]), (4,))
+    # A block of a simplex has fewer latents than entries.
+    simplex = Chain([Concatenate([StickBreaking(), Identity()], [3, 1])])
+    assert Flow(simplex, Blockwise([normal, normal], [2, 1]), (4,)).sample(7).shape == (7, 4)
+    angles = Concatenate([Elementwise(PhaseShift(), (1,)), Identity()], [1, 1])
+    assert Flow(angles, Blockwise([UniformTorus(), normal], [1, 1]), (2,)).sample(7).shape == (7, 2)
+    with pytest.raises(ValueError, match="Blockwise has others as well"):
+        Flow(angles, Blockwise([normal, normal], [1, 1]), (2,))
 
 
 def test_its_support_is_that_of_all_blocks() -> None:
