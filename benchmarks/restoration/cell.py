@@ -15,7 +15,7 @@ from benchmarks.restoration.tracks import Track
 from flowkit_deflow.degraders.handwritten.pipeline import HandWritten
 from flowkit_deflow.settings.restoration_presets import restorer_preset
 
-__all__ = ["METRICS", "Cell"]
+__all__ = ["METRICS", "Cell", "run_deflow"]
 
 METRICS = {"psnr": "psnr", "ssim": "ssim", "lpips": "lpips-alex", "niqe": "niqe"}
 """The record's names of metrics, and those of ``deflow metrics``."""
@@ -110,29 +110,30 @@ class Cell:
         scale = f"[{self.track.scale}]" if listed else self.track.scale
         return ["--set", f"data.clean_downsample={scale}"]
 
-    def _folder(self, root: Path) -> Path:
+    def folder(self, root: Path) -> Path:
+        """Where its files are."""
         return root / self.track.name / self.method.replace(" ", "_") / f"seed {self.seed}"
 
     def is_computed(self, root: Path) -> bool:
         """Whether it has its scores."""
-        return (self._folder(root) / RESULT).exists()
+        return (self.folder(root) / RESULT).exists()
 
     def minutes(self, root: Path) -> float:
         """How long its commands took, whenever that was; 0 before the first ends."""
-        file = self._folder(root) / TOOK
+        file = self.folder(root) / TOOK
         return float(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else 0.0
 
     def restore(self, root: Path, photographs: Path, out: Path) -> None:
         """Restore other photographs by the network of a cell that was computed; ``out`` is made anew."""
         shutil.rmtree(out, ignore_errors=True)
-        folder = self._folder(root)
+        folder = self.folder(root)
         run = str(self._restorer(folder))
-        _run(["restorer", "apply", run, str(photographs), str(out)], folder / "log.txt")
+        run_deflow(["restorer", "apply", run, str(photographs), str(out)], folder / "log.txt")
 
     def _take_learned(self, root: Path, folder: Path) -> None:
         """Take what another method trains in the same way, if it is there: its degradation, and a first stage."""
         chosen = variant(self.method)
-        other = replace(self, method=chosen.base)._folder(root)
+        other = replace(self, method=chosen.base).folder(root)
         same = ["degrader", *(["restorer"] if chosen.adversarial else [])]
         for part in same if chosen.base != self.method else []:
             if (other / part / "model").is_dir() and not (folder / part).exists():
@@ -144,7 +145,7 @@ class Cell:
         Raises:
             CalledProcessError: a command failed; what it printed is in the cell's ``log.txt``.
         """
-        folder = self._folder(root)
+        folder = self.folder(root)
         expected = self.made_by(folder)
         made_by, result = folder / MADE_BY, folder / RESULT
         if not made_by.exists() or json.loads(made_by.read_text(encoding="utf-8")) != expected:
@@ -157,14 +158,19 @@ class Cell:
                 HandWritten("bsrgan").save_pretrained(folder / "degrader" / "model")
             for command in expected["commands"]:
                 begin = time.monotonic()
-                _run(command, folder / "log.txt")
+                run_deflow(command, folder / "log.txt")
                 took = self.minutes(root) + (time.monotonic() - begin) / 60
                 (folder / TOOK).write_text(json.dumps(took), encoding="utf-8")
         judged: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
         return {name: judged[key]["values"] for name, key in METRICS.items()}
 
 
-def _run(command: Sequence[str], log: Path) -> None:
+def run_deflow(command: Sequence[str], log: Path) -> None:
+    """Run a command in a process of its own; what it prints is added to the log.
+
+    Raises:
+        CalledProcessError: it failed.
+    """
     with log.open("a", encoding="utf-8") as file:
         subprocess.run(
             [sys.executable, "-m", "flowkit_deflow", *command], check=True, stdout=file, stderr=subprocess.STDOUT

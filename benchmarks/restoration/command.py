@@ -61,6 +61,7 @@ def _measure(arguments: argparse.Namespace, path: Path) -> None:
     """Rows in order of cost, the cheap ones of all tracks first; each is in the record as soon as it is there."""
     from benchmarks.restoration.cell import Cell
     from benchmarks.restoration.methods import ABLATION, METHODS, on_track
+    from benchmarks.restoration.noise import makes_noise, noise, summary_of_noise
     from benchmarks.restoration.pictures import strips_lack, write_strips
     from benchmarks.restoration.summary import summary
     from benchmarks.restoration.tracks import Track, make_tracks
@@ -69,8 +70,11 @@ def _measure(arguments: argparse.Namespace, path: Path) -> None:
     photographs, polyu = arguments.photographs.resolve(), arguments.polyu.resolve()
     record = _begun(path, arguments.steps)
 
+    def cells_of(track: Track, method: str) -> list[Cell]:
+        return [Cell(track, method, seed, arguments.steps, files) for seed in range(arguments.seeds)]
+
     def measure(track: Track, method: str, rows: dict[str, Any], row: str) -> None:
-        cells = [Cell(track, method, seed, arguments.steps, files) for seed in range(arguments.seeds)]
+        cells = cells_of(track, method)
         is_new = row not in rows
         rows[row] = summary([cell.scores(work) for cell in cells])
         if is_new:
@@ -83,12 +87,16 @@ def _measure(arguments: argparse.Namespace, path: Path) -> None:
     for method in arguments.methods or METHODS:
         for track in tracks:
             if on_track(method, track.name):
-                rows = record["tracks"].setdefault(track.name, {"methods": {}})["methods"]
-                measure(track, method, rows, method)
+                rows = record["tracks"].setdefault(track.name, {"methods": {}})
+                measure(track, method, rows["methods"], method)
+                if makes_noise(method):
+                    made = [noise(cell, work) for cell in cells_of(track, method)]
+                    rows.setdefault("noise", {})[method] = summary_of_noise(made)
+                    records.write(path, record)
     if arguments.ablation:
-        (made,) = make_tracks(["S_aim"], photographs, polyu, work)
+        (track,) = make_tracks(["S_aim"], photographs, polyu, work)
         for row, method in ABLATION.items():
-            measure(made, method, record["ablation"], row)
+            measure(track, method, record["ablation"], row)
     if arguments.pictures is not None:
         for track in tracks:
             if lacking := strips_lack(track, work):

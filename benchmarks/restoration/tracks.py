@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
@@ -33,6 +33,7 @@ class Track:
         pairs_degraded: those partners.
         judged_degraded: degraded images to restore.
         judged_clean: what they should become.
+        judged_small: that, at the size of the degraded images.
     """
 
     name: str
@@ -44,10 +45,11 @@ class Track:
     pairs_degraded: Path
     judged_degraded: Path
     judged_clean: Path
+    judged_small: Path
 
 
 def _folders(name: str, scale: int, root: Path) -> Track:
-    parts = ("clean", "learned_clean", "degraded", "pairs_clean", "pairs_degraded", "judged_degraded", "judged_clean")
+    parts = [field.name for field in fields(Track) if field.type is Path]
     return Track(name, scale, *(root / name / "data" / part for part in parts))
 
 
@@ -107,7 +109,8 @@ def _real(track: Track, photographs: Path, polyu: Path) -> None:
     link(track.degraded, "dev", "noisy", split["noisy"])
     link(track.pairs_clean, "dev", "clean", split["clean"])
     link(track.pairs_degraded, "dev", "noisy", split["clean"])
-    for folder, kind in ((track.judged_degraded, "noisy"), (track.judged_clean, "clean")):
+    judged = {track.judged_degraded: "noisy", track.judged_clean: "clean", track.judged_small: "clean"}
+    for folder, kind in judged.items():
         link(folder, "val", kind, validation)
         link(folder, "dev", kind, split["noisy"])
     for file in list_images(photographs):
@@ -116,8 +119,11 @@ def _real(track: Track, photographs: Path, polyu: Path) -> None:
 
 def degraded_by(track: Track, image: Tensor, seed: int) -> Tensor:
     """What a track's hidden process makes of a photograph: smaller by its scale, ``3 x H x W`` in [0, 1]."""
-    small = bicubic_downsample(image[None], track.scale)[0].clamp(0, 1)
-    return HIDDEN[track.name](small, seeded_generator(seed, track.name)).clamp(0, 1)
+    return HIDDEN[track.name](_smaller(track, image), seeded_generator(seed, track.name)).clamp(0, 1)
+
+
+def _smaller(track: Track, image: Tensor) -> Tensor:
+    return bicubic_downsample(image[None], track.scale)[0].clamp(0, 1)
 
 
 def _made(track: Track, photographs: Path) -> None:
@@ -141,3 +147,5 @@ def _made(track: Track, photographs: Path) -> None:
     write(clean, track.pairs_clean, track.pairs_degraded)
     write(other, None, track.degraded)
     write(judged, track.judged_clean, track.judged_degraded)
+    for file in list_images(track.judged_clean):
+        write_image(track.judged_small / file.name, _smaller(track, read_image(file)))

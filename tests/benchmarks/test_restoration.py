@@ -15,9 +15,11 @@ from benchmarks.restoration import table
 from benchmarks.restoration.cell import METRICS, RESTORER, Cell
 from benchmarks.restoration.command import _begun
 from benchmarks.restoration.methods import ABLATION, METHODS, ORACLE, named_settings, on_track, variant
+from benchmarks.restoration.noise import FIGURES, makes_noise, noise, summary_of_noise
 from benchmarks.restoration.pictures import SHOWN, strips_lack, write_strips
 from benchmarks.restoration.summary import summary
 from benchmarks.restoration.tracks import TRACKS, Track, make_tracks
+from flowkit_deflow.degraders.white_noise import WhiteNoise
 from flowkit_deflow.images.image_files import list_images, read_image, write_image
 from flowkit_deflow.settings.presets import PRESETS
 from flowkit_deflow.settings.restoration_presets import restorer_preset
@@ -104,7 +106,7 @@ def test_a_cell_is_computed_again_where_its_named_settings_have_changed(
         ran.append(command[0])
         (log.parent / "scores.json").write_text(json.dumps({key: {"values": {}} for key in METRICS.values()}))
 
-    monkeypatch.setattr("benchmarks.restoration.cell._run", run)
+    monkeypatch.setattr("benchmarks.restoration.cell.run_deflow", run)
     cell = Cell(tracks["R"], "deflow", 0, 5, tmp_path)
     cell.scores(tmp_path)
     assert ran.pop(0) == "train"
@@ -137,6 +139,33 @@ def test_strips_show_photographs_that_are_free(
         assert 0.8 < height / width < 0.9
 
 
+@pytest.mark.parametrize("name", ["R", "S_aim"])
+def test_noise_is_compared_with_that_of_the_judged_images(name: str, tracks: dict[str, Track], tmp_path: Path) -> None:
+    cell = Cell(tracks[name], "white", 0, 5, tmp_path)
+    WhiteNoise(0.1).save_pretrained(cell.folder(tmp_path) / "degrader" / "model")
+    figures = noise(cell, tmp_path)
+    assert figures.keys() == FIGURES.keys()
+    real = [
+        read_image(file) - read_image(next(cell.track.judged_small.glob(f"{file.stem}.*")))
+        for file in list_images(cell.track.judged_degraded)
+    ]
+    strength = torch.cat([residual.flatten() for residual in real]).std()
+    # Clipped at black and white, and with S's rounding and JPEG, on few pixels.
+    assert figures["strength"] == pytest.approx(0.1 / float(strength), rel=0.15)
+
+
+def test_noise_is_of_what_degrades() -> None:
+    made = [method for method in METHODS if makes_noise(method)]
+    assert {"white", "deflow", "handwritten"} <= set(made)
+    assert not {"none", "oracle", "deflow + 6", "deflow, GAN"} & set(made)
+
+
+def test_figures_of_noise_that_are_not_defined_are_left_out_of_the_mean() -> None:
+    figures = summary_of_noise([{"kl": 0.1, "correlation": None}, {"kl": 0.3, "correlation": None}])
+    assert figures["kl"] == {"mean": pytest.approx(0.2), "seeds": 2, "between_seeds": pytest.approx(0.02**0.5)}
+    assert figures["correlation"]["mean"] is None
+
+
 def test_rows_of_another_run_stay_in_the_record(tmp_path: Path) -> None:
     path = tmp_path / "restoration.json"
     record = _begun(path, steps=5)
@@ -163,8 +192,18 @@ def test_the_page_has_a_place_for_each_table() -> None:
     once = {"mean": 1.0, "low": 0.5, "high": 1.5, "seeds": 1, "between_seeds": None}
     thrice = once | {"seeds": 3, "between_seeds": 0.1}
     rows = {"deflow": dict.fromkeys(table.HEADS, thrice), "none": dict.fromkeys(table.HEADS, once)}
-    record = {"tracks": {"R": {"methods": rows}}, "ablation": {}, "steps": 5, "command": "c", "minutes": 1.0}
+    figure = {"mean": 1.0, "seeds": 3, "between_seeds": 0.1}
+    figures = dict.fromkeys(FIGURES, figure) | {"correlation": figure | {"mean": None}}
+    noises = {"deflow": figures}
+    record = {
+        "tracks": {"R": {"methods": rows, "noise": noises}},
+        "ablation": {},
+        "steps": 5,
+        "command": "c",
+        "minutes": 1.0,
+    }
     record |= {"machine": "m", "threads": 1, "versions": {}}
     page = fill(PAGE.read_text(encoding="utf-8"), table.sections(record))
     assert "| none | 1.00 (0.50 to 1.50) | 1.000 (0.500 to 1.500) |" in page
     assert "| deflow | 1.00 ± 0.10 (0.50 to 1.50) | 1.000 ± 0.100 (0.500 to 1.500) |" in page
+    assert "| deflow | 1.000 ± 0.100 | not defined | 1.000 ± 0.100 |" in page
