@@ -8,7 +8,8 @@ from flowkit.bijectors.autoregressive import MaskedAutoregressive
 from flowkit.bijectors.chain import Chain
 from flowkit.bijectors.permutation import Reversal
 from flowkit.counts import require_counts, require_widths
-from flowkit.nn.made import MADE
+from flowkit.models.autoregressive_network import autoregressive_network
+from flowkit.nn.masked_mlp import Rows
 from flowkit.transforms.transform import Transform
 
 __all__ = ["autoregressive_layers"]
@@ -20,6 +21,8 @@ def autoregressive_layers(
     hidden: Sequence[int],
     context_features: int,
     make_transform: Callable[[], Transform],
+    passes: int | None = None,
+    adjacency: Rows | None = None,
 ) -> Chain:
     """Autoregressive layers, each with a masked network and a transform of its own, and reversals between them.
 
@@ -29,12 +32,14 @@ def autoregressive_layers(
         hidden: widths of the hidden layers of each layer's masked network.
         context_features: entries of the context; 0 for none.
         make_transform: makes an elementwise transform, called once for each layer.
+        passes: in how many groups the features are, each depending on those before it; ``None`` for one in each.
+        adjacency: a graph over the features, which all layers follow, without reversals.
 
     Returns:
         The chain.
 
     Raises:
-        ValueError: a size is too small.
+        ValueError: a size is too small, or the graph has a cycle or another number of features.
         TypeError: a size is no integer.
 
     Examples:
@@ -47,9 +52,10 @@ def autoregressive_layers(
     require_counts(1, features=features, layers=layers)
     parts: list[Bijector[Any, Any]] = []
     for layer in range(layers):
-        if layer:
+        if layer and adjacency is None:
             parts.append(Reversal(features))
         transform = make_transform()
-        network = MADE(features, transform.parameters_per_element, hidden, context_features)
+        count = transform.parameters_per_element
+        network = autoregressive_network(features, count, hidden, context_features, passes, adjacency)
         parts.append(MaskedAutoregressive(features, network, transform))
     return Chain(parts)

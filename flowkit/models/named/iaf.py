@@ -9,10 +9,11 @@ from flowkit.bijectors.chain import Chain
 from flowkit.bijectors.permutation import Reversal
 from flowkit.counts import require_counts, require_widths
 from flowkit.flow import Flow
+from flowkit.models.autoregressive_network import autoregressive_network
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
 from flowkit.models.support import SupportBijector, data_shape, flow_on_support, real_features
-from flowkit.nn.made import MADE
+from flowkit.nn.masked_mlp import Rows
 from flowkit.transforms.scale_shift import ScaleShift
 
 __all__ = ["iaf"]
@@ -26,6 +27,8 @@ def iaf(
     context_features: int = 0,
     standardize: Standardize = None,
     support: SupportBijector = None,
+    passes: int | None = None,
+    adjacency: Rows | None = None,
 ) -> Flow:
     r"""The inverse autoregressive flow: :func:`~flowkit.maf` with its two directions exchanged, layer by layer.
 
@@ -43,12 +46,19 @@ def iaf(
             layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
         support: what takes the data from where they lie onto vectors of real numbers, a bijector: ``Positive()``,
             ``Box(lower, upper)``, ``StickBreaking()`` and others of ``flowkit.bijectors``; ``None`` for real data.
+        passes: in how many passes densities are computed, from 1 to ``features``: the features are in so many groups,
+            each of which depends on those before it, 2 being a coupling; ``None`` for feature by feature.
+        adjacency: a graph over the features (those of the support's real numbers): rows of booleans, true where the
+            feature of the row depends on that of the column, or a tensor of them; as for
+            :class:`~flowkit.nn.MaskedMLP`. All layers follow it, without reversals between them, and densities take
+            as many passes as its longest path has features. ``None`` for all features before each.
 
     Returns:
         A flow over vectors ``batch x features``, its base the standard normal.
 
     Raises:
-        ValueError: a size is too small, or the support does not take the data to vectors of real numbers.
+        ValueError: a size is too small, the support does not take the data to vectors of real numbers, or the graph has
+            a cycle or another number of features.
         TypeError: a size is no integer.
 
     References:
@@ -66,6 +76,8 @@ def iaf(
     shape, features = data_shape(features, support), real_features(features, support)
     parts: list[Bijector[Any, Any]] = []
     for _ in range(layers):
-        network = MADE(features, 2, hidden, context_features)
-        parts += [InverseAutoregressive(features, network, ScaleShift()), Reversal(features)]
+        network = autoregressive_network(features, 2, hidden, context_features, passes, adjacency)
+        parts.append(InverseAutoregressive(features, network, ScaleShift()))
+        if adjacency is None:
+            parts.append(Reversal(features))
     return flow_on_support(Chain(parts), shape, standardize, support)

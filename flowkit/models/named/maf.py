@@ -9,11 +9,11 @@ from flowkit.bijectors.chain import Chain
 from flowkit.bijectors.permutation import Reversal
 from flowkit.counts import require_counts, require_widths
 from flowkit.flow import Flow
+from flowkit.models.autoregressive_network import autoregressive_network
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
 from flowkit.models.support import SupportBijector, data_shape, flow_on_support, real_features
-from flowkit.nn.made import MADE
-from flowkit.nn.masked_mlp import MaskedMLP, Rows, adjacency_in_passes
+from flowkit.nn.masked_mlp import Rows
 from flowkit.transforms.scale_shift import ScaleShift
 
 __all__ = ["maf"]
@@ -76,24 +76,8 @@ def maf(
     shape, features = data_shape(features, support), real_features(features, support)
     parts: list[Bijector[Any, Any]] = []
     for _ in range(layers):
-        network = _network(features, hidden, context_features, passes, adjacency)
+        network = autoregressive_network(features, 2, hidden, context_features, passes, adjacency)
         parts.append(MaskedAutoregressive(features, network, ScaleShift()))
         if adjacency is None:
             parts.append(Reversal(features))
     return flow_on_support(Chain(parts), shape, standardize, support)
-
-
-def _network(
-    features: int, hidden: Sequence[int], context_features: int, passes: int | None, adjacency: Rows | None
-) -> MADE | MaskedMLP:
-    """Shift and scale of each feature from those that it depends on."""
-    if passes is None and adjacency is None:
-        return MADE(features, 2, hidden, context_features)
-    if passes is not None and adjacency is not None:
-        raise ValueError("passes and adjacency are two ways to say which features depend on which: give one of them")
-    if adjacency is None:
-        assert passes is not None
-        return MaskedMLP(adjacency_in_passes(features, passes), 2, hidden, context_features)
-    if len(adjacency) != features:
-        raise ValueError(f"adjacency has {len(adjacency)} rows; the layers see {features} features")
-    return MaskedMLP(adjacency, 2, hidden, context_features)

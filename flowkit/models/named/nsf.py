@@ -11,11 +11,12 @@ from flowkit.bijectors.chain import Chain
 from flowkit.bijectors.lu import LULinear
 from flowkit.counts import require_counts, require_widths
 from flowkit.flow import Flow
+from flowkit.models.autoregressive_network import autoregressive_network
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
 from flowkit.models.support import SupportBijector, data_shape, flow_on_support, real_features
 from flowkit.models.vector_coupling import vector_coupling
-from flowkit.nn.made import MADE
+from flowkit.nn.masked_mlp import Rows
 from flowkit.transforms.rational_quadratic import RationalQuadraticSpline
 
 __all__ = ["nsf"]
@@ -33,6 +34,8 @@ def nsf(
     max_ratio: float | None = 1000.0,
     standardize: Standardize = None,
     support: SupportBijector = None,
+    passes: int | None = None,
+    adjacency: Rows | None = None,
 ) -> Flow:
     r"""A neural spline flow: rational-quadratic splines whose knots come from networks, in couplings or autoregressive.
 
@@ -58,12 +61,20 @@ def nsf(
             layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
         support: what takes the data from where they lie onto vectors of real numbers, a bijector: ``Positive()``,
             ``Box(lower, upper)``, ``StickBreaking()`` and others of ``flowkit.bijectors``; ``None`` for real data.
+        passes: of autoregressive layers: in how many passes samples are drawn, from 1 to ``features``: the features
+            are in so many groups, each of which depends on those before it, 2 being a coupling; ``None`` for feature by
+            feature.
+        adjacency: of autoregressive layers: a graph over the features (those of the support's real numbers), rows of
+            booleans, true where the feature of the row depends on that of the column, or a tensor of them; as for
+            :class:`~flowkit.nn.MaskedMLP`. All layers follow it, without matrices that mix features, and samples take
+            as many passes as its longest path has features. ``None`` for all features before each.
 
     Returns:
         A flow over vectors ``batch x features``, its base the standard normal.
 
     Raises:
-        ValueError: a size is too small, or the support does not take the data to vectors of real numbers.
+        ValueError: a size is too small, the support does not take the data to vectors of real numbers, or the graph has
+            a cycle or another number of features; passes or a graph are given for couplings.
         TypeError: a size is no integer.
 
     References:
@@ -82,16 +93,20 @@ def nsf(
     require_counts(1, features=features)
     shape, features = data_shape(features, support), real_features(features, support, 1 if autoregressive else 2)
     require_counts(1, layers=layers)
+    if not autoregressive and (passes is not None or adjacency is not None):
+        raise ValueError(
+            "passes and adjacency are of autoregressive layers: pass autoregressive=True, or leave them out"
+        )
     parts: list[Bijector[Any, Any]] = []
     for layer in range(layers):
-        start = torch.eye(features)
-        if autoregressive and layer:
-            # Without a reversal, the first feature would depend on no other in any layer.
-            start = start.flip(0)
-        parts.append(LULinear(features, start=start))
+        if adjacency is None:
+            # Without a reversal, the first feature would depend on no other in any autoregressive layer.
+            start = torch.eye(features).flip(0) if autoregressive and layer else torch.eye(features)
+            parts.append(LULinear(features, start=start))
         spline = RationalQuadraticSpline(bins, bound, max_ratio=max_ratio)
         if autoregressive:
-            network = MADE(features, spline.parameters_per_element, hidden, context_features)
+            count = spline.parameters_per_element
+            network = autoregressive_network(features, count, hidden, context_features, passes, adjacency)
             parts.append(MaskedAutoregressive(features, network, spline))
         else:
             parts.append(vector_coupling(features, spline, layer % 2, hidden, context_features))

@@ -8,6 +8,7 @@ from flowkit.models.autoregressive_layers import autoregressive_layers
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
 from flowkit.models.support import SupportBijector, data_shape, flow_on_support, real_features
+from flowkit.nn.masked_mlp import Rows
 from flowkit.transforms.unconstrained_monotonic import UnconstrainedMonotonic
 
 __all__ = ["unaf"]
@@ -25,6 +26,8 @@ def unaf(
     context_features: int = 0,
     standardize: Standardize = None,
     support: SupportBijector = None,
+    passes: int | None = None,
+    adjacency: Rows | None = None,
 ) -> Flow:
     r"""The unconstrained neural autoregressive flow: integrals of positive networks, told by masked ones.
 
@@ -47,12 +50,19 @@ def unaf(
             layer; a :class:`~flowkit.FixedAffine` of your own; ``None`` for data of about mean 0 and variance 1.
         support: what takes the data from where they lie onto vectors of real numbers, a bijector: ``Positive()``,
             ``Box(lower, upper)``, ``StickBreaking()`` and others of ``flowkit.bijectors``; ``None`` for real data.
+        passes: in how many passes samples are drawn, from 1 to ``features``: the features are in so many groups, each
+            of which depends on those before it, 2 being a coupling; ``None`` for feature by feature.
+        adjacency: a graph over the features (those of the support's real numbers): rows of booleans, true where the
+            feature of the row depends on that of the column, or a tensor of them; as for
+            :class:`~flowkit.nn.MaskedMLP`. All layers follow it, without reversals between them, and samples take as
+            many passes as its longest path has features. ``None`` for all features before each.
 
     Returns:
         A flow over vectors ``batch x features``, its base the standard normal.
 
     Raises:
-        ValueError: a size is too small, or the support does not take the data to vectors of real numbers.
+        ValueError: a size is too small, the support does not take the data to vectors of real numbers, or the graph has
+            a cycle or another number of features.
         TypeError: a size is no integer.
 
     References:
@@ -68,6 +78,12 @@ def unaf(
     require_counts(1, features=features, signal=signal, points=points)
     shape, features = data_shape(features, support), real_features(features, support)
     chain = autoregressive_layers(
-        features, layers, hidden, context_features, lambda: UnconstrainedMonotonic(signal, integrand, points, bound)
+        features,
+        layers,
+        hidden,
+        context_features,
+        lambda: UnconstrainedMonotonic(signal, integrand, points, bound),
+        passes,
+        adjacency,
     )
     return flow_on_support(chain, shape, standardize, support)

@@ -38,6 +38,8 @@ MODELS: dict[str, Settings] = {
     ),
     "maf_in_passes": ("maf", {**SMALL, "layers": 2, "passes": 2}),
     "maf_over_a_graph": ("maf", {**SMALL, "layers": 2, "adjacency": [[0, 0, 0], [1, 0, 0], [0, 1, 0]]}),
+    "iaf_over_a_graph": ("iaf", {**SMALL, "layers": 2, "adjacency": [[0, 0, 0], [1, 0, 0], [0, 1, 0]]}),
+    "nsf_in_passes": ("nsf", {**SMALL, "layers": 2, "bins": 4, "autoregressive": True, "passes": 2}),
     "ncsf": ("ncsf", {**SMALL, "layers": 2, "bins": 4}),
     "ncsf_of_a_circle": ("ncsf", {**SMALL, "features": 1, "layers": 2, "bins": 4}),
     "ncsf_of_a_circle_conditional": (

@@ -103,13 +103,6 @@ def test_a_folder_keeps_the_support(tmp_path: Path) -> None:
     assert loaded.event_shape == (3,)
 
 
-def test_a_folder_keeps_a_graph(tmp_path: Path) -> None:
-    flow = flowkit.maf(3, hidden=(8,), adjacency=torch.tensor([[0, 0, 0], [1, 0, 0], [1, 0, 0]]))
-    flowkit.save_model(flow, tmp_path / "model")
-    x = torch.randn(4, 3)
-    assert torch.equal(flowkit.load_model(tmp_path / "model").log_prob(x), flow.log_prob(x))  # type: ignore[operator]
-
-
 @pytest.mark.parametrize(
     ("support", "error", "message"),
     [
