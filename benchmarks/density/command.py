@@ -3,6 +3,7 @@
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
 from benchmarks import record as records
 from benchmarks.outputs import DOCS, add_outputs
@@ -23,6 +24,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     command.add_argument("--quick", action="store_true", help="one data set of each kind, too short to compare")
     add_outputs(command, "density", "no training: tables and plots of OUT as it is")
+    command.add_argument(
+        "--only",
+        nargs="+",
+        default=(),
+        metavar="GROUP",
+        help="train the models of these groups anew (toys, pixels, ...), in place of theirs in the record, which has to "
+        "have been made in the same way",
+    )
     command.add_argument("--workers", type=int, default=2, help="processes of one thread each; default %(default)s")
     command.add_argument("--images", type=Path, default=DOCS / "images/density", help="default %(default)s")
     command.set_defaults(run=run)
@@ -35,23 +44,46 @@ def run(arguments: argparse.Namespace) -> int:
     from benchmarks.density.runs import run_all
 
     path = arguments.out / "density.json"
+    if arguments.tables_only and arguments.only:
+        raise SystemExit("--only trains models anew, and --tables-only trains none; choose one of them")
     if not arguments.tables_only:
-        groups = suite.QUICK if arguments.quick else suite.RECORD
-        start = time.monotonic()
-        runs = list(run_all(suite.jobs(groups), arguments.workers))
-        record = {
+        groups = {group.name: group for group in (suite.QUICK if arguments.quick else suite.RECORD)}
+        if unknown := [name for name in arguments.only if name not in groups]:
+            raise SystemExit(f"--only {unknown[0]!r}: no such group; there are {', '.join(map(repr, groups))}")
+        made_by = {
             "command": "python -m benchmarks density" + (" --quick" if arguments.quick else ""),
-            "minutes": round((time.monotonic() - start) / 60, 1),
             "workers": arguments.workers,
             "machine": records.machine(),
             "versions": records.versions(DISTRIBUTIONS),
-            "settings": suite.settings(groups),
-            "results": comparison.summarise(runs),
+            "settings": suite.settings(list(groups.values())),
         }
-        records.write(path, record)
+        kept = _to_be_kept(path, made_by) if arguments.only else {"minutes": 0.0, "results": []}
+        start = time.monotonic()
+        chosen = [group for name, group in groups.items() if name in (arguments.only or groups)]
+        runs = list(run_all(suite.jobs(chosen), arguments.workers))
+        minutes = round(kept["minutes"] + (time.monotonic() - start) / 60, 1)
+        results = comparison.beside(kept["results"], comparison.summarise(runs))
+        records.write(path, made_by | {"minutes": minutes, "results": results})
         pictures.draw_densities(runs, arguments.images)
     record = records.read(path)
     pictures.draw_differences(record, arguments.images)
     write_page(arguments.page, table.sections(record))
     print(f"{path}\n{arguments.images}\n{arguments.page}")
     return 0
+
+
+def _to_be_kept(path: Path, made_by: dict[str, Any]) -> dict[str, Any]:
+    """The record in which some groups are trained anew.
+
+    Raises:
+        SystemExit: it is not there, or was made otherwise, so that their figures cannot stand beside its own.
+    """
+    if not path.exists():
+        raise SystemExit(f"--only trains groups of a record anew, and {path} is not there; leave --only out")
+    record = records.read(path)
+    for name, here in made_by.items():
+        if record.get(name) != here:
+            raise SystemExit(
+                f"--only: {name} of {path} is {record.get(name)}, and would be {here} now; leave --only out"
+            )
+    return record

@@ -16,7 +16,7 @@ would be called behind.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks.density.data import load
 from benchmarks.density.runs import Run
 
-__all__ = ["ERRORS", "summarise", "verdict"]
+__all__ = ["ERRORS", "beside", "summarise", "verdict"]
 
 ERRORS = 2.0
 """Standard errors that a difference must have to be called one."""
@@ -37,6 +37,12 @@ def summarise(runs: Iterable[Run]) -> list[dict[str, Any]]:
         job = run.job
         cells[job.group.name, job.data, job.model][job.library].append(run)
     return [_cell(*key, libraries) for key, libraries in cells.items()]
+
+
+def beside(known: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Entries of a record, those of the same group, data and model replaced by new ones."""
+    entries = {tuple(entry[key] for key in ("group", "data", "model")): entry for entry in (*known, *new)}
+    return list(entries.values())
 
 
 def _cell(group: str, data: str, model: str, libraries: Mapping[str, list[Run]]) -> dict[str, Any]:

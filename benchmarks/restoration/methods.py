@@ -11,6 +11,7 @@ __all__ = [
     "ORACLE",
     "WRITTEN",
     "Variant",
+    "is_seeded",
     "learning",
     "named_settings",
     "on_track",
@@ -111,7 +112,7 @@ _ROWS = (
 ABLATION = {row: row if row in _PARTS else "deflow_paper" for row in _ROWS}
 """Table 4 of the paper: for each row the method that is measured."""
 
-# The kinds whose result depends on no seed.
+# The kinds whose degradation depends on no seed.
 _UNSEEDED = ("none", "white", "white_uniform", *_STRENGTHS, "camera", "impressionism")
 
 
@@ -119,6 +120,11 @@ def learning(method: str, seed: int) -> list[str]:
     """The options of ``deflow train`` for a method of ``METHODS`` that is learned, or one of ``ABLATION``."""
     options = list({**_LEARNED, **_PARTS}[method])
     return options if method in _UNSEEDED else [*options, "--seed", str(seed)]
+
+
+def is_seeded(method: str) -> bool:
+    """Whether another seed is another degradation, not the same one drawn anew."""
+    return method not in (*_UNSEEDED, WRITTEN)
 
 
 def named_settings(method: str) -> Any:

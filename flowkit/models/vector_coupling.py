@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from flowkit.bijectors.coupling import Coupling
 from flowkit.bijectors.masks import alternating_mask
+from flowkit.models.random_shifts import start_with_random_shifts
 from flowkit.nn.mlp import MLP
 from flowkit.transforms.transform import Transform
 
@@ -16,7 +17,7 @@ def vector_coupling(
     parity: int,
     hidden: Sequence[int],
     context_features: int,
-    start_at_identity: bool = True,
+    random_shifts: bool = False,
 ) -> Coupling:
     """A coupling that keeps every other feature, its parameters from a multilayer perceptron.
 
@@ -26,8 +27,8 @@ def vector_coupling(
         parity: 0 to keep the first feature, the third, ...; 1 for the others.
         hidden: widths of the network's hidden layers.
         context_features: entries of the context; 0 for none.
-        start_at_identity: whether the network starts by giving zeros; else its last layer starts at random, as small
-            as any linear layer of torch's.
+        random_shifts: whether the network, of shifts and log-scales, starts by giving small random shifts; else it
+            starts by giving zeros.
 
     Returns:
         The coupling, over vectors.
@@ -41,6 +42,6 @@ def vector_coupling(
     kept = int(mask.sum())
     outputs = transform.parameters_per_element * (features - kept)
     network = MLP(kept, outputs, hidden, context_features)
-    if not start_at_identity:
-        network.last.reset_parameters()
+    if random_shifts:
+        start_with_random_shifts(network.last)
     return Coupling(features, network, transform, event_dims=1, mask=mask)

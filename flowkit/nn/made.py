@@ -100,7 +100,7 @@ class MADE(Recorded, WithConstants):
             for i, (before, after) in enumerate(pairwise(degrees))
         )
         self.activations = nn.ModuleList(new_activation(activation) for _ in hidden)
-        zero_(self.layers[-1])
+        zero_(self.last)
         # For `unroll`: how many units of each degree, layer by layer from the inputs to the outputs, and where the
         # features' rows and columns are, in order.
         self._counts = [torch.bincount(layer, minlength=features + 1).tolist() for layer in degrees]
@@ -109,6 +109,13 @@ class MADE(Recorded, WithConstants):
         self.register_constant(
             "output_index", lambda: (torch.tensor(order).unsqueeze(-1) * count + torch.arange(count)).flatten()
         )
+
+    @property
+    def last(self) -> MaskedLinear:
+        """The last layer."""
+        last = self.layers[-1]
+        assert isinstance(last, MaskedLinear)
+        return last
 
     def prepare(self, context: Tensor | None) -> Tensor | None:
         """The first layer's part over the context ``batch x context_features``; ``None`` for no context."""

@@ -82,7 +82,14 @@ class MaskedMLP(Recorded, nn.Module):
         self.layers = nn.ModuleList([MaskedLinear(first[:, :features], context_features, of_context)])
         self.layers.extend(MaskedLinear(mask) for mask in rest)
         self.activations = nn.ModuleList(new_activation(activation) for _ in hidden)
-        zero_(self.layers[-1])
+        zero_(self.last)
+
+    @property
+    def last(self) -> MaskedLinear:
+        """The last layer."""
+        last = self.layers[-1]
+        assert isinstance(last, MaskedLinear)
+        return last
 
     def prepare(self, context: Tensor | None) -> Tensor | None:
         """The first layer's part over the context ``batch x context_features``; ``None`` for no context."""

@@ -10,6 +10,7 @@ from flowkit.bijectors.permutation import Reversal
 from flowkit.counts import require_counts, require_widths
 from flowkit.flow import Flow
 from flowkit.models.autoregressive_network import autoregressive_network
+from flowkit.models.random_shifts import start_with_random_shifts
 from flowkit.models.recipe import remembered
 from flowkit.models.standardize import Standardize
 from flowkit.models.support import SupportBijector, data_shape, flow_on_support, real_features
@@ -35,7 +36,7 @@ def maf(
     .. math:: z_i = x_i\, e^{s_i(x_{<i}, c)} + b_i(x_{<i}, c)
 
     Densities take one pass of each network; samples are computed feature by feature. Data are to be of about mean 0
-    and variance 1: see ``standardize``.
+    and variance 1: see ``standardize``. A new flow shifts a little, at random, and keeps volumes.
 
     Args:
         features: entries of a vector, >= 1.
@@ -77,6 +78,7 @@ def maf(
     parts: list[Bijector[Any, Any]] = []
     for _ in range(layers):
         network = autoregressive_network(features, 2, hidden, context_features, passes, adjacency)
+        start_with_random_shifts(network.last)
         parts.append(MaskedAutoregressive(features, network, ScaleShift()))
         if adjacency is None:
             parts.append(Reversal(features))

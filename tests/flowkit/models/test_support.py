@@ -68,14 +68,14 @@ def draws(number: int) -> dict[str, tuple[Bijector[Any, Any], Tensor]]:
 @pytest.mark.parametrize("name", draws(1))
 def test_samples_lie_on_the_support_and_standardised_data_are_standard(name: str) -> None:
     support, data = draws(200)[name]
-    flow = flowkit.maf(3, layers=1, hidden=(8,), support=support, standardize=data)
+    flow = flowkit.iaf(3, layers=1, hidden=(8,), support=support, standardize=data)
     assert flow.event_shape == tuple(data.shape[1:])
     density = FlowDistribution(flow)
     samples = density.sample((20,))
     assert samples.shape == (20, *data.shape[1:])
     assert density.support.check(samples).all()
     z, _ = flow.bijector(data)
-    # A new maf is the identity: what is left is the standardisation.
+    # A new iaf is the identity: what is left is the standardisation.
     assert z.mean(0).abs().max() < 1e-3
     assert (z.std(0) - 1).abs().max() < 0.01
     assert flow.log_prob(data).isfinite().all()
