@@ -1,6 +1,7 @@
 """``python -m benchmarks density``: train, compare, and write the record, the pictures and the page."""
 
 import argparse
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         nargs="+",
         default=(),
         metavar="GROUP",
-        help="train the models of these groups anew (toys, pixels, ...), in place of theirs in the record, which has to "
-        "have been made in the same way",
+        help="train the models of these groups anew (toys, pixels, ...), in place of theirs in the record, which has "
+        "to have been made in the same way",
     )
     command.add_argument("--workers", type=int, default=2, help="processes of one thread each; default %(default)s")
     command.add_argument("--images", type=Path, default=DOCS / "images/density", help="default %(default)s")
@@ -57,11 +58,11 @@ def run(arguments: argparse.Namespace) -> int:
             "versions": records.versions(DISTRIBUTIONS),
             "settings": suite.settings(list(groups.values())),
         }
-        kept = _to_be_kept(path, made_by) if arguments.only else {"minutes": 0.0, "results": []}
+        kept = _to_be_kept(path, made_by) if arguments.only else {"results": []}
         start = time.monotonic()
         chosen = [group for name, group in groups.items() if name in (arguments.only or groups)]
         runs = list(run_all(suite.jobs(chosen), arguments.workers))
-        minutes = round(kept["minutes"] + (time.monotonic() - start) / 60, 1)
+        minutes = kept.get("minutes", round((time.monotonic() - start) / 60, 1))
         results = comparison.beside(kept["results"], comparison.summarise(runs))
         records.write(path, made_by | {"minutes": minutes, "results": results})
         pictures.draw_densities(runs, arguments.images)
@@ -81,9 +82,8 @@ def _to_be_kept(path: Path, made_by: dict[str, Any]) -> dict[str, Any]:
     if not path.exists():
         raise SystemExit(f"--only trains groups of a record anew, and {path} is not there; leave --only out")
     record = records.read(path)
-    for name, here in made_by.items():
+    # As JSON has it: a tuple is a list there.
+    for name, here in json.loads(json.dumps(made_by)).items():
         if record.get(name) != here:
-            raise SystemExit(
-                f"--only: {name} of {path} is {record.get(name)}, and would be {here} now; leave --only out"
-            )
+            raise SystemExit(f"--only: {path} was made with other {name} than would be used now; leave --only out")
     return record

@@ -23,6 +23,7 @@ from benchmarks.page import fill
 
 ROOT = Path(__file__).parents[2]
 QUICK_PARTS = ("toys", "tables", "images", "bits", "verdicts", "cost", "conditions")
+OLD_PAGE = "".join(f"<!-- begin {part} -->\nold\n<!-- end {part} -->\n" for part in QUICK_PARTS)
 VECTOR_MODELS = ("maf", "realnvp", "nsf", "nsf_autoregressive")
 PAGE = ROOT / "docs/benchmarks/density.md"
 
@@ -263,8 +264,7 @@ def test_few_held_out_samples_widen_the_noise():
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a quick run leaves in a folder, its page beside it."""
     folder = tmp_path_factory.mktemp("quick")
-    page = "".join(f"<!-- begin {part} -->\nold\n<!-- end {part} -->\n" for part in QUICK_PARTS)
-    (folder / "page.md").write_text(page)
+    (folder / "page.md").write_text(OLD_PAGE)
     places = ["--out", str(folder), "--images", str(folder / "images"), "--page", str(folder / "page.md")]
     assert main(["density", "--quick", *places]) == 0
     return folder
@@ -288,6 +288,26 @@ def test_a_quick_run_leaves_a_record_pictures_and_tables(quick):
     assert f"**{mean:.3f}".replace("-", "\N{MINUS SIGN}") in page
     pictures = {path.name for path in (quick / "images").iterdir()}
     assert pictures == {"differences.png", "toys_flowkit.png", "toys_nsf.png"}
+
+
+def test_groups_are_trained_anew_in_a_record_made_alike_alone(quick, tmp_path):
+    places = ["--out", str(tmp_path), "--page", str(tmp_path / "page.md"), "--images", str(tmp_path)]
+    (tmp_path / "page.md").write_text(OLD_PAGE)
+    with pytest.raises(SystemExit, match="is not there; leave --only out"):
+        main(["density", "--quick", "--only", "tables", *places])
+    record = records.read(quick / "density.json")
+    for entry in record["results"]:
+        entry["bound"] = 0.5
+    records.write(tmp_path / "density.json", record)
+    with pytest.raises(SystemExit, match=r"'tabels': no such group; there are 'toys', 'tables', 'images'"):
+        main(["density", "--quick", "--only", "tabels", *places])
+    assert main(["density", "--quick", "--only", "tables", *places]) == 0
+    after = records.read(tmp_path / "density.json")
+    assert [entry["group"] for entry in after["results"]] == [entry["group"] for entry in record["results"]]
+    assert [entry["bound"] == 0.5 for entry in after["results"]] == [True, False, True]
+    records.write(tmp_path / "density.json", record | {"workers": 7})
+    with pytest.raises(SystemExit, match="made with other workers than would be used now"):
+        main(["density", "--quick", "--only", "tables", *places])
 
 
 def test_tables_are_made_again_of_the_record_alone(quick):

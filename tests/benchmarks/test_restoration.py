@@ -14,7 +14,7 @@ from benchmarks.page import fill
 from benchmarks.restoration import table
 from benchmarks.restoration.cell import METRICS, RESTORER, Cell
 from benchmarks.restoration.command import _begun
-from benchmarks.restoration.methods import ABLATION, METHODS, ORACLE, named_settings, on_track, variant
+from benchmarks.restoration.methods import ABLATION, METHODS, ORACLE, is_seeded, named_settings, on_track, variant
 from benchmarks.restoration.noise import FIGURES, makes_noise, noise, summary_of_noise
 from benchmarks.restoration.pictures import SHOWN, strips_lack, write_strips
 from benchmarks.restoration.summary import summary
@@ -158,6 +158,8 @@ def test_noise_is_of_what_degrades() -> None:
     made = [method for method in METHODS if makes_noise(method)]
     assert {"white", "deflow", "handwritten"} <= set(made)
     assert not {"none", "oracle", "deflow + 6", "deflow, GAN"} & set(made)
+    assert {method for method in made if is_seeded(method)} > {"deflow", "pdm"}
+    assert not {"white", "handwritten"} & {method for method in made if is_seeded(method)}
 
 
 def test_figures_of_noise_that_are_not_defined_are_left_out_of_the_mean() -> None:
