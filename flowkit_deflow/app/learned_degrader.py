@@ -19,7 +19,7 @@ from flowkit_deflow.training.resuming import settings_file
 from flowkit_deflow.training.run_settings import goes_on, has_begun
 from flowkit_deflow.training.trainer import train
 
-__all__ = ["KINDS", "changes_for", "kind_of_run", "learn_for_restorer", "learn_kind", "require_kind"]
+__all__ = ["KINDS", "changes_for", "kind_of_run", "learn_for_restorer", "learn_kind", "preset_of", "require_kind"]
 
 KINDS = (DeFlow.kind, *LEARNERS)
 """The kinds of degraders that can be learned."""
@@ -115,10 +115,20 @@ def require_kind(kind: str, name: str | None = None) -> None:
         raise UserError(
             f"--degrader {kind}: is neither a folder nor a kind that can be learned; these are: {', '.join(KINDS)}"
         )
-    if kind == DeFlow.kind:
-        preset(name or DEFAULT_PRESET)
-    else:
-        _learner(kind).preset(name)
+    preset_of(kind, name)
+
+
+def preset_of(kind: str, name: str | None = None) -> Any:
+    """The settings of a kind of degrader by name; ``None`` for the usual ones.
+
+    Raises:
+        UserError: the kind or the preset is unknown.
+
+    Examples:
+        >>> preset_of("white", "uniform").noise.uniform
+        True
+    """
+    return preset(name or DEFAULT_PRESET) if kind == DeFlow.kind else _learner(kind).preset(name)
 
 
 def learn_for_restorer(run: RestorerRun, kind: str, degraded: Path | None, out: Path, name: str | None) -> list[str]:

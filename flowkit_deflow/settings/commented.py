@@ -2,14 +2,13 @@
 
 import math
 import textwrap
-from collections.abc import Iterator
-from dataclasses import fields
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import yaml
 
 from flowkit_deflow.settings.catalogue import Setting, settings_of
-from flowkit_deflow.settings.schema import Run
 from flowkit_deflow.settings.sorts import Sort
 from flowkit_deflow.settings.text import to_dict
 
@@ -18,11 +17,12 @@ __all__ = ["commented_yaml"]
 WIDTH = 110  # characters of a line
 
 
-def commented_yaml(run: Run) -> str:
-    """Every setting of a run with its meaning, unit, default and sort, as YAML that ``deflow train --config`` reads.
+def commented_yaml(run: Any, command: str = "deflow train") -> str:
+    """Every setting of a run with its meaning, unit, default and sort, as YAML that the command's ``--config`` reads.
 
     Args:
-        run: the settings.
+        run: the settings: :class:`~flowkit_deflow.Run`, or those of another degrader or of a restoration network.
+        command: what reads them.
 
     Returns:
         The text; read again, it gives the same settings.
@@ -33,20 +33,29 @@ def commented_yaml(run: Run) -> str:
           crop: 160
         ...
     """
-    return "\n".join(_lines(to_dict(run))) + "\n"
+    return "\n".join(_lines(run, command)) + "\n"
 
 
-def _lines(values: dict[str, Any]) -> Iterator[str]:
-    yield "# Settings for deflow train --config. What is left out keeps its default."
+def _lines(run: Any, command: str) -> Iterator[str]:
+    yield f"# Settings for {command} --config. What is left out keeps its default."
     for sort in Sort:
         yield f"# [{sort.name.lower()}] {sort.value}."
-    for section in fields(Run):
+    values = to_dict(run)
+    for section in fields(run):
         yield ""
-        yield f"{section.name}:"
-        for setting in settings_of(section.name):
-            name = setting.name.split(".")[1]
-            yield from textwrap.wrap(_description(setting), WIDTH, initial_indent="  # ", subsequent_indent="  # ")
-            yield f"  {_entry(name, values[section.name][name])}"
+        if is_dataclass(getattr(run, section.name)):
+            yield f"{section.name}:"
+            yield from _entries(settings_of(section.name, type(run)), values[section.name], "  ")
+        else:
+            yield from _entries(settings_of(section.name, type(run)), values, "")
+
+
+def _entries(settings: Iterable[Setting], values: dict[str, Any], indent: str) -> Iterator[str]:
+    comment = f"{indent}# "
+    for setting in settings:
+        name = setting.name.split(".")[-1]
+        yield from textwrap.wrap(_description(setting), WIDTH, initial_indent=comment, subsequent_indent=comment)
+        yield f"{indent}{_entry(name, values[name])}"
 
 
 def _description(setting: Setting) -> str:

@@ -104,6 +104,20 @@ def test_the_settings_of_a_preset_can_be_edited_and_given(
     assert deflow("config", "--preset", "tinny").status == 2
 
 
+def test_the_settings_of_other_degraders_and_of_restorers_are_printed(deflow: Command, tmp_path: Path) -> None:
+    printed = deflow("config", "--degrader", "white", "--preset", "uniform")
+    assert printed.out.startswith("# Settings for deflow train --degrader white --config.")
+    assert yaml.safe_load(printed.out)["noise"] == {"sigma": None, "uniform": True}
+    printed = deflow("config", "--restorer")
+    assert printed.out.startswith("# Settings for deflow restorer train --config.")
+    assert yaml.safe_load(printed.out)["architecture"]["network"] == "residual"
+    for wrong in (["--degrader", "whit"], ["--degrader", "white", "--restorer"], ["--restorer", "--preset", "aim"]):
+        refused = deflow("config", *wrong)
+        assert refused.status == 2
+        assert refused.out == ""
+        assert refused.err.count("\n") == 1
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_to_the_whole_group_saves_and_leaves_one_sentence(
     number: signal.Signals, status: int, tiny: Settings, environment: dict[str, str], tmp_path: Path

@@ -1,14 +1,18 @@
 """Every setting with what it is, and in which of them two runs differ."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
 
 from flowkit_deflow.settings.catalogue import settings
 from flowkit_deflow.settings.commented import commented_yaml
+from flowkit_deflow.settings.config_file import read_config
+from flowkit_deflow.settings.degrader_presets import DEGRADER_PRESETS
 from flowkit_deflow.settings.differences import differences
 from flowkit_deflow.settings.presets import PRESETS, preset
+from flowkit_deflow.settings.restoration_presets import RESTORER_PRESETS
 from flowkit_deflow.settings.schema import Run
 from flowkit_deflow.settings.sorts import Sort
 from flowkit_deflow.settings.text import from_dict, to_dict
@@ -56,6 +60,23 @@ def test_commented_settings_are_read_as_the_same_settings(name: str) -> None:
         run = replace(run, architecture=replace(run.architecture, normalization=NORMALIZATION))
     text = commented_yaml(run)
     assert from_dict(Run, yaml.safe_load(text), "text") == run
+
+
+OTHERS = {f"{kind} {name}": run for kind, presets in DEGRADER_PRESETS.items() for name, run in presets.items()}
+OTHERS |= {f"restorer {name}": run for name, run in RESTORER_PRESETS.items()}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_commented_settings_of_other_runs_say_what_each_is_and_are_read_as_the_same(name: str, tmp_path: Path) -> None:
+    run = OTHERS[name]
+    text = commented_yaml(run, "deflow")
+    (tmp_path / "mine.yaml").write_text(text)
+    assert read_config(type(run), tmp_path / "mine.yaml") == run
+    lines = text.splitlines()
+    for setting in settings(type(run)):
+        assert setting.meaning
+        assert any(line.strip().startswith(f"{setting.name.split('.')[-1]}: ") for line in lines)
+    assert not any("MISSING" in line or "``" in line for line in lines)
 
 
 def test_comments_give_meaning_unit_sort_and_default() -> None:
