@@ -28,6 +28,7 @@ def commented_yaml(run: Any, command: str = "deflow train") -> str:
         The text; read again, it gives the same settings.
 
     Examples:
+        >>> from flowkit_deflow.settings.schema import Run
         >>> print(commented_yaml(Run()).partition("  # side of")[2])  # doctest: +ELLIPSIS
          the square training crops (pixels). [result; default: 160]
           crop: 160
