@@ -17,6 +17,7 @@ from flowkit.ops.private import HOOKS_FOR_ALL_MODULES
 from flowkit.ops.values import readable
 from flowkit.overriding import drop_outdated
 from flowkit.recorded import Recorded
+from flowkit.supports.interval import covers, exact_interval
 from flowkit.supports.support import Support
 
 __all__ = [
@@ -166,6 +167,25 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
     def codomain(self, dtype: torch.dtype) -> Interval:
         """The open interval that every element of ``inverse``'s input lies in; as :meth:`domain`."""
         return REAL_LINE
+
+    @property
+    def moves_entries(self) -> bool:
+        """Whether it moves the entries of an event and changes none: latents lie in the interval that the data do."""
+        return False
+
+    def image_of(self, interval: Interval) -> Interval | None:
+        """The interval that the entries of the latents fill where those of the data fill another one.
+
+        Args:
+            interval: its ends, in exact arithmetic.
+
+        Returns:
+            The ends, those of :meth:`codomain` for all of :meth:`domain`; ``None`` for a part of it, whose image is no
+            interval: a linear map takes a cube to something slanted.
+        """
+        if self.moves_entries:
+            return interval
+        return exact_interval(self.codomain) if covers(interval, exact_interval(self.domain)) else None
 
     def data_support(self) -> Support | None:
         """What ``forward``'s input lies on, where :meth:`domain` does not say all: a simplex, a sphere.
@@ -392,6 +412,15 @@ class Wrapper(Bijector[X, Z]):
     def codomain(self, dtype: torch.dtype) -> Interval:
         """As the bijector within."""
         return self.bijector.codomain(dtype)
+
+    @property
+    def moves_entries(self) -> bool:
+        """As the bijector within."""
+        return self.bijector.moves_entries
+
+    def image_of(self, interval: Interval) -> Interval | None:
+        """As the bijector within."""
+        return self.bijector.image_of(interval)
 
     def data_support(self) -> Support | None:
         """As the bijector within."""

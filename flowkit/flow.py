@@ -27,7 +27,7 @@ from flowkit.half_precision import require_alike
 from flowkit.naming import named
 from flowkit.nn.guided import Guided
 from flowkit.recorded import Recorded
-from flowkit.supports.interval import IntervalSupport
+from flowkit.supports.interval import IntervalSupport, exact_interval
 
 __all__ = ["Flow", "bits_per_dim"]
 
@@ -98,10 +98,9 @@ class Flow(Recorded, nn.Module):
         if self.event_shape is None:
             return
         shape = self.bijector.output_shape(tuple(self.event_shape))
-        if not all(isinstance(size, int) for size in shape):
-            return
+        image = self.bijector.image_of(exact_interval(self.bijector.domain))
         support = self.bijector.latent_support() or IntervalSupport(
-            self.bijector.codomain, self.bijector.latent_event_dims
+            self.bijector.codomain if image is None else lambda dtype: image, self.bijector.latent_event_dims
         )
         require_no_others(self.base, support, shape, type(self.bijector).__name__)
 

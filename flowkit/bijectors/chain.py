@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.argument_types import require_types
-from flowkit.bijector import Bijector, Interval, Shape, Step
+from flowkit.bijector import REAL_LINE, Bijector, Interval, Shape, Step
 from flowkit.bijectors.activations.activations import Activations, Plan
 from flowkit.bijectors.activations.stored import Stored
+from flowkit.bijectors.images import interval_filled, own_domain
 from flowkit.bijectors.parts import require_bijector
 from flowkit.recorded import record_arguments
 from flowkit.supports.support import Support
@@ -31,7 +32,8 @@ class Chain(Bijector[Any, Any]):
 
     Raises:
         TypeError: a part is no bijector.
-        ValueError: no bijector is given, or one takes events of other dimensions than the one before gives.
+        ValueError: no bijector is given, or one takes events of other dimensions, or more values, than the one before
+            gives.
 
     References:
         G. Papamakarios, E. Nalisnick, D. J. Rezende, S. Mohamed, B. Lakshminarayanan, "Normalizing Flows for
@@ -70,6 +72,7 @@ class Chain(Bijector[Any, Any]):
                     f"{type(after).__name__} after it takes {after.event_dims}: make both for the same data, by "
                     "event_dims where they have it, or put a Reshape between"
                 )
+        interval_filled(parts, own_domain(parts), "Chain")
         self.bijectors = nn.ModuleList(parts)
         batch_dims = [b.batch_dims for b in parts if b.batch_dims is not None]
         self.event_dims = parts[0].event_dims
@@ -119,8 +122,11 @@ class Chain(Bijector[Any, Any]):
 
         Raises:
             TypeError: it is no bijector.
+            ValueError: it is the chain itself, or does not fit between its neighbours.
         """
         require_bijector(bijector, "a Chain")
+        if any(part is self for part in bijector.modules()):
+            raise ValueError("a Chain cannot hold itself: add a copy, or some of its parts, by slicing")
         parts = self.parts
         parts.insert(index, bijector)
         self._take(parts)
@@ -147,12 +153,24 @@ class Chain(Bijector[Any, Any]):
         return shape
 
     def domain(self, dtype: torch.dtype) -> Interval:
-        """That of the first part."""
-        return self.parts[0].domain(dtype)
+        """That of the first part which does more than move entries."""
+        return next((part.domain(dtype) for part in self.parts if not part.moves_entries), REAL_LINE)
 
     def codomain(self, dtype: torch.dtype) -> Interval:
-        """That of the last part."""
-        return self.parts[-1].codomain(dtype)
+        """That of the last part which does more than move entries."""
+        return next((part.codomain(dtype) for part in reversed(self.parts) if not part.moves_entries), REAL_LINE)
+
+    @property
+    def moves_entries(self) -> bool:
+        """Whether all parts do."""
+        return all(part.moves_entries for part in self.parts)
+
+    def image_of(self, interval: Interval) -> Interval | None:
+        """Part by part."""
+        image: Interval | None = interval
+        for part in self.parts:
+            image = None if image is None else part.image_of(image)
+        return image
 
     def data_support(self) -> Support | None:
         """That of the first part."""

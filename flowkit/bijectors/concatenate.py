@@ -98,6 +98,17 @@ class Concatenate(Bijector[Tensor, Tensor]):
         """The widest of the blocks'."""
         return _widest([part.codomain(dtype) for part in self.parts])
 
+    @property
+    def moves_entries(self) -> bool:
+        """Whether all blocks do."""
+        return all(part.moves_entries for part in self.parts)
+
+    def image_of(self, interval: Interval) -> Interval | None:
+        """The widest of the blocks'; ``None`` where one of them has none."""
+        images = [part.image_of(interval) for part in self.parts]
+        known = [image for image in images if image is not None]
+        return _widest(known) if len(known) == len(images) else None
+
     def data_support(self) -> Support | None:
         """The product of the blocks' supports; ``None`` where all take all real numbers."""
         return self._product([part.data_support() or self._interval(part.domain) for part in self.parts], self.sizes)

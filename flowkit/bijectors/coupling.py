@@ -13,6 +13,7 @@ from flowkit.bijectors.conditioner import apply_conditioner, prepare_conditioner
 from flowkit.bijectors.parts import require_transform
 from flowkit.constants import WithConstants
 from flowkit.ops.values import require_values
+from flowkit.supports.interval import covers, exact_interval
 from flowkit.transforms.affine import Affine
 from flowkit.transforms.transform import Transform, split_parameters
 
@@ -100,6 +101,10 @@ class Coupling(WithConstants, ChannelBijector):
     def codomain(self, dtype: torch.dtype) -> Interval:
         """The same as :meth:`domain`."""
         return interval_with_kept(self.transform, dtype)
+
+    def image_of(self, interval: Interval) -> Interval | None:
+        """The same interval, which kept channels stay in; ``None`` where the transform takes more than that."""
+        return interval if covers(interval, exact_interval(self.transform.domain)) else None
 
     def prepare(self, context: Any) -> Any:
         """What the conditioner computes from the context alone."""

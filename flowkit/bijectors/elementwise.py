@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, Interval, Shape, sum_event
+from flowkit.bijectors.images import ends_mapped
 from flowkit.ops.broadcasting import broadcasts_to
 from flowkit.transforms import Transform
 
@@ -75,6 +76,11 @@ class Elementwise(Bijector[Tensor, Tensor]):
     def codomain(self, dtype: torch.dtype) -> Interval:
         """That of the transform."""
         return self.transform.codomain(dtype)
+
+    def image_of(self, interval: Interval) -> Interval | None:
+        """Between what the transform makes of the ends, where it has no parameters: it is monotone."""
+        image = super().image_of(interval)
+        return ends_mapped(self, interval) if image is None and self.raw is None else image
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         z, log_derivative = self.transform(x, self._parameters_of_transform())

@@ -6,7 +6,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from flowkit.bijector import Bijector, Shape, sum_event
+from flowkit.bijector import Bijector, Interval, Shape, sum_event
+from flowkit.bijectors.images import ends_mapped
 from flowkit.ops.broadcasting import broadcasts_to
 from flowkit.ops.values import readable
 
@@ -112,6 +113,11 @@ class FixedAffine(Bijector[Tensor, Tensor]):
     def input_shape(self, shape: Shape) -> Shape:
         """The same shape; ValueError where the numbers do not broadcast to it."""
         return self.output_shape(shape)
+
+    def image_of(self, interval: Interval) -> Interval | None:
+        """Between what becomes of the ends; of elements that are scaled apart, between the outermost."""
+        image = super().image_of(interval)
+        return ends_mapped(self, interval) if image is None else image
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         x = x.to(torch.promote_types(x.dtype, torch.float32))

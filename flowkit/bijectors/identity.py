@@ -26,6 +26,7 @@ class Identity(Bijector[Tensor, Tensor]):
     """
 
     takes_context = False
+    moves_entries = True
 
     def __init__(self, event_dims: int = 1) -> None:
         super().__init__()

@@ -49,6 +49,11 @@ class Inverse(Bijector[Any, Any]):
         """The domain of the bijector within."""
         return self.bijector.domain(dtype)
 
+    @property
+    def moves_entries(self) -> bool:
+        """As the bijector within."""
+        return self.bijector.moves_entries
+
     def data_support(self) -> Support | None:
         """That of the latents of the bijector within."""
         return self.bijector.latent_support()

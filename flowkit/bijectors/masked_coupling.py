@@ -15,6 +15,7 @@ from flowkit.constants import WithConstants
 from flowkit.counts import require_counts
 from flowkit.ops.broadcasting import broadcasts_to
 from flowkit.ops.values import require_values
+from flowkit.supports.interval import covers, exact_interval
 from flowkit.transforms.affine import Affine
 from flowkit.transforms.transform import Transform, split_parameters
 
@@ -99,6 +100,10 @@ class MaskedCoupling(WithConstants, Bijector[Tensor, Tensor]):
     def codomain(self, dtype: torch.dtype) -> Interval:
         """The same as :meth:`domain`."""
         return interval_with_kept(self.transform, dtype)
+
+    def image_of(self, interval: Interval) -> Interval | None:
+        """The same interval, which kept elements stay in; ``None`` where the transform takes more than that."""
+        return interval if covers(interval, exact_interval(self.transform.domain)) else None
 
     def prepare(self, context: Any) -> Any:
         """What the conditioner computes from the context alone."""

@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from flowkit.bijector import Bijector, Interval, InTurn, Shape
+from flowkit.bijector import REAL_LINE, Bijector, Interval, InTurn, Shape
 from flowkit.bijectors.factor_out import FactorOut
+from flowkit.bijectors.images import interval_filled, own_domain
 from flowkit.bijectors.parts import require_bijector
 from flowkit.supports.support import Support
 
@@ -31,8 +32,9 @@ class MultiScale(Bijector[Tensor, tuple[Tensor, ...]]):
         factor_outs: what cuts the latents off between them, one fewer than there are levels.
 
     Raises:
-        ValueError: the numbers of levels and cuts, or their event dimensions, do not fit, or (when called) an event
-            does not fit the levels.
+        TypeError: a level or a cut is no bijector.
+        ValueError: the numbers of levels and cuts, or their event dimensions, do not fit, one takes more values than
+            the one before gives, or (when called) an event does not fit the levels.
 
     References:
         L. Dinh, J. Sohl-Dickstein, S. Bengio, "Density estimation using Real NVP", ICLR 2017, sec. 3.6.
@@ -63,14 +65,17 @@ class MultiScale(Bijector[Tensor, tuple[Tensor, ...]]):
                 f"MultiScale got {len(levels)} levels and {len(factor_outs)} factor_outs; "
                 "it needs at least one level and one factor_out between each two"
             )
-        for level in levels:
-            require_bijector(level, "MultiScale")
+        for part in (*levels, *factor_outs):
+            require_bijector(part, "MultiScale")
         dims = [level.event_dims for level in levels] + [cut.event_dims for cut in factor_outs]
         if len(set(dims)) != 1:
             raise ValueError(
                 f"MultiScale joins levels and factor_outs of the same event_dims, got {dims}: make the FactorOut with "
                 f"event_dims={dims[0]}"
             )
+        _require_real_latents(
+            [part for pair in zip(levels[:-1], factor_outs, strict=True) for part in pair], levels[-1]
+        )
         self.event_dims = dims[0]
         self._levels = nn.ModuleList(levels)
         self._factor_outs = nn.ModuleList(factor_outs)
@@ -90,7 +95,13 @@ class MultiScale(Bijector[Tensor, tuple[Tensor, ...]]):
         """``C x H x W`` to the tuple of the latents' shapes, finest first."""
         latents = []
         for level, cut in zip(self.levels[:-1], self.factor_outs, strict=True):
-            shape, latent = cut.output_shape(level.output_shape(shape))
+            shapes = cut.output_shape(level.output_shape(shape))
+            if len(shapes) != 2:
+                raise ValueError(
+                    f"a MultiScale's cut gives what goes on and the latents, {type(cut).__name__} gives events of the "
+                    f"shapes {shapes}"
+                )
+            shape, latent = shapes
             latents.append(latent)
         return *latents, self.levels[-1].output_shape(shape)
 
@@ -151,3 +162,13 @@ class MultiScale(Bijector[Tensor, tuple[Tensor, ...]]):
             x, log_det = level.run(x, of_level, inverse=True)
             total = total + log_det_cut + log_det
         return x, total
+
+
+def _require_real_latents(before: list[Bijector[Any, Any]], last: Bijector[Any, Any]) -> None:
+    """Refuse levels that do not fill the real line: all latents are scored alike."""
+    lower, upper = interval_filled([*before, last], own_domain([*before, last]), "MultiScale")
+    if before and (lower, upper) != REAL_LINE:
+        raise ValueError(
+            f"the last level of a MultiScale, {type(last).__name__}, gives latents in ({lower:g}, {upper:g}) and those "
+            "cut off before are any real numbers: put a bijector of the interval onto real numbers after it"
+        )

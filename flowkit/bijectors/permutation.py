@@ -34,6 +34,7 @@ class Permutation(ChannelBijector):
     """
 
     takes_context = False
+    moves_entries = True
 
     permutation: Tensor
 

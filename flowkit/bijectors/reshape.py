@@ -36,6 +36,7 @@ class Reshape(Bijector[Tensor, Tensor]):
     """
 
     takes_context = False
+    moves_entries = True
 
     def __init__(self, data_shape: Sequence[int], latent_shape: Sequence[int]) -> None:
         super().__init__()

@@ -37,6 +37,7 @@ class Split(Bijector[Tensor, tuple[Tensor, ...]]):
     """
 
     takes_context = False
+    moves_entries = True
 
     def __init__(self, sizes: Sequence[int], event_dims: int = 1) -> None:
         super().__init__()

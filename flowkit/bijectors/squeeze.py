@@ -34,6 +34,7 @@ class Squeeze(Bijector[Tensor, Tensor]):
 
     event_dims = 3
     takes_context = False
+    moves_entries = True
 
     def __init__(self, factor: int = 2) -> None:
         super().__init__()

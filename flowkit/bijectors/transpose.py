@@ -20,7 +20,7 @@ class Transpose(Bijector[Tensor, Tensor]):
         order: for each dimension of the latents' event, which of the data's it is: a permutation of 0, 1, ...
 
     Raises:
-        ValueError: ``order`` is no permutation.
+        ValueError: ``order`` is no permutation, or (when called) an event has another number of dimensions.
 
     References:
         J. V. Dillon et al., "TensorFlow Distributions", 2017 (its ``Transpose``).
@@ -34,6 +34,7 @@ class Transpose(Bijector[Tensor, Tensor]):
     """
 
     takes_context = False
+    moves_entries = True
 
     def __init__(self, order: Sequence[int]) -> None:
         super().__init__()
@@ -44,18 +45,23 @@ class Transpose(Bijector[Tensor, Tensor]):
         self.event_dims = len(self.order)
 
     def output_shape(self, shape: Shape) -> Shape:
-        """The sizes in the other order."""
-        return tuple(shape[dim] for dim in self.order)
+        """The sizes in the other order; ValueError for another number of dimensions."""
+        return self._sizes(shape, self.order)
 
     def input_shape(self, shape: Shape) -> Shape:
-        """The sizes in the order of the data."""
-        return tuple(shape[dim] for dim in self._back)
+        """The sizes in the order of the data; ValueError for another number of dimensions."""
+        return self._sizes(shape, self._back)
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         return self._reordered(x, self.order)
 
     def _inverse(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         return self._reordered(z, self._back)
+
+    def _sizes(self, shape: Shape, order: tuple[int, ...]) -> Shape:
+        if len(shape) != len(order):
+            raise ValueError(f"a Transpose of {len(order)} dimensions got the event shape {tuple(shape)}")
+        return tuple(shape[dim] for dim in order)
 
     def _reordered(self, value: Tensor, order: tuple[int, ...]) -> tuple[Tensor, Tensor]:
         batch = value.ndim - self.event_dims

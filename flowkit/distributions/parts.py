@@ -52,7 +52,7 @@ def require_no_others(base: Any, support: Support, shape: Shape, giver: str) -> 
     Args:
         base: of the latents.
         support: what the latents of data lie on.
-        shape: of an event of the latents.
+        shape: of an event of the latents; of a tuple of latents, of which the base scores each, that of each.
         giver: what gives the latents, for the message.
 
     Raises:
@@ -63,6 +63,11 @@ def require_no_others(base: Any, support: Support, shape: Shape, giver: str) -> 
         >>> require_no_others(Uniform(0.0, 1.0), IntervalSupport(lambda dtype: (0.0, 1.0)), (1,), "It")
     """
     if support.is_everything or not hasattr(base, "support"):
+        return
+    if not all(isinstance(size, int) for size in shape):
+        parts = getattr(base, "distributions", [base] * len(shape))
+        for part, own in zip(parts, shape, strict=False):
+            require_no_others(part, support, own, giver)
         return
     if isinstance(support, IntervalSupport):
         ends = exact_interval(support.ends)

@@ -9,7 +9,10 @@ from torch import Tensor
 
 from flowkit.supports.support import Support
 
-__all__ = ["EndsOf", "IntervalSupport", "exact_interval", "within"]
+__all__ = ["EndsOf", "IntervalSupport", "covers", "exact_interval", "within"]
+
+# What ends differ by that are the same but for the rounding of float32.
+ROUNDING = 1e-6
 
 FLOAT32, FLOAT64 = torch.finfo(torch.float32).eps, torch.finfo(torch.float64).eps
 
@@ -108,6 +111,26 @@ def exact_interval(ends: EndsOf) -> tuple[float, float]:
     """
     coarse, fine = ends(torch.float32), ends(torch.float64)
     return _exact_end(coarse[0], fine[0], max), _exact_end(coarse[1], fine[1], min)
+
+
+def covers(interval: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether an interval holds another one, up to rounding.
+
+    Args:
+        interval: its ends.
+        other: the ends of the other one.
+
+    Returns:
+        The answer.
+
+    Examples:
+        >>> covers((0.0, math.inf), (0.0, 1.0)), covers((0.0, 1.0), (0.0, math.inf))
+        (True, False)
+    """
+    (lower, upper), (first, last) = interval, other
+    return (first >= lower or math.isclose(first, lower, rel_tol=ROUNDING, abs_tol=ROUNDING)) and (
+        last <= upper or math.isclose(last, upper, rel_tol=ROUNDING, abs_tol=ROUNDING)
+    )
 
 
 def _exact_end(coarse: float, fine: float, narrower: Callable[[float, float], float]) -> float:

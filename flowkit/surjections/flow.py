@@ -2,17 +2,18 @@
 
 import math
 from collections.abc import Iterable
-from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, Shape
+from flowkit.bijectors.images import interval_filled, own_domain
 from flowkit.distributions.distribution import Distribution
 from flowkit.distributions.parts import require_distribution, require_no_others
 from flowkit.recorded import Recorded
-from flowkit.supports.interval import IntervalSupport, exact_interval
+from flowkit.supports.interval import IntervalSupport
+from flowkit.supports.support import Support
 from flowkit.surjections.stochastic_map import StochasticMap
 
 __all__ = ["StochasticFlow"]
@@ -35,8 +36,8 @@ class StochasticFlow(Recorded, nn.Module):
 
     Raises:
         TypeError: a layer is neither, or ``base`` is no distribution.
-        ValueError: there is no layer, one does not take what the one before gives, or what follows a surjection, the
-            base or a bijector, has values that the surjection never gives, so that the density would lack their share.
+        ValueError: there is no layer, one does not take what the one before gives, or a layer or the base has values
+            that what is before it never gives, so that the density would lack their share.
 
     References:
         Nielsen et al., "SurVAE flows", NeurIPS 2020, sec. 2.3; Wu, Köhler and Noé, "Stochastic normalizing flows",
@@ -67,10 +68,7 @@ class StochasticFlow(Recorded, nn.Module):
         for part in parts:
             shape = part.output_shape(shape)
         self._latent_shape = shape
-        for part, after in pairwise(parts):
-            _require_taken(part, after)
-        if isinstance(parts[-1], StochasticMap):
-            require_no_others(base, _latents_of(parts[-1]), shape, type(parts[-1]).__name__)
+        require_no_others(base, _latent_support(parts), shape, type(parts[-1]).__name__)
 
     @property
     def is_exact(self) -> bool:
@@ -158,20 +156,10 @@ class StochasticFlow(Recorded, nn.Module):
         return self.base.log_prob(x, label) + total
 
 
-def _latents_of(layer: StochasticMap) -> IntervalSupport:
-    """Where a layer's latents lie."""
-    return IntervalSupport(lambda dtype: layer.latent_interval, layer.event_dims)
-
-
-def _require_taken(layer: Layer, after: Layer) -> None:
-    """Refuse a bijector that takes more than the surjection before it gives: the density would lack a share."""
-    if not isinstance(layer, StochasticMap) or not isinstance(after, Bijector):
-        return
-    lower, upper = layer.latent_interval
-    first, last = exact_interval(after.domain)
-    if first < lower or last > upper:
-        raise ValueError(
-            f"{type(layer).__name__} gives values in ({lower:g}, {upper:g}) and {type(after).__name__} after it takes "
-            "others as well, whose share the density would lack: put a bijector of those alone between, such as "
-            "Elementwise(Log()) of positive ones"
-        )
+def _latent_support(layers: list[Layer]) -> Support:
+    """Where the latents lie; ValueError where a layer takes more than those before it give."""
+    filled = interval_filled(layers, own_domain(layers), "StochasticFlow")
+    last = layers[-1]
+    if isinstance(last, Bijector):
+        return last.latent_support() or IntervalSupport(lambda dtype: filled, last.latent_event_dims)
+    return IntervalSupport(lambda dtype: filled, last.event_dims)

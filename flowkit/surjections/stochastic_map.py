@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from flowkit.bijector import REAL_LINE, Interval, Shape
 from flowkit.recorded import Recorded
+from flowkit.supports.interval import covers
 
 __all__ = ["StochasticMap"]
 
@@ -26,7 +27,8 @@ class StochasticMap(Recorded, nn.Module, ABC):
     Attributes:
         event_dims: trailing dimensions of one event.
         is_exact: whether ``z`` is a function of ``x``, so that likelihoods are exact.
-        latent_interval: the ends between which every entry of ``z`` lies; what follows must take no other values.
+        latent_interval: the ends between which every entry of ``z`` lies, for all real data; what follows must take no
+            other values.
 
     References:
         Nielsen, Jaini, Hoogeboom, Winther and Welling, "SurVAE flows: surjections to bridge the gap between VAEs and
@@ -63,6 +65,10 @@ class StochasticMap(Recorded, nn.Module, ABC):
         self, z: Tensor, context: Any = None, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor]:
         """Generate: latent to data, and ``-V``. Arguments as for ``forward``."""
+
+    def image_of(self, interval: Interval) -> Interval | None:
+        """The interval that the entries of ``z`` fill, as of :meth:`flowkit.Bijector.image_of`: for real data alone."""
+        return self.latent_interval if covers(interval, REAL_LINE) else None
 
     def output_shape(self, shape: Shape) -> Shape:
         """Event shape of ``forward``'s result for an input of event shape ``shape``; ValueError if not accepted."""
