@@ -12,6 +12,7 @@ from flowkit.naming import named
 
 __all__ = [
     "batch_shape_of",
+    "in_batch",
     "joint_batch",
     "label_rows",
     "number_and_shape",
@@ -159,6 +160,25 @@ def label_rows(label: Any, dims: int, batch: Sequence[int]) -> Any:
         return label
     event = label.shape[label.ndim - dims :]
     return label.expand(*batch, *event).reshape(math.prod(batch), *event)
+
+
+def in_batch(values: Any, batch: tuple[int, ...]) -> Any:
+    """Rows, or a tuple of such tensors, in a batch of any shape.
+
+    Args:
+        values: ``rows x event``.
+        batch: the shape, of as many samples as there are rows.
+
+    Returns:
+        ``batch x event``.
+
+    Examples:
+        >>> in_batch(torch.zeros(6, 2), (3, 2)).shape
+        torch.Size([3, 2, 2])
+    """
+    if isinstance(values, tuple):
+        return tuple(in_batch(part, batch) for part in values)
+    return values.reshape(*batch, *values.shape[1:])
 
 
 def refuse_arrays(**values: Any) -> None:

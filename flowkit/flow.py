@@ -1,16 +1,17 @@
 """A bijection joined with a base distribution."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, Shape
-from flowkit.bijectors.context_map import ContextMap
+from flowkit.bijectors.context_dims import context_dims_of
 from flowkit.bijectors.parts import require_bijector
 from flowkit.conditions import (
+    in_batch,
     joint_batch,
     label_rows,
     number_and_shape,
@@ -25,7 +26,6 @@ from flowkit.distributions import Distribution
 from flowkit.distributions.parts import require_distribution, require_no_others
 from flowkit.half_precision import require_alike
 from flowkit.naming import named
-from flowkit.nn.guided import Guided
 from flowkit.recorded import Recorded
 from flowkit.supports.interval import IntervalSupport, exact_interval
 
@@ -87,7 +87,7 @@ class Flow(Recorded, nn.Module):
         self.bijector = bijector
         self.base = base
         self.event_shape = event_shape
-        self.context_dims = _context_dims_of(bijector) if context_dims is None else context_dims
+        self.context_dims = context_dims_of(bijector) if context_dims is None else context_dims
         self.label_dims = label_dims
         self._require_no_other_latents()
         # A base distribution may have no state of its own to go by.
@@ -278,7 +278,7 @@ class Flow(Recorded, nn.Module):
         joint = (*each, *joint_batch((), *conditions))
         rows = label_rows(label, self.label_dims, joint)
         latents = draw(math.prod(joint), self.bijector.output_shape(event), rows, temperature, generator)
-        return _in_batch(latents, joint)
+        return in_batch(latents, joint)
 
     def _takes_tuples(self) -> bool:
         """Whether one event may be several tensors, as of a multi-scale bijection's inverse."""
@@ -317,30 +317,6 @@ class Flow(Recorded, nn.Module):
     def _generated(self, latents: Any, context: Any, label: Any) -> tuple[Tensor, Tensor]:
         x, log_det = self.bijector.inverse(latents, context)
         return x, self._joined(self.base.log_prob(latents, label), -log_det)
-
-
-def _context_dims_of(bijector: nn.Module) -> int | None:
-    """The dimensions of the context of one sample, where the networks that say so agree."""
-    if any(isinstance(part, ContextMap | Guided) for part in bijector.modules()):
-        return None
-    stated = set(_stated_context_dims(bijector))
-    return stated.pop() if len(stated) == 1 else None
-
-
-def _stated_context_dims(module: nn.Module) -> Iterator[int]:
-    """What a module says of its context, or else what its parts say."""
-    own = getattr(module, "context_dims", None)
-    if own is not None:
-        yield own
-        return
-    for part in module.children():
-        yield from _stated_context_dims(part)
-
-
-def _in_batch(latents: Any, batch: tuple[int, ...]) -> Any:
-    if isinstance(latents, tuple):
-        return tuple(_in_batch(part, batch) for part in latents)
-    return latents.reshape(*batch, *latents.shape[1:])
 
 
 def bits_per_dim(log_prob: Tensor, dimensions: int, bins: int = 1) -> Tensor:

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, Shape
+from flowkit.bijectors.context_dims import context_dims_of
 from flowkit.bijectors.images import interval_filled, own_domain
+from flowkit.conditions import in_batch, joint_batch, label_rows, number_and_shape, require_one_each
 from flowkit.distributions.distribution import Distribution
 from flowkit.distributions.parts import require_distribution, require_no_others
 from flowkit.recorded import Recorded
@@ -33,6 +35,7 @@ class StochasticFlow(Recorded, nn.Module):
         layers: in the order in which data pass them: bijectors and :class:`~flowkit.surjections.StochasticMap`\ s.
         base: the distribution of the latents.
         event_shape: of the data.
+        label_dims: dimensions of the base's label for one sample; 0 for a class, 1 for a vector.
 
     Raises:
         TypeError: a layer is neither, or ``base`` is no distribution.
@@ -52,7 +55,9 @@ class StochasticFlow(Recorded, nn.Module):
         (torch.Size([5]), torch.Size([7, 1]))
     """
 
-    def __init__(self, layers: Iterable[Layer], base: Distribution[Any], event_shape: Shape) -> None:
+    def __init__(
+        self, layers: Iterable[Layer], base: Distribution[Any], event_shape: Shape, label_dims: int = 0
+    ) -> None:
         super().__init__()
         parts = list(layers)
         if not parts:
@@ -64,10 +69,12 @@ class StochasticFlow(Recorded, nn.Module):
         self.layers = nn.ModuleList(parts)
         self.base = base
         self.event_shape = tuple(event_shape)
+        self.label_dims = label_dims
         shape: Shape = self.event_shape
         for part in parts:
             shape = part.output_shape(shape)
         self._latent_shape = shape
+        self._context_dims = context_dims_of(self.layers)
         require_no_others(base, _latent_support(parts), shape, type(parts[-1]).__name__)
 
     @property
@@ -112,14 +119,22 @@ class StochasticFlow(Recorded, nn.Module):
         return drawn.logsumexp(0) - math.log(draws)
 
     def sample(
-        self, batch: int = 1, context: Any = None, generator: torch.Generator | None = None, label: Any = None
+        self,
+        batch: int | tuple[int, ...] = 1,
+        context: Any = None,
+        generator: torch.Generator | None = None,
+        label: Any = None,
     ) -> Tensor:
-        """Draw data ``batch x event``, without gradients; arguments as for :meth:`log_prob`."""
+        """Draw data without gradients; arguments and shapes are those of :meth:`sample_and_log_path`."""
         with torch.no_grad():
             return self.sample_and_log_path(batch, context, generator, label)[0]
 
     def sample_and_log_path(
-        self, batch: int = 1, context: Any = None, generator: torch.Generator | None = None, label: Any = None
+        self,
+        batch: int | tuple[int, ...] = 1,
+        context: Any = None,
+        generator: torch.Generator | None = None,
+        label: Any = None,
     ) -> tuple[Tensor, Tensor]:
         r"""Draw data, and say what to weigh them by: :math:`\log p_Z(z) + \sum_l V_l` along the path of each.
 
@@ -129,16 +144,25 @@ class StochasticFlow(Recorded, nn.Module):
         log-density.
 
         Args:
-            batch: how many, >= 0.
+            batch: how many, >= 0; or a shape of samples for each row of the context and the label, as of
+                :meth:`flowkit.Flow.sample`.
             context: what the layers are conditioned on.
             generator: source of randomness; ``None`` for PyTorch's global one.
-            label: what the base is conditioned on.
+            label: what the base is conditioned on, one for each sample or one for all.
 
         Returns:
-            ``batch x event`` and one number for each, with gradients where the base and the layers have them.
+            ``batch x event`` and one number for each, with gradients where the base and the layers have them; for a
+            shape of samples, ``batch x rows x event``.
+
+        Raises:
+            TypeError: ``batch`` is neither a number nor a tuple of them.
+            ValueError: ``batch`` is negative, the rows of context and label do not fit, or a shape of samples is asked
+                for where the layers do not say how many dimensions their context has.
         """
+        joint = self._joint_batch(batch, context, label)
         draw = self.base.rsample if self.base.is_reparametrised else self.base.sample
-        x = draw(batch, self._latent_shape, label, generator=generator)
+        rows = label_rows(label, self.label_dims, joint)
+        x = in_batch(draw(math.prod(joint), self._latent_shape, rows, generator=generator), joint)
         total = self.base.log_prob(x, label)
         for layer in reversed(self.layers):
             given = {} if isinstance(layer, Bijector) else {"generator": generator}
@@ -146,7 +170,24 @@ class StochasticFlow(Recorded, nn.Module):
             total = total - contribution
         return x, total
 
+    def _joint_batch(self, batch: int | tuple[int, ...], context: Any, label: Any) -> tuple[int, ...]:
+        """The batch shape of what is drawn."""
+        conditions = (context, self._context_dims), (label, self.label_dims)
+        number, each = number_and_shape(batch)
+        if number is not None:
+            require_one_each(number, *conditions)
+            return (number,)
+        if isinstance(context, Tensor) and self._context_dims is None:
+            raise ValueError(
+                f"sample({batch}, ...) draws for each row of the context, whose dimensions these layers do not say: "
+                "ask for a number of samples, with a row of context for each"
+            )
+        return (*each, *joint_batch((), *conditions))
+
     def _one_draw(self, x: Tensor, context: Any, generator: torch.Generator | None, label: Any) -> Tensor:
+        batch = tuple(x.shape[: x.ndim - len(self.event_shape)])
+        joint = joint_batch(batch, (context, self._context_dims), (label, self.label_dims))
+        x = x.expand(*joint, *x.shape[len(batch) :])
         total: Tensor | None = None
         for layer in self.layers:
             given = {} if isinstance(layer, Bijector) else {"generator": generator}

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from flowkit.counts import require_counts
 from flowkit.distributions.distribution import normal_like
 from flowkit.ops.precision import at_least_float32
 from flowkit.surjections.stochastic_map import StochasticMap
+from flowkit.surjections.target import log_density_at
 
 __all__ = ["Langevin"]
 
@@ -34,7 +36,7 @@ class Langevin(StochasticMap):
         event_dims: 1 for vectors, 3 for images.
 
     Raises:
-        ValueError: an argument is outside its range.
+        ValueError: an argument is outside its range, or (when called) ``log_density`` gives another shape.
 
     References:
         Wu, Köhler and Noé, "Stochastic normalizing flows", NeurIPS 2020, sec. 3 (overdamped Langevin dynamics).
@@ -89,5 +91,5 @@ class Langevin(StochasticMap):
         return y, total
 
     def _score(self, y: Tensor) -> Tensor:
-        value, pullback = value_and_pullback(self.log_density, y)
+        value, pullback = value_and_pullback(partial(log_density_at, self.log_density, event_dims=self.event_dims), y)
         return pullback(torch.ones_like(value))

@@ -11,6 +11,7 @@ from flowkit.counts import require_counts
 from flowkit.distributions.distribution import normal_like
 from flowkit.ops.precision import at_least_float32
 from flowkit.surjections.stochastic_map import StochasticMap
+from flowkit.surjections.target import log_density_at
 
 __all__ = ["Metropolis"]
 
@@ -32,7 +33,7 @@ class Metropolis(StochasticMap):
         event_dims: 1 for vectors, 3 for images.
 
     Raises:
-        ValueError: an argument is outside its range.
+        ValueError: an argument is outside its range, or (when called) ``log_density`` gives another shape.
 
     References:
         Wu, Köhler and Noé, "Stochastic normalizing flows", NeurIPS 2020, sec. 3 (Markov chain Monte Carlo).
@@ -77,10 +78,10 @@ class Metropolis(StochasticMap):
     def _walk(self, start: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """The end, and how much higher the log-density is there."""
         y = at_least_float32(start)
-        before = now = self.log_density(y)
+        before = now = log_density_at(self.log_density, y, self.event_dims)
         for _ in range(self.steps):
             proposed = y + self.scale * normal_like(tuple(y.shape), y, generator)
-            there = self.log_density(proposed)
+            there = log_density_at(self.log_density, proposed, self.event_dims)
             chance = torch.rand(now.shape, dtype=y.dtype, device=y.device, generator=generator)
             taken = chance.log() < there - now
             y = torch.where(taken.view(*taken.shape, *[1] * self.event_dims), proposed, y)

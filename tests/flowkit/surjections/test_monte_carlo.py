@@ -1,6 +1,8 @@
 """Metropolis and Langevin layers: right weights, whatever the steps; samples that come nearer to the target."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -106,3 +108,13 @@ def test_what_they_are_made_with_is_checked() -> None:
         Metropolis(log_target, scale=-1.0)
     with pytest.raises(ValueError, match="step_size is 0"):
         Langevin(log_target, step_size=0)
+
+
+@pytest.mark.parametrize("layer", [Metropolis, Langevin])
+@pytest.mark.parametrize("wrong", [lambda x: -x.square().sum(-1, keepdim=True) / 2, lambda x: -x.square().sum() / 2])
+def test_a_log_density_of_another_shape_than_the_batch_is_refused(
+    layer: Any, wrong: Callable[[Tensor], Tensor]
+) -> None:
+    flow = StochasticFlow([layer(wrong, steps=2)], StandardNormal(event_dims=1), (2,))
+    with pytest.raises(ValueError, match=r"log_density gives the shape .* expected one number per sample, \(5,\)"):
+        flow.log_prob(torch.randn(5, 2))

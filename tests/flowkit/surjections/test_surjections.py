@@ -17,6 +17,7 @@ from flowkit import (
     StandardNormal,
     TorchDistribution,
     fit,
+    realnvp,
 )
 from flowkit.losses import forward_kl
 from flowkit.surjections import AbsoluteValue, Augment, Maximum, Slice, StochasticFlow, StochasticMap
@@ -160,3 +161,28 @@ def test_what_does_not_fit_is_named() -> None:
         StochasticFlow([], StandardNormal(), (2,))
     with pytest.raises(ValueError, match="draws is 0"):
         FLOWS["slice"]().log_prob(torch.rand(2, 2, dtype=DTYPE), draws=0)
+
+
+def test_samples_of_a_shape_are_drawn_for_each_row_of_a_context_and_data_broadcast_with_contexts() -> None:
+    torch.manual_seed(0)
+    given = realnvp(3, layers=2, hidden=(16,), context_features=2).bijector
+    for parameter in given.parameters():
+        parameter.data.add_(0.3 * torch.randn_like(parameter))
+    flow = StochasticFlow(
+        [given, Slice(3, 2, StandardNormal(event_dims=1))], StandardNormal(event_dims=1), (3,)
+    ).double()
+    rows = torch.randn(4, 2, dtype=torch.float64)
+    x = flow.sample((100,), context=rows)
+    assert x.shape == (100, 4, 3)
+    each = torch.stack([flow.log_prob(x[:, row], rows[row].expand(100, 2)) for row in range(4)], 1)
+    torch.testing.assert_close(flow.log_prob(x, rows), each)
+    torch.testing.assert_close(flow.log_prob(x[0, 0], rows), torch.stack([flow.log_prob(x[0, 0], row) for row in rows]))
+    with pytest.raises(ValueError, match="3 samples, 4 rows of context"):
+        flow.sample(3, context=rows)
+
+
+def test_a_shape_of_samples_needs_no_context() -> None:
+    flow = StochasticFlow([AbsoluteValue(2), Elementwise(Log())], StandardNormal(event_dims=1), (2,))
+    assert flow.sample((3, 4)).shape == (3, 4, 2)
+    assert flow.sample_and_log_path((3, 4))[1].shape == (3, 4)
+    assert flow.sample(()).shape == (2,)
