@@ -1,6 +1,6 @@
 """Blocks of an event, each with a bijector of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -51,8 +51,9 @@ class Concatenate(Bijector[Tensor, Tensor]):
 
     takes_context = False
 
-    def __init__(self, bijectors: Sequence[Bijector[Tensor, Tensor]], sizes: Sequence[int]) -> None:
+    def __init__(self, bijectors: Iterable[Bijector[Tensor, Tensor]], sizes: Sequence[int]) -> None:
         super().__init__()
+        bijectors = list(bijectors)
         if not bijectors or len(bijectors) != len(sizes) or any(size < 1 for size in sizes):
             raise ValueError(
                 f"Concatenate got {len(bijectors)} bijectors and the sizes {list(sizes)}; it needs one block or more, "

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from flowkit.bijector import Bijector, Shape
 from flowkit.bijectors.identity import no_log_det
+from flowkit.counts import require_counts
 
 __all__ = ["Reshape"]
 
@@ -23,7 +24,9 @@ class Reshape(Bijector[Tensor, Tensor]):
         latent_shape: event shape of the latents.
 
     Raises:
-        ValueError: the shapes have different numbers of entries, or (when called) an event has another shape.
+        TypeError: a size is no integer.
+        ValueError: a size is under 1, the shapes have different numbers of entries, or (when called) an event has another
+            shape.
 
     References:
         L. Ardizzone et al., "Framework for Easily Invertible Architectures", 2018-2022 (its ``Reshape``).
@@ -40,6 +43,9 @@ class Reshape(Bijector[Tensor, Tensor]):
 
     def __init__(self, data_shape: Sequence[int], latent_shape: Sequence[int]) -> None:
         super().__init__()
+        for name, shape in (("data_shape", data_shape), ("latent_shape", latent_shape)):
+            for size in shape:
+                require_counts(1, **{f"a size of {name}": size})
         if math.prod(data_shape) != math.prod(latent_shape):
             raise ValueError(
                 f"events of shape {tuple(data_shape)} have {math.prod(data_shape)} entries, those of shape "

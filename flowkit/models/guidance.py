@@ -34,7 +34,8 @@ def guided(flow: Flow, weight: float, temperature: float = 1.0, ramp: bool = Fal
         The guided flow, to sample from. It cannot be stored; store the flow.
 
     Raises:
-        ValueError: the flow has no such layers, or nothing to lead away from: no classes, and a temperature of 1.
+        ValueError: the flow is guided already, has no such layers, or nothing to lead away from: no classes, and a
+            temperature of 1.
 
     References:
         Zhai et al., "Normalizing flows are capable generative models", ICML 2025, sec. 2 (guidance).
@@ -45,6 +46,8 @@ def guided(flow: Flow, weight: float, temperature: float = 1.0, ramp: bool = Fal
         >>> guided(flow, 2.0).sample(2, context=torch.tensor([3, 7])).shape
         torch.Size([2, 1, 4, 4])
     """
+    if any(isinstance(part, Guided) for part in flow.modules()):
+        raise ValueError("this flow is guided already: guide the one that it was made of, by the weight that you want")
     shared = {id(tensor): tensor for tensor in (*flow.parameters(), *flow.buffers())}
     other = copy.deepcopy(flow, shared)
     layers = [part for part in other.modules() if isinstance(part, TransformerAutoregressive)]

@@ -15,6 +15,7 @@ from flowkit import (
     Flow,
     Inverse,
     LULinear,
+    MultiScale,
     Reversal,
     Squeeze,
     StandardNormal,
@@ -50,6 +51,14 @@ def test_blocks_of_channels() -> None:
     torch.testing.assert_close(log_det, layer.parts[0](x[:, :2])[1])
 
 
+def itself(chain: Chain) -> Chain:
+    return chain.append(chain)
+
+
+def test_blocks_may_come_from_a_generator() -> None:
+    assert len(Concatenate((Identity() for _ in range(2)), [1, 2]).parts) == 2
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
@@ -68,6 +77,24 @@ def test_blocks_of_channels() -> None:
         (lambda: Split([1, 2]).inverse((torch.rand(1), torch.rand(1))), ValueError, r"joins blocks of \[1, 2\]"),
         (lambda: Reshape((2, 3), (5,)), ValueError, "have 6 entries, those of shape .* 5"),
         (lambda: Reshape((2, 3), (6,))(torch.rand(3, 2)), ValueError, r"of shape \(2, 3\) there, got \(3, 2\)"),
+        (lambda: Reshape((-1, 4), (-4,)), ValueError, "a size of data_shape is -1; it must be at least 1"),
+        (
+            lambda: Transpose([1, 0]).output_shape((2, 3, 4)),
+            ValueError,
+            r"of 2 dimensions got the event shape \(2, 3, 4\)",
+        ),
+        (lambda: Transpose([1, 0]).input_shape((2,)), ValueError, r"of 2 dimensions got the event shape \(2,\)"),
+        (lambda: itself(Chain([Reversal(2)])), ValueError, "cannot hold itself"),
+        (
+            lambda: MultiScale([LULinear(6), LULinear(3)], [nn.Linear(3, 6)]),  # type: ignore[list-item]
+            TypeError,
+            "MultiScale takes a bijector, got the module Linear",
+        ),
+        (
+            lambda: MultiScale([LULinear(6), LULinear(2)], [Split([2, 2, 2])]).output_shape((6,)),  # type: ignore[list-item]
+            ValueError,
+            "Split gives events of the shapes",
+        ),
         (lambda: Transpose([0, 0]), ValueError, r"order is \[0, 0\]; it must name each of the dimensions 0 to 1 once"),
     ],
 )

@@ -112,6 +112,8 @@ def test_a_guided_flow_shares_the_parameters_and_is_not_stored(tmp_path: Any) ->
 
 
 def test_there_has_to_be_something_to_lead_away_from() -> None:
+    with pytest.raises(ValueError, match="guided already"):
+        guided(guided(of_classes(), 1.0), 1.0)
     with pytest.raises(ValueError, match="nothing to lead away from; set a temperature above 1"):
         guided(of_classes(classes=0), 1.0)
     assert guided(of_classes(classes=0), 1.0, temperature=1.5).sample(2).shape == (2, 1, 4, 4)
