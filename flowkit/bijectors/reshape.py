@@ -25,8 +25,8 @@ class Reshape(Bijector[Tensor, Tensor]):
 
     Raises:
         TypeError: a size is no integer.
-        ValueError: a size is under 1, the shapes have different numbers of entries, or (when called) an event has another
-            shape.
+        ValueError: a size is under 1, the shapes have different numbers of entries, or (when called) an event has
+            another shape.
 
     References:
         L. Ardizzone et al., "Framework for Easily Invertible Architectures", 2018-2022 (its ``Reshape``).
