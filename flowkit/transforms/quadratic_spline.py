@@ -75,19 +75,19 @@ class QuadraticSpline(Transform):
 
     def forward(self, x: Tensor, parameters: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """``y`` and log dy/dx, elementwise."""
-        inner = at_least_float32(x).clamp(-self.bound, self.bound)
-        x0, y0, v0, bend = _bin(locate(inner, parameters[0]), parameters)
-        derivative = v0 + bend * (inner - x0)
-        y = y0 + (inner - x0) * (v0 + derivative) / 2
+        xs, ys, derivatives = parameters
+        past, share, y0, v0, v1 = _in_bin(at_least_float32(x).clamp(-self.bound, self.bound), xs, ys, derivatives)
+        # A mean of the two ends, not one end and a difference: that would cancel where the other end is nearly flat.
+        derivative = v0 * (1 - share) + v1 * share
+        y = y0 + past * (v0 + derivative) / 2
         return identity_outside(x, y, derivative.log(), self.bound)
 
     def inverse(self, y: Tensor, parameters: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """``x`` and log dx/dy, elementwise."""
-        inner = at_least_float32(y).clamp(-self.bound, self.bound)
-        x0, y0, v0, bend = _bin(locate(inner, parameters[1]), parameters)
-        rise = inner - y0
-        derivative = (v0 * v0 + 2 * bend * rise).sqrt()
-        x = x0 + 2 * rise / (v0 + derivative)
+        xs, ys, derivatives = parameters
+        past, share, x0, v0, v1 = _in_bin(at_least_float32(y).clamp(-self.bound, self.bound), ys, xs, derivatives)
+        derivative = (v0.square() * (1 - share) + v1.square() * share).sqrt()
+        x = x0 + 2 * past / (v0 + derivative)
         return identity_outside(y, x, -derivative.log(), self.bound)
 
 
@@ -96,9 +96,20 @@ def _means(ends: Tensor) -> Tensor:
     return (ends[..., :-1] + ends[..., 1:]) / 2
 
 
-def _bin(index: Tensor, parameters: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Where the bin starts, its derivative there, and how fast that changes."""
-    xs, ys, derivatives = parameters
-    x0, v0 = pick(xs, index), pick(derivatives, index)
-    width, change = pick(xs, index + 1) - x0, pick(derivatives, index + 1) - v0
-    return x0, pick(ys, index), v0, change / width
+def _in_bin(value: Tensor, knots: Tensor, others: Tensor, derivatives: Tensor) -> tuple[Tensor, ...]:
+    """How far a value is past the start of its bin, as a share of the bin too, and what its ends are like.
+
+    Args:
+        value: on one axis.
+        knots: on that axis.
+        others: on the other axis.
+        derivatives: at the knots.
+
+    Returns:
+        The distance and the share, the bin's start on the other axis, and the derivatives at both ends.
+    """
+    index = locate(value, knots)
+    start = pick(knots, index)
+    past = value - start
+    share = (past / (pick(knots, index + 1) - start)).clamp(0, 1)
+    return past, share, pick(others, index), pick(derivatives, index), pick(derivatives, index + 1)

@@ -37,3 +37,17 @@ def test_its_derivative_is_continuous_within_the_interval() -> None:
 def test_a_least_derivative_that_no_spline_has_is_refused() -> None:
     with pytest.raises(ValueError, match=r"min_derivative is 1\.5"):
         QuadraticSpline(4, min_derivative=1.5)
+
+
+@pytest.mark.parametrize("size", [2.0, 6.0])
+def test_bins_that_start_steep_and_end_flat_give_numbers_in_float32(size: float) -> None:
+    """Outside of the interval and just below a knot, where the square of the slope is a small difference."""
+    torch.manual_seed(0)
+    spline = QuadraticSpline()
+    raw = (size * torch.randn(20_000, 17)).requires_grad_()
+    knots = spline.constrain(raw)[1][:, 3].detach()
+    for y in (torch.full((20_000,), 5.0), torch.nextafter(knots, torch.tensor(-9.0))):
+        x, log_derivative = spline.inverse(y, spline.constrain(raw))
+        assert bool(x.isfinite().all() and log_derivative.isfinite().all())
+        (gradient,) = torch.autograd.grad(x.sum() + log_derivative.sum(), raw)
+        assert bool(gradient.isfinite().all())
