@@ -1,5 +1,7 @@
 """Tails and quantiles of the normal distribution: by logarithms, always exact, and by probabilities, which are fast."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -7,7 +9,10 @@ from flowkit.ops.polynomial import polynomial
 from flowkit.ops.values import readable
 
 __all__ = [
+    "LOG_ROOT",
     "is_normal_number",
+    "log_lower_tail",
+    "log_mills_ratio",
     "log_mixed_tail",
     "lower_normal_quantile",
     "lower_tail",
@@ -18,6 +23,13 @@ __all__ = [
 # Of the smallest normal number: a sum of weights times tails that is so far above it has lost none of its digits.
 ABOVE_SMALLEST = 1e5
 MINUS_ROOT_HALF = -(0.5**0.5)
+
+# From here on the asymptotic series is exact in float64, and erfcx's derivative, a difference, loses digits in float32.
+FAR = 100.0
+# In 1 / u^2, the constant first.
+MILLS_SERIES = (0.0, -1.0, 3.0, -15.0)
+# Of the normal density at 0, minus its logarithm.
+LOG_ROOT = math.log(2 * math.pi) / 2
 
 # Of the rational function in 1 / t that the search starts from, the constants first.
 NUMERATOR = (0.0, 0.010328, 0.802853, 2.515517)
@@ -64,7 +76,58 @@ def log_mixed_tail(log_weights: Tensor, lines: Tensor) -> Tensor:
         >>> log_mixed_tail(torch.zeros(1), torch.tensor([-100.0]))
         tensor(-5005.5244)
     """
-    return (log_weights + torch.special.log_ndtr(lines)).logsumexp(-1)
+    return (log_weights + log_lower_tail(lines)).logsumexp(-1)
+
+
+def log_mills_ratio(u: Tensor) -> Tensor:
+    r"""The logarithm of a tail over the density at its end, :math:`\log \frac{\Phi(-u)}{\varphi(u)}`.
+
+    Its relative error is rounding, however far out, and so is that of its derivative.
+
+    Args:
+        u: in units of the standard deviation.
+
+    Returns:
+        About :math:`-\log u` where ``u`` is large, :math:`u^2 / 2` where it is far below 0.
+
+    References:
+        Abramowitz and Stegun, Handbook of mathematical functions, 1964, eq. 26.2.12.
+
+    Examples:
+        >>> log_mills_ratio(torch.tensor([0.0, 1e6]))
+        tensor([  0.2258, -13.8155])
+    """
+    below = u.clamp(max=0.0)
+    return torch.where(u > 0, _log_mills_ratio(u), torch.special.log_ndtr(-below) + below.square() / 2 + LOG_ROOT)
+
+
+def log_lower_tail(x: Tensor) -> Tensor:
+    r""":math:`\log \Phi(x)`, as ``torch.special.log_ndtr``, whose derivative is wrong far below 0.
+
+    In float32 torch's is 0.4 % off at -400, and 65,000 in place of 10,000 at -10,000.
+
+    Args:
+        x: in units of the standard deviation.
+
+    Returns:
+        The logarithm, of the same shape.
+
+    Examples:
+        >>> x = torch.tensor([-1e4], requires_grad=True)
+        >>> torch.autograd.grad(log_lower_tail(x).sum(), x)[0]
+        tensor([10000.])
+    """
+    below = x.clamp(max=0.0)
+    return torch.where(
+        x < 0, _log_mills_ratio(-below) - below.square() / 2 - LOG_ROOT, torch.special.log_ndtr(x.clamp(min=0.0))
+    )
+
+
+def _log_mills_ratio(u: Tensor) -> Tensor:
+    """That of numbers which are not negative; of others, that of 0."""
+    near, far = u.clamp(0.0, FAR), u.clamp(min=FAR)
+    ratio = torch.special.erfcx(near * -MINUS_ROOT_HALF).log() + math.log(math.pi / 2) / 2
+    return torch.where(u > FAR, torch.log1p(polynomial(MILLS_SERIES, far.reciprocal().square())) - far.log(), ratio)
 
 
 def lower_tail(x: Tensor) -> Tensor:
@@ -131,5 +194,4 @@ def is_normal_number(probability: Tensor) -> bool:
 
 def _step(y: Tensor, log_probability: Tensor) -> Tensor:
     r"""Of Newton's method; one over the slope of :math:`\log \Phi` is Mills' ratio."""
-    mills = torch.special.erfcx(-y / 2**0.5) * (torch.pi / 2) ** 0.5
-    return y - (torch.special.log_ndtr(y) - log_probability) * mills
+    return y - (log_lower_tail(y) - log_probability) * log_mills_ratio(-y).exp()

@@ -1,12 +1,13 @@
 """The normal mixture of Gaussianization."""
 
-import math
-
 import torch
 from torch import Tensor
 
 from flowkit.ops.normal_tails import (
+    LOG_ROOT,
     is_normal_number,
+    log_lower_tail,
+    log_mills_ratio,
     log_mixed_tail,
     lower_normal_quantile,
     lower_tail,
@@ -19,8 +20,6 @@ from flowkit.transforms.mixture import Components, components_of
 from flowkit.transforms.transform import Transform
 
 __all__ = ["NormalMixture"]
-
-LOG_ROOT = math.log(2 * math.pi) / 2
 
 
 class NormalMixture(Transform):
@@ -80,7 +79,7 @@ class NormalMixture(Transform):
                 y = side * torch.special.ndtri(tail)
                 return y, density.log() + y.square() / 2
         y = side * lower_normal_quantile(log_mixed_tail(mixture.log_weights, toward))
-        return y, _log_slope(y, lines, mixture)
+        return y, _log_slope_of_tails(y, side, lines, mixture)
 
     def inverse(self, y: Tensor, parameters: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """``x`` and log dx/dy, elementwise."""
@@ -93,9 +92,9 @@ class NormalMixture(Transform):
         tail = lower_tail(side * y)
         if is_normal_number(tail):
             x = _root_by_probability(side, tail, lower, upper, mixture)
-        else:
-            x = _root_by_logarithm(side, torch.special.log_ndtr(side * y), lower, upper, mixture)
-        return x, -_log_slope(y, mixture.lines(x), mixture)
+            return x, -_log_slope(y, mixture.lines(x), mixture)
+        x = _root_by_logarithm(side, log_lower_tail(side * y), lower, upper, mixture)
+        return x, -_log_slope_of_tails(y, side, mixture.lines(x), mixture)
 
 
 def _root_by_probability(side: Tensor, tail: Tensor, lower: Tensor, upper: Tensor, mixture: Components) -> Tensor:
@@ -114,13 +113,16 @@ def _root_by_probability(side: Tensor, tail: Tensor, lower: Tensor, upper: Tenso
 
 
 def _root_by_logarithm(side: Tensor, log_tail: Tensor, lower: Tensor, upper: Tensor, mixture: Components) -> Tensor:
-    def value_and_slope(x: Tensor) -> "tuple[Tensor, Tensor]":
-        lines = mixture.lines(x)
-        log_mixed = log_mixed_tail(mixture.log_weights, side.unsqueeze(-1) * lines)
-        log_density = (mixture.log_weights + mixture.log_slopes - lines.square() / 2).logsumexp(-1) - LOG_ROOT
-        return side * log_mixed, log_density - log_mixed
+    def toward(x: Tensor) -> Tensor:
+        return side.unsqueeze(-1) * mixture.lines(x)
 
-    return monotone_root(value_and_slope, side * log_tail, lower, upper)
+    def value(x: Tensor) -> Tensor:
+        return side * log_mixed_tail(mixture.log_weights, toward(x))
+
+    def value_and_slope(x: Tensor) -> "tuple[Tensor, Tensor]":
+        return value(x), _log_hazard(toward(x), mixture)
+
+    return monotone_root(value_and_slope, side * log_tail, lower, upper, value)
 
 
 def _density(lines: Tensor, mixture: Components) -> Tensor:
@@ -129,6 +131,21 @@ def _density(lines: Tensor, mixture: Components) -> Tensor:
 
 
 def _log_slope(y: Tensor, lines: Tensor, mixture: Components) -> Tensor:
-    # As a product: the difference of two squares loses all digits far out.
+    """Where ``y`` is within some deviations: its rounding is multiplied by ``y``."""
+    # As a product: the difference of two squares loses all digits.
     log_ratio = (y.unsqueeze(-1) - lines) * (y.unsqueeze(-1) + lines) / 2
     return (mixture.log_weights + mixture.log_slopes + log_ratio).logsumexp(-1)
+
+
+def _log_slope_of_tails(y: Tensor, side: Tensor, lines: Tensor, mixture: Components) -> Tensor:
+    """The same, exact far out: both tails are equal, so that the slope is the ratio of the densities over them."""
+    return _log_hazard(side.unsqueeze(-1) * lines, mixture) + log_mills_ratio(-side * y)
+
+
+def _log_hazard(toward: Tensor, mixture: Components) -> Tensor:
+    """The mixture's density over its lower tail, ``toward`` being the lines on the side of that."""
+    # Of the nearest component, whose own ratio is the answer far out; a common factor of both sums, without gradients.
+    nearest = toward.detach().amax(-1, keepdim=True)
+    log_weights = mixture.log_weights + (nearest - toward) * (nearest + toward) / 2
+    density = (log_weights + mixture.log_slopes).logsumexp(-1)
+    return density - (log_weights + log_mills_ratio(-toward)).logsumexp(-1)

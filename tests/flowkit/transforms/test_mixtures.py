@@ -145,3 +145,26 @@ def test_derivatives_of_normal_mixtures(far: bool) -> None:
     assert torch.autograd.gradcheck(lambda x, raw: transform(x, transform.constrain(raw)), (x, raw))
     if not far:  # There second differences of values of about 1e3 are rounding.
         assert torch.autograd.gradgradcheck(lambda x, raw: transform(x, transform.constrain(raw)), (x, raw))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("x", [-1e6, -1e4, 300.0, 1e3, 1e5])
+def test_far_out_a_normal_mixture_has_the_slope_of_its_widest_component(x: float, dtype: torch.dtype) -> None:
+    """Values, log-slopes, their gradients and the inverse, within some roundings."""
+    transform = NormalMixture(4)
+    raw = torch.randn(12, dtype=dtype, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    parameters = transform.constrain(raw)
+    rounding = 30 * torch.finfo(dtype).eps
+    given = torch.tensor([x], dtype=dtype, requires_grad=True)
+    y, log_slope = transform(given, parameters)
+    # log y' = log a + (m / x)^2 and less, of the component with the smallest slope a.
+    torch.testing.assert_close(log_slope, parameters[1].min()[None], rtol=0, atol=rounding + 100 / x**2)
+    (slope,) = torch.autograd.grad(y.sum(), given, retain_graph=True)
+    torch.testing.assert_close(slope.log(), log_slope, rtol=0, atol=rounding)
+    (curvature,) = torch.autograd.grad(log_slope.sum(), given, retain_graph=True)
+    assert abs(float(curvature)) < 200 / abs(x) ** 3 + rounding
+    assert bool(torch.autograd.grad(log_slope.sum(), raw, retain_graph=True)[0].isfinite().all())
+    back, log_back = transform.inverse(y.detach(), parameters)
+    torch.testing.assert_close(back, given.detach(), rtol=rounding, atol=0)
+    torch.testing.assert_close(log_back, -log_slope, rtol=0, atol=rounding)
+    assert bool(torch.autograd.grad(back.sum() + log_back.sum(), raw)[0].isfinite().all())
