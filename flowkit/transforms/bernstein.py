@@ -23,9 +23,9 @@ class BernsteinPolynomial(StraightTails):
         \frac{dy}{dx} = \frac{n}{2 B} \sum_{i=0}^{n-1} (\alpha_{i+1} - \alpha_i) \binom{n-1}{i} t^i (1 - t)^{n-1-i},
         \qquad t = \frac{x + B}{2 B}
 
-    As no term of the derivative is negative, it is increasing, and both sums are well conditioned at any degree. The
-    inverse is :func:`~flowkit.ops.monotone_root`'s. The raw parameters of one number are the ``degree`` steps between
-    coefficients, positive by a softplus, and a shift. All zeros are the identity.
+    As no term of the derivative is negative, it is increasing, and both sums are well conditioned at any degree; beyond
+    64 they take a step for each. The inverse is :func:`~flowkit.ops.monotone_root`'s. The raw parameters of one number
+    are the ``degree`` steps between coefficients, positive by a softplus, and a shift. All zeros are the identity.
 
     Args:
         degree: ``n``, >= 1.

@@ -1,11 +1,14 @@
 """Increasing polynomials: sums of squares, Bernstein's form, and what is straight outside an interval."""
 
+import numpy as np
 import pytest
 import torch
+from scipy.stats import binom
 from torch import Tensor
 from zuko.transforms import SOSPolynomialTransform
 
 from flowkit.transforms import BernsteinPolynomial, StraightTails, SumOfSquares
+from flowkit.transforms.bernstein_basis import bernstein_basis
 
 DTYPE = torch.float64
 POLYNOMIALS = [SumOfSquares(2, 3), BernsteinPolynomial(7)]
@@ -74,3 +77,14 @@ def test_what_they_are_made_with_is_checked() -> None:
         SumOfSquares(0)
     with pytest.raises(ValueError, match="bound is 0"):
         SumOfSquares(bound=0)
+
+
+@pytest.mark.parametrize("degree", [64, 65, 150, 1100])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-11), (torch.float32, 1e-4)])
+def test_bernstein_polynomials_of_any_degree_are_right(degree: int, dtype: torch.dtype, tolerance: float) -> None:
+    """Each is a binomial probability, whose logarithm scipy has; all add up to 1."""
+    t = torch.tensor([0.0, 0.1, 0.5, 0.93, 1.0], dtype=dtype)
+    basis = bernstein_basis(degree, t)
+    expected = torch.from_numpy(binom.pmf(np.arange(degree + 1), degree, t.double().numpy()[:, None]))
+    torch.testing.assert_close(basis.double(), expected, rtol=0, atol=tolerance)
+    torch.testing.assert_close(basis.sum(-1), torch.ones_like(t), rtol=tolerance, atol=0)
