@@ -18,6 +18,8 @@ __all__ = ["BlockNeuralAutoregressive"]
 
 # The ends of a bracket are rounded: a little farther out, they are beyond the root.
 BEYOND = 1e-3
+# Of the gate's sigmoid: the inverse's bracket is over 1 minus the gate, which is a thousandth at least.
+LARGEST_RAW_GATE = 7.0
 
 
 class BlockNeuralAutoregressive(ChannelBijector):
@@ -27,9 +29,9 @@ class BlockNeuralAutoregressive(ChannelBijector):
               \log\left|\det \frac{\partial z}{\partial x}\right|
               = \sum_i \log\left(g_i \frac{\partial f_i}{\partial x_i} + 1 - g_i\right)
 
-    ``forward`` is one pass of the network. Since :math:`f` is bounded and :math:`g_i`, a learned sigmoid, is under 1,
-    it is onto the real line; ``inverse`` finds one feature after another by :func:`~flowkit.ops.monotone_root`, 27
-    passes each.
+    ``forward`` is one pass of the network. Since :math:`f` is bounded and :math:`g_i`, a learned sigmoid, is 0.999 at
+    most, it is onto the real line; ``inverse`` finds one feature after another by :func:`~flowkit.ops.monotone_root`,
+    27 passes each.
 
     Args:
         network: :class:`~flowkit.nn.BlockAutoregressive`, or one like it.
@@ -85,12 +87,15 @@ class BlockNeuralAutoregressive(ChannelBijector):
     def _value_and_slope(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         network = in_full_precision(self.network)
         y, log_derivative = network(x) if prepared is None else network(x, prepared)
-        raw = at_least_float32(self.raw_gate)
+        raw = self._raw_gate()
         gate = torch.sigmoid(raw)
         return gate * y + (1 - gate) * x, torch.logaddexp(F.logsigmoid(raw) + log_derivative, F.logsigmoid(-raw))
 
+    def _raw_gate(self) -> Tensor:
+        return at_least_float32(self.raw_gate).clamp(max=LARGEST_RAW_GATE)
+
     @torch.no_grad()
     def _bracket(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        gate = torch.sigmoid(at_least_float32(self.raw_gate))
+        gate = torch.sigmoid(self._raw_gate())
         reach = gate * self.network.largest() + BEYOND
         return (z - reach) / (1 - gate) - BEYOND * z.abs(), (z + reach) / (1 - gate) + BEYOND * z.abs()
