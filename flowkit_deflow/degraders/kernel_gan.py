@@ -163,8 +163,9 @@ def _boundary_penalty() -> Tensor:
 
 def _off_centre(kernel: Tensor) -> Tensor:
     """The mean squared distance of the centre of mass from where bicubic downsampling has it, in pixels."""
-    # Half a pixel behind the middle: the centre of two pixels that become one lies between them.
-    return (_centre_of_mass(kernel) - SIDE / 2).square().mean()
+    # Half a pixel before the middle: the centre of two pixels that become one lies half a pixel behind it, and the
+    # response to an impulse is turned round.
+    return (_centre_of_mass(kernel) - (SIDE / 2 - 1)).square().mean()
 
 
 def _centre_of_mass(kernel: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from flowkit_deflow.images.kernel_beyond_bicubic import beyond_bicubic
 from flowkit_deflow.images.noise import seeded_generator
 from flowkit_deflow.settings.degraders import ImpressionismRun, NoisePatches
 
-__all__ = ["collect_noise", "collect_patches"]
+__all__ = ["choose_patches", "collect_noise"]
 
 _log = logging.getLogger(__name__)
 
@@ -39,24 +39,43 @@ def collect_noise(run: ImpressionismRun, out: Path, progress: bool) -> Learned:
 
 def _noise_patches(run: ImpressionismRun, problems: list[str]) -> Tensor:
     wanted = run.patches
-    patches = torch.cat([_cut(image, wanted) for image in degraded_images(run.data, problems)])
-    if not len(patches):
+    # Only their variances and means are kept of all patches: those of many photographs would fill the memory.
+    moments = [_moments(_cut(LEVELS * image.mean(0), wanted)) for image in degraded_images(run.data, problems)]
+    variance, mean = torch.cat(moments, 1) if moments else torch.zeros(2, 0)
+    if not len(variance):
         raise UserError(
             f"{run.data.degraded}: every image is smaller than the patches of {wanted.side} pixels; set patches.side "
             "lower"
         )
-    noise = collect_patches(patches, wanted, seeded_generator(run.seed, "patches"))
-    if not len(noise) and wanted.max_variance is None:
+    chosen = choose_patches(variance, mean, wanted, seeded_generator(run.seed, "patches"))
+    if not len(chosen) and wanted.max_variance is None:
         raise UserError(
             f"{run.data.degraded}: none of the flattest patches of {wanted.side} pixels has a mean above "
             f"{wanted.min_mean} grey levels; set patches.min_mean lower"
         )
-    if not len(noise):
+    if not len(chosen):
         raise UserError(
             f"{run.data.degraded}: no patch of {wanted.side} pixels has a variance below {wanted.max_variance} and a "
             f"mean above {wanted.min_mean} grey levels; set patches.max_variance higher (null takes the flattest), or "
             "patches.side lower"
         )
+    return _taken(run, chosen, [part.shape[1] for part in moments])
+
+
+def _taken(run: ImpressionismRun, chosen: Tensor, counts: list[int]) -> Tensor:
+    """Patches of all images by their numbers, ``N x 3 x S x S``, less the mean of each channel.
+
+    In half precision, which is finer than the images' own levels.
+    """
+    side = run.patches.side
+    noise = torch.zeros(len(chosen), 3, side, side, dtype=torch.float16)
+    first = 0
+    for count, image in zip(counts, degraded_images(run.data, []), strict=True):
+        places = ((chosen >= first) & (chosen < first + count)).nonzero()[:, 0]
+        if len(places):
+            patches = torch.stack([_cut(colour, run.patches)[chosen[places] - first] for colour in image], 1)
+            noise[places] = (patches - patches.mean((2, 3), keepdim=True)).half()
+        first += count
     return noise
 
 
@@ -99,31 +118,35 @@ def _estimated_kernels(run: ImpressionismRun) -> list[Tensor]:
     return kernels
 
 
-def collect_patches(patches: Tensor, settings: NoisePatches, generator: torch.Generator) -> Tensor:
-    """Those of some patches that are flat enough, less the mean of each channel.
+def choose_patches(variance: Tensor, mean: Tensor, settings: NoisePatches, generator: torch.Generator) -> Tensor:
+    """The numbers of those patches that are flat enough.
 
     Args:
-        patches: ``N x 3 x S x S`` in [0, 1].
+        variance: of each patch's grey values, in grey levels squared.
+        mean: in grey levels.
         settings: which are taken.
         generator: which of them are kept, where there are too many.
 
     Returns:
-        ``M x 3 x S x S`` in half precision, which is finer than the images' own levels.
+        Their places among the patches, in any order.
     """
-    grey = LEVELS * patches.mean(1).flatten(1)
-    variance = grey.var(1)
     bound = settings.max_variance
     if bound is None and len(variance):
         bound = float(variance.sort().values[int(FLATTEST * len(variance))])
-    chosen = ((variance <= (bound or 0.0)) & (grey.mean(1) > settings.min_mean)).nonzero()[:, 0]
-    chosen = chosen[torch.randperm(len(chosen), generator=generator)[: settings.most]]
-    flat = patches[chosen]
-    return (flat - flat.mean((2, 3), keepdim=True)).half()
+    chosen = ((variance <= (bound or 0.0)) & (mean > settings.min_mean)).nonzero()[:, 0]
+    return chosen[torch.randperm(len(chosen), generator=generator)[: settings.most]]
 
 
-def _cut(image: Tensor, settings: NoisePatches) -> Tensor:
-    """An image's patches, beside one another at half their side; none of a smaller image."""
+def _moments(patches: Tensor) -> Tensor:
+    """Variance and mean of each patch, ``2 x N``."""
+    values = patches.flatten(1)
+    # Torch warns of a variance of nothing.
+    return torch.stack([values.var(1), values.mean(1)]) if len(values) else values.new_zeros(2, 0)
+
+
+def _cut(channel: Tensor, settings: NoisePatches) -> Tensor:
+    """The patches of an image's channel, beside one another at half their side; none of a smaller one."""
     side = settings.side
-    if min(image.shape[-2:]) < side:
-        return image.new_zeros(0, 3, side, side)
-    return image.unfold(1, side, side // 2).unfold(2, side, side // 2).movedim(0, 2).flatten(0, 1)
+    if min(channel.shape) < side:
+        return channel.new_zeros(0, side, side)
+    return channel.unfold(0, side, side // 2).unfold(1, side, side // 2).flatten(0, 1)
