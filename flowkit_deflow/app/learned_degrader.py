@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from flowkit_deflow.degraders.learning.learn import learn_by
 from flowkit_deflow.degraders.learning.learner import SETTINGS, Learner
@@ -20,6 +20,8 @@ from flowkit_deflow.training.run_settings import goes_on, has_begun
 from flowkit_deflow.training.trainer import train
 
 __all__ = ["KINDS", "changes_for", "kind_of_run", "learn_for_restorer", "learn_kind", "preset_of", "require_kind"]
+
+T = TypeVar("T")
 
 KINDS = (DeFlow.kind, *LEARNERS)
 """The kinds of degraders that can be learned."""
@@ -53,15 +55,19 @@ def changes_for(kind: str, options: Mapping[str, tuple[str, object]]) -> list[st
         ...
         flowkit_deflow.errors.UserError: --steps: the degrader 'white' has no such setting; leave it out
     """
-    known = {setting.name for setting in settings(type(_learner(kind).preset(None)))}
-    given: dict[str, object] = {}
+    given = _own_names(kind, {name: (name, value) for name, (_, value) in options.items()})
+    taken = {name for name, _ in given.values()}
     for name, (option, value) in options.items():
-        own = next((own for own in (name, name.partition(".")[2]) if own in known), None)
-        if own is not None:
-            given[own] = value
-        elif value is not None:
+        if name not in taken and value is not None:
             raise UserError(f"{option}: the degrader {kind!r} has no such setting; leave it out")
-    return assignments(given)
+    return assignments({own: value for own, (_, value) in given.items()})
+
+
+def _own_names(kind: str, values: Mapping[str, T]) -> dict[str, T]:
+    """Values by the names that the settings of a kind have for them; without those that they have no name for."""
+    known = {setting.name for setting in settings(type(_learner(kind).preset(None)))}
+    names = {name: next((own for own in (name, name.partition(".")[2]) if own in known), None) for name in values}
+    return {own: values[name] for name, own in names.items() if own is not None}
 
 
 def learn_kind(
@@ -149,9 +155,11 @@ def learn_for_restorer(run: RestorerRun, kind: str, degraded: Path | None, out: 
     """
     scale: Any = run.architecture.scale
     given = {"data.clean": run.data.clean, "data.degraded": degraded, "data.strict": run.data.strict}
-    if kind != DeFlow.kind:
-        return learn_kind(kind, name, None, assignments(given | {"data.clean_downsample": scale}), out)[1]
     training = {"training.seed": run.training.seed, "training.accelerator": run.training.accelerator}
+    if kind != DeFlow.kind:
+        known = _own_names(kind, training)
+        changes = assignments(given | known | {"data.clean_downsample": scale})
+        return learn_kind(kind, name, None, changes, out)[1]
     changes = assignments(given | training | {"data.clean_downsample": [scale]})
     recorded = settings_file(out)
     begun = name is None and goes_on(recorded, begins=degraded is not None)

@@ -71,7 +71,7 @@ def with_own_degrader(
     data = run.data
     given = data.degrader is not None and Path(data.degrader) != own / "model"
     if data.degraded is not None or (given and not own.is_dir()):
-        for option, value in (("--degrader", kind), ("--degrader-preset", preset)):
+        for option, value in (("--degrader", kind), ("--degrader-preset", preset), ("--degraded", degraded)):
             if value is not None:
                 there = data.degrader if data.degraded is None else f"pairs with {data.degraded}"
                 raise UserError(f"{option} {value}: no degrader is learned, the settings name {there}; leave it out")
@@ -81,7 +81,7 @@ def with_own_degrader(
         return run, []
     kind = kind or kind_of_run(own)
     require_kind(kind, preset)
-    require_trainable(run)
+    require_trainable(run, of_kind=kind)
     if has_begun(out / SETTINGS):
         return run, learn_for_restorer(run, kind, degraded, own, preset)
     with _kept_if_begun(run, out, own):

@@ -140,7 +140,9 @@ def render(
     done = 0
     for piece in rendering.pieces:
         if not bool(piece.pixels.isfinite().all()):
-            raise UserError(f"{job.source}: the model gives values that are not finite; try a lower --temperature")
+            raise UserError(
+                f"{job.source}: the model gives values that are not finite; its weights or temperature are too large"
+            )
         canvases[piece.sample].put(piece.window, piece.pixels[0])
         done += piece.window.height * piece.window.width
         if piece.sample == len(canvases) - 1 and tuple(piece.pixels.shape[-2:]) != rendering.sizes[piece.sample]:

@@ -74,16 +74,7 @@ def rrdb_restorer(state: Mapping[str, Tensor], source: str) -> Restorer:
         2
     """
     named = to_original_names(state)
-    blocks = 1 + max((int(found[1]) for key in named if (found := _BLOCK.match(key))), default=-1)
-    growing = named.get("RRDB_trunk.0.RDB1.conv1.weight")
-    if not blocks or growing is None:
-        raise UserError(f"{source}: holds no RRDB blocks; give the weights of an ESRGAN RRDBNet")
-    features, channels = named["conv_first.weight"].shape[:2]
-    # Pixels side by side are stacked as channels, in blocks of 1, 2 x 2 or 4 x 4.
-    unshuffle = round((channels / COLOURS) ** 0.5)
-    enlargements = sum(re.fullmatch(r"upconv\d+\.weight", key) is not None for key in named)
-    scale = 2**enlargements // unshuffle
-    architecture = RestorerArchitecture("rrdb", scale, features, blocks, growing.shape[0], unshuffle)
+    architecture = _architecture_of(named, source)
     network = build_network(architecture)
     own = network.state_dict()
     for key in sorted(own.keys() ^ named.keys()):
@@ -93,3 +84,29 @@ def rrdb_restorer(state: Mapping[str, Tensor], source: str) -> Restorer:
             raise UserError(f"{source}: {key!r} has shape {tuple(named[key].shape)}, expected {tuple(value.shape)}")
         value.copy_(named[key])
     return Restorer(architecture, network).eval()
+
+
+def _architecture_of(named: Mapping[str, Tensor], source: str) -> RestorerArchitecture:
+    """The sizes of the RRDBNet that some weights are of.
+
+    Raises:
+        UserError: they are of none.
+    """
+    numbers = {int(found[1]) for key in named if (found := _BLOCK.match(key))}
+    growing, first = named.get("RRDB_trunk.0.RDB1.conv1.weight"), named.get("conv_first.weight")
+    if growing is None or first is None or growing.ndim != 4 or first.ndim != 4:
+        raise UserError(f"{source}: holds no RRDB blocks; give the weights of an ESRGAN RRDBNet")
+    # A network is as large as its weights: none is built for a number that stands in a name alone.
+    if numbers != set(range(len(numbers))):
+        raise UserError(f"{source}: its RRDB blocks are numbered {sorted(numbers)}; this is no RRDBNet")
+    features, channels = first.shape[:2]
+    # Pixels side by side are stacked as channels, in blocks of 1, 2 x 2 or 4 x 4.
+    unshuffle = round((channels / COLOURS) ** 0.5)
+    enlargements = sum(re.fullmatch(r"upconv\d+\.weight", key) is not None for key in named)
+    if unshuffle not in (1, 2, 4) or 2**enlargements < unshuffle:
+        raise UserError(
+            f"{source}: takes images of {channels} channels and enlarges them {enlargements} times by 2; an RRDBNet "
+            "takes 3, 12 or 48 channels, and makes images of no smaller size"
+        )
+    scale = 2**enlargements // unshuffle
+    return RestorerArchitecture("rrdb", scale, features, len(numbers), growing.shape[0], unshuffle)

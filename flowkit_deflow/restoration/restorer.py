@@ -91,7 +91,8 @@ class Restorer(nn.Module):
         require_pixels(images)
         network, scale = self.network, self.scale
         height, width = images.shape[-2:]
-        weights = next(network.parameters())
+        # A network without weights works where the images are.
+        weights = next(network.parameters(), torch.zeros((), device=images.device))
         dtype = images.dtype if images.is_floating_point() else weights.dtype
         padded = PaddedImages(images, network.alignment, dtype, weights.device)
         side, margin = (

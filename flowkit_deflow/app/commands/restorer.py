@@ -200,17 +200,19 @@ def evaluate(
 ) -> None:
     """Restore images and judge what became of them, as deflow metrics does."""
     from flowkit_deflow.app.commands.metrics import judged, metrics_by_name
+    from flowkit_deflow.evaluation.metrics.metric_files import MetricFiles
     from flowkit_deflow.evaluation.partners import with_references
     from flowkit_deflow.restoration.published import load_restorer
     from flowkit_deflow.restoration.training.validation import require_partners
 
-    # What does not fit is told before the images are restored.
-    metrics_by_name(metric or [], clean, "--clean")
+    # What does not fit, or is not there, is told before the images are restored.
+    for entry in metrics_by_name(metric or [], clean, "--clean"):
+        entry.load(MetricFiles.usual())
     network = load_restorer(run)
     if clean is not None:
         require_partners(with_references(degraded, clean), network.scale)
     images = out / "images"
-    _require_no_others(degraded, images)
+    _clear(images, degraded)
     task = ImageTask("restorer apply", degraded, images, Naming.of("png"), overwrite=True, strict=strict)
     done = _restored(run, network, task, tile, device)
     problems = judged(images, clean, metric, border, None, out / "scores.json", device, strict)
@@ -233,13 +235,20 @@ def _restored(run: Path, network: "Restorer", task: ImageTask, tile: int, device
     return task.run(work, model_folder_of(run), {"tile": tile})
 
 
-def _require_no_others(degraded: Path, images: Path) -> None:
-    """Refuse a folder of results that holds other images, which would be judged as well."""
+def _clear(images: Path, degraded: Path) -> None:
+    """Remove what an earlier evaluation restored of these images: of one that fails now, it would be judged as well.
+
+    Raises:
+        UserError: the folder holds other images.
+    """
     from flowkit_deflow.images.image_listing import list_images
 
     if not images.is_dir():
         return
     made = {target for job in plan(degraded, images, Naming.of("png")).jobs for target in job.targets}
-    others = [file for file in list_images(images) if file not in made]
+    there = list_images(images)
+    others = [file for file in there if file not in made]
     if others:
         raise UserError(f"{images}: holds images of other sources, like {others[0].name}; choose another --out")
+    for file in there:
+        file.unlink()

@@ -18,6 +18,7 @@ from flowkit_deflow.restoration.training.feature_loss import feature_loss
 from flowkit_deflow.restoration.training.on_the_fly import ExtraNoise, OnTheFly
 from flowkit_deflow.restoration.training.task import RestorerTask
 from flowkit_deflow.restoration.training.validation import validation
+from flowkit_deflow.settings.adversarial import DasrRun
 from flowkit_deflow.settings.differences import differences
 from flowkit_deflow.settings.restoration import RestorerLosses, RestorerRun, RestorerTraining
 from flowkit_deflow.training.adversarial.alternating import Alternating, Optimisation
@@ -30,6 +31,11 @@ from flowkit_deflow.training.run_settings import keep_settings, require_resumabl
 __all__ = ["SETTINGS", "loop_of", "require_trainable", "train_restorer"]
 
 SETTINGS = "restorer.yaml"
+
+_NO_DOMAIN_MAP = (
+    "setting 'losses.domain_weighted' needs a degrader's domain-distance map, and {}; learn a degrader that has one "
+    "with --degrader dasr, or set it to false"
+)
 """The file of a run's settings, by which its folder is known."""
 
 log = logging.getLogger(__name__)
@@ -91,8 +97,12 @@ def train_restorer(run: RestorerRun, out: Path, *, progress: bool = True) -> tup
     return best, module.problems
 
 
-def require_trainable(run: RestorerRun) -> None:
-    """Check the settings as training will, before anything is learned for it; the degrader need not be there yet.
+def require_trainable(run: RestorerRun, of_kind: str) -> None:
+    """Check the settings as training will, before anything is learned for it; the degrader is not there yet.
+
+    Args:
+        run: the settings.
+        of_kind: the kind of degrader that is to be learned.
 
     Raises:
         UserError: a folder or setting does not fit.
@@ -102,6 +112,8 @@ def require_trainable(run: RestorerRun) -> None:
     if run.losses.features:
         feature_loss(run.losses)
     validation(run, Path())
+    if run.losses.domain_weighted and of_kind != DasrRun.degrader:
+        raise UserError(_NO_DOMAIN_MAP.format(f"a degrader of the kind {of_kind} has none"))
 
 
 def _learning_rate(training: RestorerTraining, step: int) -> float:
@@ -145,10 +157,7 @@ def _domain_map(losses: RestorerLosses, degrade: OnTheFly | None) -> Callable[[T
     degrader = None if degrade is None else degrade.degrader
     if not isinstance(degrader, SupportsDomainMap):
         given = "pairs have none" if degrader is None else f"a {type(degrader).__name__} has none"
-        raise UserError(
-            "setting 'losses.domain_weighted' needs a degrader's domain-distance map, and "
-            f"{given}; learn a degrader that has one with --degrader dasr, or set it to false"
-        )
+        raise UserError(_NO_DOMAIN_MAP.format(given))
     return degrader.domain_map
 
 

@@ -47,6 +47,16 @@ def test_one_command_learns_the_degradation_and_the_restorer(
     assert ended.status == 0, ended.err
     record = json.loads((tmp_path / "judged" / "scores.json").read_text())
     assert len(record["psnr"]["values"]) == len(made)
+    # Of an image that fails now, nothing that was restored before is judged.
+    damaged = tmp_path / "damaged"
+    shutil.copytree(photos.noisy, damaged)
+    (damaged / "astronaut_0.png").write_bytes(b"no image")
+    again = ["restorer", "evaluate", run_folder, damaged, "--clean", photos.clean, "--metric", "psnr"]
+    ended = deflow(*again, "--out", tmp_path / "judged", "--device", "cpu")
+    assert "astronaut_0.png" in ended.err
+    record = json.loads((tmp_path / "judged" / "scores.json").read_text())
+    assert len(record["psnr"]["values"]) == len(made) - 1
+    ended = deflow(*evaluate, "--out", tmp_path / "judged", "--device", "cpu")
     (tmp_path / "judged" / "images" / "astronaut_0.png").rename(tmp_path / "judged" / "images" / "other.png")
     ended = deflow(*evaluate, "--out", tmp_path / "judged", "--device", "cpu")
     assert (ended.status, "holds images of other sources, like other.png" in ended.err) == (2, True)
@@ -74,6 +84,7 @@ def test_a_degrader_at_hand_is_used(deflow: Command, photos: Photos, model_folde
         (["--pairs", "--degraded", "b", "--degrader-preset", "aim"], "--pairs and --degrader-preset aim were both"),
         (["--degrader", ".", "--degrader-preset", "aim"], "--degrader-preset aim: . is a degrader that is there"),
         (["--set", "data.degraded=b", "--degrader", "white"], "--degrader white: no degrader is learned, the settings"),
+        (["--set", "data.degrader=a", "--degraded", "b"], "--degraded b: no degrader is learned, the settings name a"),
     ],
 )
 def test_a_mistake_is_one_line(deflow: Command, tmp_path: Path, arguments: list[str], message: str) -> None:
@@ -163,6 +174,32 @@ def test_the_restorers_settings_are_checked_before_a_degrader_is_learned(
     ended = deflow("restorer", "train", *folders, "--out", tmp_path / "run")
     assert (ended.status, "too few for crops of 4000" in ended.err) == (2, True)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_seed_is_that_of_the_degrader_too(deflow: Command, photos: Photos, tmp_path: Path) -> None:
+    folders = ["--clean", photos.clean, "--degraded", photos.noisy, "--scale", 1, "--preset", "tiny", "--seed", 5]
+    machine = ["--set", "training.accelerator=cpu", "--steps", 2]
+    ended = deflow("restorer", "train", *folders, *machine, "--degrader", "impressionism", "--out", tmp_path / "run")
+    assert ended.status == 0, ended.err
+    assert "seed: 5" in (tmp_path / "run" / "degrader" / "degrader.yaml").read_text()
+
+
+def test_a_map_that_the_degrader_will_lack_is_told_before_it_is_learned(
+    deflow: Command, photos: Photos, tmp_path: Path
+) -> None:
+    folders = ["--clean", photos.clean, "--degraded", photos.noisy, "--scale", 1, "--preset", "tiny"]
+    ended = deflow("restorer", "train", *folders, "--set", "losses.domain_weighted=true", "--out", tmp_path / "run")
+    assert (ended.status, "a degrader of the kind deflow has none" in ended.err) == (2, True), ended.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_metric_without_its_file_is_told_before_images_are_restored(
+    deflow: Command, photos: Photos, begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEFLOW_METRICS", str(tmp_path))
+    ended = deflow("restorer", "evaluate", begun, photos.noisy, "--metric", "niqe", "--out", tmp_path / "judged")
+    assert ended.status == 2, ended.err
+    assert not (tmp_path / "judged").exists()
 
 
 @pytest.mark.parametrize(

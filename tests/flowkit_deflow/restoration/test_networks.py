@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from flowkit_deflow.errors import UserError
 from flowkit_deflow.restoration.networks import registry, spandrel_network
@@ -166,6 +166,43 @@ class TestPublishedWeights:
             rrdb_restorer(state, "weights")
         with pytest.raises(UserError, match="holds no RRDB blocks"):
             rrdb_restorer({"conv_first.weight": torch.zeros(8, 3, 3, 3)}, "weights")
+
+    @pytest.mark.parametrize(
+        ("key", "value", "message"),
+        [
+            ("conv_first.weight", torch.zeros(8), "holds no RRDB blocks"),
+            ("conv_first.weight", torch.zeros(8, 0, 3, 3), "of 0 channels"),
+            ("conv_first.weight", torch.zeros(8, 768, 3, 3), "of 768 channels"),
+            ("RRDB_trunk.0.RDB1.conv1.weight", torch.zeros(()), "holds no RRDB blocks"),
+            ("RRDB_trunk.99999999.RDB1.conv1.weight", torch.zeros(4, 8, 3, 3), r"are numbered \[0, 99999999\]"),
+        ],
+    )
+    def test_weights_of_no_such_network_are_told_before_one_is_built(
+        self, key: str, value: Tensor, message: str
+    ) -> None:
+        state = RRDBNet(4, features=8, blocks=1, growth=4).state_dict() | {key: value}
+        with pytest.raises(UserError, match=message):
+            rrdb_restorer(state, "weights")
+
+    def test_a_network_that_would_make_images_smaller_is_none(self) -> None:
+        state = RRDBNet(2, features=8, blocks=1, growth=4, unshuffle=2).state_dict()
+        with pytest.raises(UserError, match="makes images of no smaller size"):
+            rrdb_restorer({key: value for key, value in state.items() if "upconv" not in key}, "weights")
+
+
+class Enlarged(nn.Module):
+    """A network without weights."""
+
+    scale, margin, alignment = 2, 1, 1
+
+    def forward(self, images: Tensor) -> Tensor:
+        return nn.functional.interpolate(images, scale_factor=2)
+
+
+def test_a_network_may_have_no_weights() -> None:
+    images = some_images(9, 11).float()
+    restorer = Restorer(RestorerArchitecture("enlarged", 2), Enlarged())  # type: ignore[arg-type]
+    assert torch.equal(restorer.restore(images), Enlarged()(images).clamp(0, 1))
 
 
 @pytest.fixture(scope="module")
