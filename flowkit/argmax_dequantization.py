@@ -96,7 +96,9 @@ class ArgmaxDequantization(Recorded, nn.Module):
         u, is_chosen = self._gathered(u), self._gathered(chosen)
         largest = u.where(is_chosen, 0.0).sum(-1, keepdim=True)
         gap = largest - u
-        v = u.where(is_chosen, largest - F.softplus(gap))
+        # However small the gap is beside the largest number, it is one: an argmax of equal numbers is any of them.
+        rounding = (torch.finfo(u.dtype).eps * largest.abs()).clamp_min(torch.finfo(u.dtype).tiny)
+        v = u.where(is_chosen, torch.minimum(largest - F.softplus(gap), largest - rounding))
         # The chosen number stays; the others' derivatives are those of the softplus.
         log_slopes = F.logsigmoid(gap).where(~is_chosen, 0.0).sum(-1)
         return self._spread(v), log_q - sum_event(log_slopes, self.event_dims)

@@ -104,7 +104,7 @@ def fit(
         for epoch in range(epochs):
             flow.train()
             total = 0.0
-            for part in trained[torch.randperm(len(trained), generator=generator)].split(batch):
+            for part in _batches(trained[torch.randperm(len(trained), generator=generator)], batch):
                 optimizer.zero_grad()
                 loss = forward_kl(flow, *chosen(part))
                 loss.backward()
@@ -133,6 +133,12 @@ def fit(
     if not math.isfinite(validation[best]):
         raise RuntimeError("the held-out data never had a finite likelihood: lower the rate, or standardise the data")
     return Fit(training, validation, best)
+
+
+def _batches(rows: Tensor, batch: int) -> list[Tensor]:
+    """Rows in batches; a single one that is left over joins the last of these, as a batch norm needs two."""
+    parts = list(rows.split(batch))
+    return [*parts[:-2], torch.cat(parts[-2:])] if len(parts) > 1 and len(parts[-1]) == 1 else parts
 
 
 def _require_settings(**settings: Any) -> None:

@@ -44,7 +44,8 @@ class Flow(Recorded, nn.Module):
             numbers. Data and contexts are then broadcast against each other. ``None`` for what the bijector's networks
             say by an attribute ``context_dims``, as flowkit's do; where they say nothing, or a
             :class:`~flowkit.ContextMap` changes the context, there is one for each sample or one for all.
-        label_dims: trailing dimensions of the label of one sample: 0 for class numbers, 1 for vectors.
+        label_dims: trailing dimensions of the label of one sample: 0 for class numbers, 1 for vectors; ``None`` for
+            what the base says.
 
     Raises:
         TypeError: ``bijector`` is no bijector, ``base`` no distribution of flowkit's, or ``event_shape`` no tuple.
@@ -72,7 +73,7 @@ class Flow(Recorded, nn.Module):
         base: Distribution[Any],
         event_shape: Shape | None = None,
         context_dims: int | None = None,
-        label_dims: int = 0,
+        label_dims: int | None = None,
     ) -> None:
         super().__init__()
         if isinstance(bijector, Distribution) or isinstance(base, Bijector):
@@ -88,7 +89,8 @@ class Flow(Recorded, nn.Module):
         self.base = base
         self.event_shape = event_shape
         self.context_dims = context_dims_of(bijector) if context_dims is None else context_dims
-        self.label_dims = label_dims
+        # Of a base of somebody's own that says nothing, a class number.
+        self.label_dims: int = getattr(base, "label_dims", 0) if label_dims is None else label_dims
         self._require_no_other_latents()
         # A base distribution may have no state of its own to go by.
         place_constants_after_loading(self)

@@ -121,14 +121,14 @@ class FixedAffine(Bijector[Tensor, Tensor]):
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         x = x.to(torch.promote_types(x.dtype, torch.float32))
-        return (x - self.loc) / self.scale, -self._log_scale(x)
+        return (x - self.loc.to(x.dtype)) / self.scale.to(x.dtype), -self._log_scale(x)
 
     def _inverse(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         z = z.to(torch.promote_types(z.dtype, torch.float32))
         return torch.addcmul(self.loc.to(z.dtype), z, self.scale.to(z.dtype)), self._log_scale(z)
 
     def _log_scale(self, like: Tensor) -> Tensor:
-        log_scale = self.scale.to(torch.promote_types(self.scale.dtype, torch.float32)).abs().log()
+        log_scale = self.scale.to(like.dtype).abs().log()
         return sum_event(log_scale, self.event_dims, like=like)
 
 

@@ -55,6 +55,7 @@ class Blockwise(Distribution[Tensor]):
         self._distributions = nn.ModuleList(parts)
         self.sizes = list(sizes)
         self.takes_label = any(part.takes_label for part in self.distributions)
+        self.label_dims = max((part.label_dims for part in self.distributions if part.takes_label), default=0)
 
     @property
     def distributions(self) -> list[Distribution[Tensor]]:

@@ -54,6 +54,7 @@ class ConditionalNormal(Distribution[Tensor]):
         self.conditioner = conditioner
         require_counts(1, event_dims=event_dims)
         self.event_dims = event_dims
+        self.label_dims = _label_dims_of(conditioner)
 
     def _log_prob(self, z: Tensor, label: Any) -> Tensor:
         """Log-density of ``batch x event`` given the label, one number per sample."""
@@ -83,3 +84,10 @@ class ConditionalNormal(Distribution[Tensor]):
             raise ValueError(
                 f"the label gives means of shape {tuple(mean.shape)}, which do not fit latents of shape {tuple(shape)}"
             ) from None
+
+
+def _label_dims_of(network: nn.Module) -> int:
+    """The dimensions of one label that a network takes, by the first of its layers whose kind says so."""
+    known = ((nn.Embedding, 0), (nn.Linear, 1), (nn.Conv1d, 2), (nn.Conv2d, 3))
+    found = (dims for module in network.modules() for kind, dims in known if isinstance(module, kind))
+    return next(found, 0)

@@ -27,6 +27,7 @@ class Distribution(Recorded, nn.Module, ABC, Generic[Z]):
         has_rsample: whether the gradient of a sample reaches all parameters; ``False`` for a distribution that picks a
             component at random, or rejects samples.
         takes_label: whether it is conditioned on a label; one that is not refuses a label.
+        label_dims: trailing dimensions of the label of one sample: 0 for class numbers, 1 for vectors.
 
     References:
         G. Papamakarios, E. Nalisnick, D. J. Rezende, S. Mohamed, B. Lakshminarayanan, "Normalizing Flows for
@@ -41,6 +42,7 @@ class Distribution(Recorded, nn.Module, ABC, Generic[Z]):
 
     has_rsample: bool = True
     takes_label: bool = False
+    label_dims: int = 0
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -41,6 +41,7 @@ class Factorised(Distribution[tuple[Tensor, ...]]):
             require_distribution(part, "Factorised")
         self._distributions = nn.ModuleList(parts)
         self.takes_label = any(part.takes_label for part in self.distributions)
+        self.label_dims = max((part.label_dims for part in self.distributions if part.takes_label), default=0)
 
     @property
     def distributions(self) -> list[Distribution[Tensor]]:

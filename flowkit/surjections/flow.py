@@ -35,7 +35,8 @@ class StochasticFlow(Recorded, nn.Module):
         layers: in the order in which data pass them: bijectors and :class:`~flowkit.surjections.StochasticMap`\ s.
         base: the distribution of the latents.
         event_shape: of the data.
-        label_dims: dimensions of the base's label for one sample; 0 for a class, 1 for a vector.
+        label_dims: dimensions of the base's label for one sample: 0 for a class, 1 for a vector; ``None`` for what the
+            base says.
 
     Raises:
         TypeError: a layer is neither, or ``base`` is no distribution.
@@ -56,7 +57,7 @@ class StochasticFlow(Recorded, nn.Module):
     """
 
     def __init__(
-        self, layers: Iterable[Layer], base: Distribution[Any], event_shape: Shape, label_dims: int = 0
+        self, layers: Iterable[Layer], base: Distribution[Any], event_shape: Shape, label_dims: int | None = None
     ) -> None:
         super().__init__()
         parts = list(layers)
@@ -69,7 +70,7 @@ class StochasticFlow(Recorded, nn.Module):
         self.layers = nn.ModuleList(parts)
         self.base = base
         self.event_shape = tuple(event_shape)
-        self.label_dims = label_dims
+        self.label_dims: int = getattr(base, "label_dims", 0) if label_dims is None else label_dims
         shape: Shape = self.event_shape
         for part in parts:
             shape = part.output_shape(shape)

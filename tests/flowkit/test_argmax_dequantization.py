@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from flowkit import ArgmaxDequantization, Flow, Injector, StandardNormal, nsf
+from flowkit import ArgmaxDequantization, FixedAffine, Flow, Injector, StandardNormal, nsf
 
 
 def conditional(classes: int, entries: int = 1) -> ArgmaxDequantization:
@@ -101,3 +101,13 @@ def test_invalid_arguments_are_refused() -> None:
         ArgmaxDequantization(1)
     with pytest.raises(ValueError, match="1 event dimensions, the categories 3"):
         ArgmaxDequantization(2, Injector(2, nn.Linear(2, 4), event_dims=1), event_dims=3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_argmax_is_the_category_however_wide_the_noise_is(dtype: torch.dtype) -> None:
+    """There the others are nearer to the largest number than its rounding."""
+    torch.manual_seed(0)
+    wide = FixedAffine(torch.zeros(6), torch.full((6,), 30.0))
+    x = torch.randint(3, (2000, 2))
+    layer = ArgmaxDequantization(3, wide, event_dims=1).to(dtype)
+    assert torch.equal(layer.quantize(layer(x)[0]), x)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 import flowkit
+from flowkit.bijectors import BatchNorm
 from flowkit.fitting import fit
 
 
@@ -115,3 +116,9 @@ def test_it_is_short() -> None:
     source = inspect.getsource(fit)
     before, _, after = source.split('"""')
     assert len([line for line in (before + after).splitlines() if line.strip(" r")]) < 60
+
+
+def test_a_single_row_that_is_left_over_joins_another_batch() -> None:
+    """A batch norm in training needs two."""
+    flow = flowkit.Flow(flowkit.Chain([BatchNorm(2), flowkit.LULinear(2)]), flowkit.StandardNormal(), (2,))
+    assert len(fit(flow, torch.randn(66, 2), batch=58, held_out=7 / 66, epochs=2, progress=False).training) == 2

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch.distributions.transforms import AffineTransform
 
+from flowkit import nsf
 from flowkit.bijectors.fixed_affine import FixedAffine
 
 
@@ -68,3 +69,12 @@ def test_numbers_that_cannot_be_undone_are_refused() -> None:
         FixedAffine(torch.zeros(2, 2), 1.0)
     with pytest.raises(ValueError, match=r"a loc of shape \(3,\), got the event shape \(2,\)"):
         FixedAffine(torch.zeros(3), 1.0)(torch.zeros(4, 2))
+
+
+def test_a_layer_of_more_digits_than_the_data_gives_the_type_of_the_data() -> None:
+    layer = FixedAffine.standardizing(5 + torch.randn(50, 2, dtype=torch.float64))
+    z, log_det = layer(torch.randn(3, 2))
+    assert (z.dtype, log_det.dtype) == (torch.float32, torch.float32)
+    flow = nsf(2, layers=1, standardize=layer)
+    assert flow.log_prob(torch.randn(3, 2)).dtype == torch.float32
+    assert flow.sample(3).dtype == torch.float32

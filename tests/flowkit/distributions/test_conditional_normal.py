@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from flowkit import Flow, Reversal
 from flowkit.distributions.conditional_normal import ConditionalNormal
 
 
@@ -55,3 +56,13 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         base.log_prob(torch.zeros(5, 3), torch.zeros(4, 2))
     with pytest.raises(ValueError, match=r"means of shape \(4, 3\), which do not fit latents of shape \(1, 3\)"):
         base.sample(1, (3,), torch.zeros(4, 2))
+
+
+@pytest.mark.parametrize("samples", [3, 5])
+def test_a_flow_knows_what_dimensions_labels_have(samples: int) -> None:
+    """By the first layer of the network: with as many labels as entries, pairs of all would fit as well."""
+    flow = Flow(Reversal(2), ConditionalNormal(nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 4))), (2,))
+    assert flow.log_prob(torch.randn(samples, 2), label=torch.randn(samples, 3)).shape == (samples,)
+    assert flow.sample((7,), label=torch.randn(samples, 3)).shape == (7, samples, 2)
+    classes = Flow(Reversal(2), ConditionalNormal(nn.Embedding(9, 4)), (2,))
+    assert classes.log_prob(torch.randn(samples, 2), label=torch.arange(samples)).shape == (samples,)
