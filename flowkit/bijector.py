@@ -173,6 +173,11 @@ class Bijector(Recorded, nn.Module, ABC, Generic[X, Z]):
         """Whether it moves the entries of an event and changes none: latents lie in the interval that the data do."""
         return False
 
+    @property
+    def keeps_lengths(self) -> bool:
+        """Whether it takes the sphere of unit vectors to itself, as a rotation does."""
+        return False
+
     def image_of(self, interval: Interval) -> Interval | None:
         """The interval that the entries of the latents fill where those of the data fill another one.
 
@@ -417,6 +422,11 @@ class Wrapper(Bijector[X, Z]):
     def moves_entries(self) -> bool:
         """As the bijector within."""
         return self.bijector.moves_entries
+
+    @property
+    def keeps_lengths(self) -> bool:
+        """As the bijector within."""
+        return self.bijector.keeps_lengths
 
     def image_of(self, interval: Interval) -> Interval | None:
         """As the bijector within."""

@@ -13,6 +13,7 @@ from flowkit.bijectors.activations.activations import Activations, Plan
 from flowkit.bijectors.activations.stored import Stored
 from flowkit.bijectors.images import interval_filled, own_domain
 from flowkit.bijectors.parts import require_bijector
+from flowkit.bijectors.supports_through import support_before
 from flowkit.recorded import record_arguments
 from flowkit.supports.support import Support
 
@@ -165,6 +166,11 @@ class Chain(Bijector[Any, Any]):
         """Whether all parts do."""
         return all(part.moves_entries for part in self.parts)
 
+    @property
+    def keeps_lengths(self) -> bool:
+        """Whether all parts do, or move entries."""
+        return all(part.moves_entries or part.keeps_lengths for part in self.parts)
+
     def image_of(self, interval: Interval) -> Interval | None:
         """Part by part."""
         image: Interval | None = interval
@@ -173,12 +179,12 @@ class Chain(Bijector[Any, Any]):
         return image
 
     def data_support(self) -> Support | None:
-        """That of the first part."""
-        return self.parts[0].data_support()
+        """That of the first part which does more than move entries or turn vectors, seen from before these."""
+        return support_before(self.parts)
 
     def latent_support(self) -> Support | None:
-        """That of the last part."""
-        return self.parts[-1].latent_support()
+        """That of the last part which does more than move entries or turn vectors, seen from behind these."""
+        return support_before(self.parts[::-1], inverse=True)
 
     @property
     def _first(self) -> Bijector[Any, Any]:

@@ -35,6 +35,8 @@ class Householder(ChannelMixing):
         True
     """
 
+    keeps_lengths = True
+
     def __init__(self, channels: int, reflections: int | None = None, event_dims: int = 1) -> None:
         super().__init__(channels, event_dims)
         self.vectors = nn.Parameter(random_reflections(channels, reflections))

@@ -7,9 +7,14 @@ import torch
 
 from flowkit.bijector import REAL_LINE, Bijector, Interval
 from flowkit.ops.values import readable
-from flowkit.supports.interval import exact_interval
+from flowkit.supports.interval import covers, exact_interval
+from flowkit.supports.sphere import SphereSupport
+from flowkit.supports.support import Support
 
 __all__ = ["ends_mapped", "interval_filled", "own_domain"]
+
+# Of any interval: what has an image of it maps entry by entry.
+A_PART = (0.25, 0.75)
 
 
 def own_domain(parts: Iterable[Any]) -> Interval:
@@ -19,7 +24,7 @@ def own_domain(parts: Iterable[Any]) -> Interval:
 
 
 def interval_filled(parts: Iterable[Any], data: Interval, taker: str) -> Interval:
-    """The interval that the entries fill behind layers that run one after another.
+    """The interval that the entries fill behind layers that run one after another, which are to fit.
 
     Args:
         parts: bijectors, or stochastic maps: what has ``image_of``.
@@ -30,7 +35,8 @@ def interval_filled(parts: Iterable[Any], data: Interval, taker: str) -> Interva
         Its ends, in exact arithmetic.
 
     Raises:
-        ValueError: a layer takes more than those before it give, so that a density would lack a share.
+        ValueError: a layer takes more than those before it give, so that a density would lack a share; or what is for
+            data on a support comes behind layers of real numbers.
 
     Examples:
         >>> from flowkit import Elementwise, Reversal, Softplus
@@ -38,18 +44,47 @@ def interval_filled(parts: Iterable[Any], data: Interval, taker: str) -> Interva
         (0.0, inf)
     """
     filled, before = data, "the data"
+    support: Support | None = None
+    # Of what moves, shifts and scales data alone, nobody knows where they lie.
+    is_free = True
     for part in parts:
-        image = part.image_of(filled)
+        if getattr(part, "moves_entries", False) or (isinstance(support, SphereSupport) and _keeps_lengths(part)):
+            continue
+        name, own = type(part).__name__, _bound(part.data_support() if isinstance(part, Bijector) else None)
+        given = "values in ({:g}, {:g})".format(*filled) if support is None else support.description
+        if not is_free and ((own is not None and support is None) or _takes_less(part, filled)):
+            lower, upper = exact_interval(part.domain)
+            taken = f"values in ({lower:g}, {upper:g})" if own is None else own.description
+            raise ValueError(
+                f"in a {taker}, {before} gives {given} and {name} after it takes {taken} alone: what takes data onto "
+                f"real numbers comes first, as in Chain([{name}(...), ...])"
+            )
+        image = None if support is not None and own is None else part.image_of(filled)
         if image is None:
             raise ValueError(
-                f"in a {taker}, {before} gives values in ({filled[0]:g}, {filled[1]:g}) and {type(part).__name__} "
-                "after it takes others as well, whose share a density would lack: put a bijector of those alone "
-                "between, such as Elementwise(Log()) of positive ones"
+                f"in a {taker}, {before} gives {given} and {name} after it takes others as well, whose share a density "
+                "would lack: put a bijector of those alone between, such as Elementwise(Log()) of positive ones"
             )
-        if image != filled:
-            before = type(part).__name__
-        filled = image
+        is_free = is_free and (_keeps_lengths(part) or part.image_of(A_PART) is not None)
+        filled, before = image, name
+        support = _bound(part.latent_support() if isinstance(part, Bijector) else None)
     return filled
+
+
+def _keeps_lengths(part: Any) -> bool:
+    return bool(getattr(part, "keeps_lengths", False))
+
+
+def _bound(support: Support | None) -> Support | None:
+    """A support on which the entries of an event are bound to each other, as on a sphere."""
+    return None if support is None or support.is_product else support
+
+
+def _takes_less(part: Any, filled: Interval) -> bool:
+    """Whether it takes an interval onto all real numbers, and is given more than that."""
+    if not isinstance(part, Bijector) or exact_interval(part.codomain) != REAL_LINE:
+        return False
+    return not covers(exact_interval(part.domain), filled)
 
 
 @torch.no_grad()
@@ -73,5 +108,6 @@ def ends_mapped(bijector: Bijector[Any, Any], interval: Interval) -> Interval | 
     if not all(readable(tensor) for tensor in state):
         return exact_interval(bijector.codomain)
     ends = torch.tensor(interval, dtype=torch.float64, device=state[0].device if state else "cpu")
-    mapped = bijector._forward(ends.reshape(2, *[1] * bijector.event_dims), None)[0]
+    event = torch.broadcast_shapes((1,) * bijector.event_dims, *(tensor.shape for tensor in state))
+    mapped = bijector._forward(ends.reshape(2, *[1] * len(event)).expand(2, *event), None)[0]
     return None if bool(mapped.isnan().any()) else (float(mapped.min()), float(mapped.max()))

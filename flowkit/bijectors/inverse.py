@@ -54,6 +54,11 @@ class Inverse(Bijector[Any, Any]):
         """As the bijector within."""
         return self.bijector.moves_entries
 
+    @property
+    def keeps_lengths(self) -> bool:
+        """As the bijector within."""
+        return self.bijector.keeps_lengths
+
     def data_support(self) -> Support | None:
         """That of the latents of the bijector within."""
         return self.bijector.latent_support()

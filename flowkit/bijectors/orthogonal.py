@@ -37,6 +37,8 @@ class Orthogonal(ChannelMixing):
         True
     """
 
+    keeps_lengths = True
+
     start: Tensor
 
     def __init__(self, channels: int, event_dims: int = 1) -> None:

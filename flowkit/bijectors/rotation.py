@@ -34,6 +34,8 @@ class Rotation(ChannelMixing):
         True
     """
 
+    keeps_lengths = True
+
     def __init__(self, channels: int, event_dims: int = 1) -> None:
         super().__init__(channels, event_dims)
         # Only the strict lower triangle is read.

@@ -316,6 +316,8 @@ def domain_constraint(bijector: Bijector[Any, Any]) -> constraints.Constraint:
         Simplex()
     """
     match bijector:
+        case Chain() if bijector.parts[0].moves_entries or bijector.parts[0].keeps_lengths:
+            constraint = _behind_movers(bijector)
         case Chain():
             constraint = domain_constraint(bijector.parts[0])
         case Inverse():
@@ -339,6 +341,10 @@ def domain_constraint(bijector: Bijector[Any, Any]) -> constraints.Constraint:
 def codomain_constraint(bijector: Bijector[Any, Any]) -> constraints.Constraint:
     """The constraint of ``torch.distributions`` that a bijector's latents keep; see :func:`domain_constraint`."""
     match bijector:
+        case Chain() if bijector.parts[-1].moves_entries or bijector.parts[-1].keeps_lengths:
+            support = bijector.latent_support()
+            interval = constraint_of(exact_interval(bijector.codomain), bijector.latent_event_dims)
+            constraint = interval if support is None else support.constraint
         case Chain():
             constraint = codomain_constraint(bijector.parts[-1])
         case Inverse():
@@ -353,6 +359,15 @@ def codomain_constraint(bijector: Bijector[Any, Any]) -> constraints.Constraint:
                 return support.constraint
             return constraint_of(exact_interval(bijector.codomain), bijector.latent_event_dims)
     return _over_events(constraint, bijector.latent_event_dims)
+
+
+def _behind_movers(chain: Chain) -> constraints.Constraint:
+    """What data keep that are moved before anything is done with them."""
+    support = chain.data_support()
+    if support is None:
+        return constraint_of(exact_interval(chain.domain), chain.event_dims)
+    latents = chain.latent_support() or IntervalSupport(chain.codomain)
+    return SupportConstraint(support, chain if latents.is_everything else None)
 
 
 def _over_events(constraint: constraints.Constraint, event_dims: int) -> constraints.Constraint:

@@ -4,10 +4,11 @@ from flowkit.supports.box import BoxSupport
 from flowkit.supports.correlation import CorrelationCholeskySupport
 from flowkit.supports.cylinder import CylinderSupport
 from flowkit.supports.interval import IntervalSupport, exact_interval, within
+from flowkit.supports.moved import MovedSupport
 from flowkit.supports.ordered import OrderedSupport
 from flowkit.supports.product import ProductSupport
 from flowkit.supports.simplex import SimplexSupport
-from flowkit.supports.sphere import SphereSupport
+from flowkit.supports.sphere import PuncturedSphereSupport, SphereSupport
 from flowkit.supports.support import Support, SupportConstraint, tolerance
 
 __all__ = [
@@ -15,8 +16,10 @@ __all__ = [
     "CorrelationCholeskySupport",
     "CylinderSupport",
     "IntervalSupport",
+    "MovedSupport",
     "OrderedSupport",
     "ProductSupport",
+    "PuncturedSphereSupport",
     "SimplexSupport",
     "SphereSupport",
     "Support",

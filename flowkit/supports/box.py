@@ -44,6 +44,11 @@ class BoxSupport(Support):
         lower, upper = torch.nextafter(self.lower, self.upper), torch.nextafter(self.upper, self.lower)
         return constraints.independent(constraints.interval(lower, upper), self.event_dims)
 
+    @property
+    def is_product(self) -> bool:
+        """Yes."""
+        return True
+
     def contains(self, value: Tensor) -> Tensor:
         """Whether each event lies in the box."""
         return ((value > self.lower) & (value < self.upper)).flatten(value.ndim - self.event_dims).all(-1)

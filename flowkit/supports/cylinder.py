@@ -23,6 +23,11 @@ class CylinderSupport(Support):
 
     description = "vectors of an angle in [-pi, pi] and heights in (-1, 1)"
 
+    @property
+    def is_product(self) -> bool:
+        """Yes."""
+        return True
+
     def contains(self, value: Tensor) -> Tensor:
         """Whether each vector is an angle and heights."""
         largest = math.pi * (1 + 4 * torch.finfo(value.dtype).eps)

@@ -51,6 +51,11 @@ class IntervalSupport(Support):
         """Whether the interval is the real line, but for what a data type cannot hold."""
         return exact_interval(self.ends) == (-math.inf, math.inf)
 
+    @property
+    def is_product(self) -> bool:
+        """Yes."""
+        return True
+
     def contains(self, value: Tensor) -> Tensor:
         """Whether all entries of each event lie in the interval."""
         lower, upper = self.ends(value.dtype)

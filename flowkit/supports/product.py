@@ -46,6 +46,11 @@ class ProductSupport(Support):
         return all(support.is_everything for support in self.supports)
 
     @property
+    def is_product(self) -> bool:
+        """Whether all of its parts are."""
+        return all(support.is_product for support in self.supports)
+
+    @property
     def constraint(self) -> constraints.Constraint:
         """``real`` where the parts are everything, else one of our own."""
         return constraints.independent(constraints.real, self.event_dims) if self.is_everything else super().constraint

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from flowkit.supports.support import Support, tolerance
 
-__all__ = ["SphereSupport"]
+__all__ = ["PuncturedSphereSupport", "SphereSupport"]
 
 
 class SphereSupport(Support):
@@ -36,3 +36,22 @@ class SphereSupport(Support):
     def frame(self, point: Tensor) -> Tensor:
         """An orthonormal basis of what is perpendicular to the point."""
         return torch.linalg.qr(point[:, None], mode="complete").Q[:, 1:]
+
+
+class PuncturedSphereSupport(SphereSupport):
+    r"""Unit vectors but for the pole :math:`(0, \dots, 0, 1)`: what a plane holds of a sphere.
+
+    References:
+        M. C. Gemici, D. J. Rezende, S. Mohamed, "Normalizing Flows on Riemannian Manifolds", 2016, sec. 3.
+
+    Examples:
+        >>> PuncturedSphereSupport().contains(torch.tensor([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]]))
+        tensor([False,  True])
+    """
+
+    description = "vectors of length 1 other than the pole (0, ..., 0, 1)"
+
+    def contains(self, value: Tensor) -> Tensor:
+        """Whether each vector has length 1 and is not the pole."""
+        is_pole = (value[..., :-1].square().sum(-1) == 0) & (value[..., -1] > 0)
+        return super().contains(value) & ~is_pole

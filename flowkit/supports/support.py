@@ -46,6 +46,11 @@ class Support(ABC):
         """Whether all vectors of real numbers lie in the set, but for what a data type cannot hold."""
         return False
 
+    @property
+    def is_product(self) -> bool:
+        """Whether each entry has an interval of its own, whatever the others are."""
+        return self.is_everything
+
     @abstractmethod
     def contains(self, value: Tensor) -> Tensor:
         """Whether each event of ``batch x event`` lies in the set, up to rounding: booleans of the batch shape."""

@@ -64,18 +64,29 @@ class SphereToCylinder(Bijector[Tensor, Tensor]):
         x = x.to(torch.promote_types(x.dtype, torch.float32))
         radii = x.square().cumsum(-1)[..., 1:].clamp_min(torch.finfo(x.dtype).tiny)
         angle = torch.atan2(x[..., 1:2], x[..., :1])
-        heights = x[..., 2:] * radii[..., 1:].rsqrt()
-        log_rest = radii[..., :-1].log() - radii[..., 1:].log()
-        return torch.cat([angle, heights], -1), -(_exponents(heights) * log_rest).sum(-1)
+        heights = _off_the_poles(x[..., 2:] * radii[..., 1:].rsqrt())
+        # Of the heights as they are rounded: near a pole the radii say better what 1 - h^2 is, and what comes back from
+        # the heights would not cancel it.
+        return torch.cat([angle, heights], -1), -(_exponents(heights) * _rest(heights).log()).sum(-1)
 
     def _inverse(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         z = z.to(torch.promote_types(z.dtype, torch.float32))
-        angle, heights = z[..., :1], z[..., 1:]
-        rest = ((1 - heights) * (1 + heights)).clamp_min(torch.finfo(z.dtype).tiny)
+        angle, heights = z[..., :1], _off_the_poles(z[..., 1:])
+        rest = _rest(heights)
         # The radius of each height's circle, from the last one, 1, inwards.
         radii = torch.cat([rest, torch.ones_like(angle)], -1).sqrt().flip(-1).cumprod(-1).flip(-1)
         flat = torch.cat([angle.cos(), angle.sin()], -1) * radii[..., :1]
         return torch.cat([flat, heights * radii[..., 1:]], -1), (_exponents(heights) * rest.log()).sum(-1)
+
+
+def _off_the_poles(heights: Tensor) -> Tensor:
+    largest = 1 - torch.finfo(heights.dtype).eps
+    return heights.clamp(-largest, largest)
+
+
+def _rest(heights: Tensor) -> Tensor:
+    """``1 - h^2``."""
+    return (1 - heights) * (1 + heights)
 
 
 def _exponents(heights: Tensor) -> Tensor:

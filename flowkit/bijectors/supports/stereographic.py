@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from flowkit.bijector import Bijector, Shape
-from flowkit.supports.sphere import SphereSupport
+from flowkit.supports.sphere import PuncturedSphereSupport, SphereSupport
 
 __all__ = ["Stereographic"]
 
@@ -24,7 +24,7 @@ class Stereographic(Bijector[Tensor, Tensor]):
     (:func:`~flowkit.spherical_nsf`). Data are ``batch x (d + 1)``.
 
     Raises:
-        ValueError: (when called) a vector has another length than 1, or fewer than two entries.
+        ValueError: (when called) a vector has another length than 1, is the pole, or has fewer than two entries.
 
     References:
         M. C. Gemici, D. J. Rezende, S. Mohamed, "Normalizing Flows on Riemannian Manifolds", 2016, sec. 3.
@@ -47,8 +47,8 @@ class Stereographic(Bijector[Tensor, Tensor]):
         return (shape[0] + 1,)
 
     def data_support(self) -> SphereSupport:
-        """The sphere."""
-        return SphereSupport()
+        """The sphere without its pole."""
+        return PuncturedSphereSupport()
 
     def _forward(self, x: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         x = x.to(torch.promote_types(x.dtype, torch.float32))
@@ -61,6 +61,9 @@ class Stereographic(Bijector[Tensor, Tensor]):
 
     def _inverse(self, z: Tensor, prepared: Any) -> tuple[Tensor, Tensor]:
         z = z.to(torch.promote_types(z.dtype, torch.float32))
+        # Beyond that, squares overflow; what is so far out is as near to the pole as can be told.
+        farthest = torch.finfo(z.dtype).max ** 0.25
+        z = z * (farthest / z.detach().abs().amax(-1, keepdim=True)).clamp_max(1)
         square = z.square().sum(-1, keepdim=True)
         x = torch.cat([2 * z, square - 1], -1) / (1 + square)
         return x, z.shape[-1] * (math.log(2) - torch.log1p(square)).squeeze(-1)

@@ -18,12 +18,32 @@ from flowkit import (
     Flow,
     LULinear,
     MultiScale,
+    Orthogonal,
     Permutation,
+    Reversal,
+    Rotation,
     StandardNormal,
     Uniform,
+    maf,
 )
-from flowkit.bijectors import Concatenate, Identity, Inverse, Reshape, Split, Transpose
+from flowkit.bijectors import (
+    Box,
+    Concatenate,
+    ExponentialMap,
+    Identity,
+    Inverse,
+    Moebius,
+    Ordered,
+    Positive,
+    Reshape,
+    Split,
+    StickBreaking,
+    Transpose,
+)
+from flowkit.distributions import UniformSphere
+from flowkit.interop.torch_distributions import FlowDistribution
 from flowkit.surjections import AbsoluteValue, Maximum, Slice, StochasticFlow
+from flowkit.testing import check_bijector
 from flowkit.transforms import Affine, Log, Logit, Power, Sigmoid, Softplus
 
 NORMAL = StandardNormal(event_dims=1)
@@ -70,6 +90,11 @@ LACKING: dict[str, Callable[[], object]] = {
     "a maximum of positive numbers": lambda: stochastic(AbsoluteValue(2), Maximum(2), elementwise(Log())),
     "squares of positive numbers": lambda: stochastic(AbsoluteValue(2), elementwise(Power(2.0))),
     "signs of positive numbers": lambda: stochastic(AbsoluteValue(2), AbsoluteValue(2), elementwise(Log())),
+    "a matrix after a sphere": lambda: Chain([Moebius(3), LULinear(3)]),
+    "a permuted sphere": lambda: Flow(Chain([Moebius(3), Reversal(3)]), NORMAL, (3,)),
+    "a sphere that is turned": lambda: Flow(Chain([Moebius(3), Rotation(3)]), NORMAL, (3,)),
+    "a matrix after ordered vectors": lambda: Chain([Inverse(Ordered()), LULinear(2)]),
+    "falling vectors": lambda: flow(Inverse(Ordered()), Reversal(2)),
     "softplus at the end": lambda: stochastic(Maximum(2), elementwise(Softplus())),
 }
 
@@ -78,6 +103,64 @@ LACKING: dict[str, Callable[[], object]] = {
 def test_what_would_lack_a_share_of_the_density_is_refused(make: Callable[[], object]) -> None:
     with pytest.raises(ValueError, match=r"others as well, whose share|those cut off before are any real numbers"):
         make()
+
+
+BEHIND: dict[str, Callable[[], object]] = {
+    "positive numbers": lambda: Chain([LULinear(2), Positive()]),
+    "a box": lambda: Chain([maf(2, layers=1).bijector, Box(0.0, 1.0)]),
+    "ordered vectors": lambda: Chain([LULinear(3), Reversal(3), Ordered()]),
+    "a simplex": lambda: Chain([LULinear(3), StickBreaking()]),
+    "a sphere": lambda: Chain([LULinear(3), Moebius(3)]),
+    "a sphere among layers": lambda: StochasticFlow([LULinear(3), Moebius(3)], UniformSphere(), (3,)),
+}
+
+
+@pytest.mark.parametrize("make", BEHIND.values(), ids=BEHIND)
+def test_a_support_behind_layers_of_real_numbers_is_refused(make: Callable[[], object]) -> None:
+    with pytest.raises(ValueError, match="alone: what takes data onto real numbers comes first"):
+        make()
+
+
+def test_data_of_any_scale_may_be_brought_into_an_interval() -> None:
+    chain = Chain([FixedAffine(0.0, 255.0), Permutation([1, 0]), elementwise(Logit()), LULinear(2)])
+    assert chain(torch.tensor([[10.0, 250.0]]))[0].isfinite().all()
+
+
+def test_spheres_are_turned_and_permuted() -> None:
+    layers = [Rotation(3), Moebius(3), Reversal(3), ExponentialMap(3, 5), Orthogonal(3)]
+    made = Flow(Chain(layers), UniformSphere(), (3,))
+    x = made.sample(5)
+    assert made.log_prob(x).isfinite().all()
+    with pytest.raises(ValueError, match="takes vectors of length 1"):
+        made.log_prob(2 * x)
+
+
+def test_a_support_is_seen_from_before_what_moves_entries() -> None:
+    """Values off it are refused, samples lie on it, and torch's distributions know both."""
+    falling = Flow(Chain([Reversal(3), Ordered()]), NORMAL, (3,))
+    assert bool((falling.sample(20).diff(dim=-1) < 0).all())
+    assert falling.log_prob(torch.tensor([3.0, 2.0, 1.0])).isfinite()
+    with pytest.raises(ValueError, match="takes vectors whose entries increase, when their entries are moved"):
+        falling.log_prob(torch.tensor([1.0, 2.0, 3.0]))
+    support = FlowDistribution(falling).support
+    assert support.check(torch.tensor([[3.0, 2.0, 1.0], [1.0, 2.0, 3.0]])).tolist() == [True, False]
+    onto = torch.distributions.biject_to(support)
+    torch.testing.assert_close(onto.inv(onto(torch.tensor([0.3, -1.0, 0.2]))), torch.tensor([0.3, -1.0, 0.2]))
+    assert bool(support.check(onto(torch.tensor([0.3, -1.0, 0.2]))))
+
+
+@pytest.mark.parametrize(
+    ("make", "event"),
+    [
+        (lambda: Chain([Reversal(4), Ordered()]), (4,)),
+        (lambda: Chain([Reversal(4), StickBreaking()]), (4,)),
+        (lambda: Chain([Reshape((2, 2), (4,)), StickBreaking()]), (2, 2)),
+        (lambda: Chain([Inverse(Ordered()), Permutation([2, 0, 1, 3])]), (4,)),
+        (lambda: Chain([Rotation(3), Moebius(3), Reversal(3)]), (3,)),
+    ],
+)
+def test_chains_of_moved_supports_keep_the_contract(make: Callable[[], Any], event: tuple[int, ...]) -> None:
+    check_bijector(make, event=event)
 
 
 RIGHT: dict[str, Callable[[], Any]] = {

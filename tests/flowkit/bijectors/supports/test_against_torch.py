@@ -119,6 +119,11 @@ def test_the_stereographic_pole_is_at_infinity_and_near_it_digits_are_kept() -> 
     z, log_det = Stereographic()(x)
     assert z[0] == pytest.approx(2e4, rel=1e-3)
     assert log_det == pytest.approx(-2 * math.log(5e-9), rel=1e-3)
+    with pytest.raises(ValueError, match="other than the pole"):
+        Stereographic()(torch.tensor([0.0, 0.0, 1.0]))
+    # Latents whose squares overflow are as near to it as can be told, and come back as points of the sphere.
+    x, log_det = Stereographic().inverse(torch.tensor([[1e25, -1e30], [0.0, 3e38]]))
+    assert bool(log_det.isfinite().all() and Stereographic()(x)[0].isfinite().all())
 
 
 def test_the_cylinder_keeps_the_area_of_the_ordinary_sphere() -> None:

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from flowkit.distributions import UniformSphere
 from flowkit.models.named.spherical_nsf import spherical_nsf
 from tests.flowkit.models.settings import ready
 
@@ -74,3 +75,16 @@ def test_it_finds_a_density_around_a_direction() -> None:
     gap = (known - flow.log_prob(fresh)).mean()
     # The uniform distribution is 1.5 nats behind.
     assert -0.02 < gap < 0.4
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("entries", [3, 4, 6])
+def test_near_the_pole_of_the_layers_an_untrained_flow_is_uniform(entries: int, dtype: torch.dtype) -> None:
+    """There heights round to 1, and what a layer and the next one's inverse say of that cancels."""
+    flow = spherical_nsf(entries, layers=2).to(dtype)
+    away = torch.randn(50, entries - 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    away /= away.norm(dim=-1, keepdim=True)
+    uniform = UniformSphere().log_prob(torch.eye(entries, dtype=dtype)[:1])
+    for angle in (1e-2, 1e-3, 2e-4, 1e-5, 1e-9, 0.0):
+        x = torch.cat([away * math.sin(angle), torch.full((50, 1), math.cos(angle), dtype=torch.float64)], -1).to(dtype)
+        torch.testing.assert_close(flow.log_prob(x), uniform.expand(50), rtol=0, atol=1e-5)
