@@ -5,12 +5,14 @@ import math
 import torch
 from torch import Tensor, nn
 
+from flowkit.counts import require_counts
 from flowkit.naming import named
+from flowkit.recorded import Recorded
 
 __all__ = ["UniformDequantization", "require_levels"]
 
 
-class UniformDequantization(nn.Module):
+class UniformDequantization(Recorded, nn.Module):
     r"""Add uniform noise as wide as a quantisation step: :math:`v = x + (r - \tfrac12)/n`, :math:`r \sim U[0,1)`.
 
     :math:`\log P(x) \ge \mathbb E_v[\log p(v) - \log q(v|x)]` with the density of the noise
@@ -37,8 +39,8 @@ class UniformDequantization(nn.Module):
 
     def __init__(self, bins: int = 256, event_dims: int = 3) -> None:
         super().__init__()
-        if bins < 1:
-            raise ValueError(f"bins is {bins}; dequantisation needs at least 1 level")
+        require_counts(1, bins=bins)
+        require_counts(0, event_dims=event_dims)
         self.bins = bins
         self.event_dims = event_dims
 

@@ -63,5 +63,10 @@ def alpha_divergence(
     if alpha == 1:
         return reverse_kl(flow, log_density, (samples,), context, label, generator)
     _, log_weights = log_importance_weights(flow, log_density, (samples,), context, label, generator)
-    log_means = ((1 - alpha) * log_weights).logsumexp(0) - math.log(samples)
-    return log_means.mean() / (alpha - 1)
+    return _log_mean_exp((1 - alpha) * log_weights).mean() / (alpha - 1)
+
+
+def _log_mean_exp(values: Tensor) -> Tensor:
+    """The logarithm of the mean of exponentials, exact where these are near 1: near the order 1 it is divided by 0."""
+    largest = values.detach().amax(0).clamp(min=torch.finfo(values.dtype).min)
+    return largest + torch.log1p(torch.expm1(values - largest).mean(0))

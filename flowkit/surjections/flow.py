@@ -10,7 +10,14 @@ from torch import Tensor, nn
 from flowkit.bijector import Bijector, Shape
 from flowkit.bijectors.context_dims import context_dims_of
 from flowkit.bijectors.images import interval_filled, own_domain
-from flowkit.conditions import in_batch, joint_batch, label_rows, number_and_shape, require_one_each
+from flowkit.conditions import (
+    in_batch,
+    joint_batch,
+    label_rows,
+    number_and_shape,
+    refuse_arrays,
+    require_one_each,
+)
 from flowkit.distributions.distribution import Distribution
 from flowkit.distributions.parts import require_distribution, require_no_others
 from flowkit.recorded import Recorded
@@ -110,8 +117,10 @@ class StochasticFlow(Recorded, nn.Module):
             One number per sample.
 
         Raises:
+            TypeError: the data, the context or the label is an array of NumPy's.
             ValueError: ``draws`` is under 1.
         """
+        refuse_arrays(data=x, context=context, label=label)
         if draws < 1:
             raise ValueError(f"draws is {draws}; an estimate needs at least 1")
         if self.is_exact:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Independent, Normal
 
-from flowkit import FixedAffine, Flow, Injector, StandardNormal
+from flowkit import FixedAffine, Flow, Injector, StandardNormal, realnvp
 from flowkit.losses import (
     alpha_divergence,
     effective_sample_size,
@@ -63,6 +63,14 @@ def _renyi(alpha: float, mean: Tensor, std: Tensor) -> Tensor:
     log_q, log_p = Normal(mean, std).log_prob(x), Normal(0.0, 1.0).log_prob(x)
     integral = torch.trapezoid((alpha * log_q + (1 - alpha) * log_p).exp(), x, dim=0)
     return (integral.log() / (alpha - 1)).sum()
+
+
+@pytest.mark.parametrize("alpha", [1 - 1e-6, 1 + 1e-6, 0.5, 2.0])
+def test_renyi_s_divergence_from_a_multiple_is_its_logarithm_at_every_order(alpha: float) -> None:
+    """All weights are equal: near the order 1 nothing is lost to the division by 0."""
+    flow = realnvp(2, layers=1, hidden=(4,))
+    divergence = alpha_divergence(flow, lambda x: flow.log_prob(x) - 1.5, 100, alpha)
+    assert divergence.item() == pytest.approx(1.5, abs=1e-5)
 
 
 def test_with_a_context_they_are_the_mean_over_its_rows() -> None:
