@@ -21,6 +21,8 @@ __all__ = ["choose_patches", "collect_noise"]
 _log = logging.getLogger(__name__)
 
 LEVELS = 255
+# Equations are solved for all of its values at once.
+WIDEST_KERNEL = 63
 FLATTEST = 0.01  # share of all patches
 
 
@@ -93,6 +95,11 @@ def _blur_kernels(run: ImpressionismRun) -> list[Tensor]:
 def _read_kernels(folder: Path) -> list[Tensor]:
     kernels = read_kernels(folder)
     for kernel in kernels:
+        if max(kernel.shape) > WIDEST_KERNEL:
+            raise UserError(
+                f"{folder}: holds a kernel of {kernel.shape[0]} x {kernel.shape[1]}; expected {WIDEST_KERNEL} pixels at "
+                "most, of which KernelGAN's have 37: cut its rim off"
+            )
         if any(side % 2 == 0 for side in kernel.shape):
             raise UserError(
                 f"{folder}: holds a kernel of {kernel.shape[0]} x {kernel.shape[1]}; expected odd sides, with the "

@@ -125,6 +125,9 @@ class TestClosedForm:
         (kernels / "even.csv").write_text("1,1\n1,1\n")
         with pytest.raises(UserError, match="holds a kernel of 2 x 2; expected odd sides"):
             learned("impressionism", folders, tmp_path / "even", "patches.side=16", f"kernel_folder={kernels}")
+        (kernels / "even.csv").write_text("\n".join([",".join(["1"] * 65)] * 65))
+        with pytest.raises(UserError, match="holds a kernel of 65 x 65; expected 63 pixels at most"):
+            learned("impressionism", folders, tmp_path / "wide", "patches.side=16", f"kernel_folder={kernels}")
         with pytest.raises(UserError, match="kernels are either read or estimated"):
             learned("impressionism", folders, tmp_path / "other", f"kernel_folder={kernels}", "kernels.images=1")
 
