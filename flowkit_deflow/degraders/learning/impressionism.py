@@ -97,8 +97,8 @@ def _read_kernels(folder: Path) -> list[Tensor]:
     for kernel in kernels:
         if max(kernel.shape) > WIDEST_KERNEL:
             raise UserError(
-                f"{folder}: holds a kernel of {kernel.shape[0]} x {kernel.shape[1]}; expected {WIDEST_KERNEL} pixels at "
-                "most, of which KernelGAN's have 37: cut its rim off"
+                f"{folder}: holds a kernel of {kernel.shape[0]} x {kernel.shape[1]}; expected {WIDEST_KERNEL} pixels "
+                "at most, of which KernelGAN's have 37: cut its rim off"
             )
         if any(side % 2 == 0 for side in kernel.shape):
             raise UserError(
