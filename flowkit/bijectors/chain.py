@@ -11,7 +11,7 @@ from flowkit.argument_types import require_types
 from flowkit.bijector import REAL_LINE, Bijector, Interval, Shape, Step
 from flowkit.bijectors.activations.activations import Activations, Plan
 from flowkit.bijectors.activations.stored import Stored
-from flowkit.bijectors.images import interval_filled, own_domain
+from flowkit.bijectors.chaining import interval_filled, own_domain
 from flowkit.bijectors.parts import require_bijector
 from flowkit.bijectors.supports_through import support_before
 from flowkit.recorded import record_arguments

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, Interval, Shape, sum_event
-from flowkit.bijectors.images import ends_mapped
+from flowkit.bijectors.chaining import ends_mapped
 from flowkit.ops.broadcasting import broadcasts_to
 from flowkit.transforms import Transform
 

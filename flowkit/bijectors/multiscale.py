@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.bijector import REAL_LINE, Bijector, Interval, InTurn, Shape
+from flowkit.bijectors.chaining import interval_filled, own_domain
 from flowkit.bijectors.factor_out import FactorOut
-from flowkit.bijectors.images import interval_filled, own_domain
 from flowkit.bijectors.parts import require_bijector
 from flowkit.supports.support import Support
 

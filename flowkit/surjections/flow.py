@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from flowkit.bijector import Bijector, Shape
+from flowkit.bijectors.chaining import interval_filled, own_domain
 from flowkit.bijectors.context_dims import context_dims_of
-from flowkit.bijectors.images import interval_filled, own_domain
 from flowkit.conditions import (
     in_batch,
     joint_batch,

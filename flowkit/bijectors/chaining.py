@@ -1,4 +1,4 @@
-"""Which interval the entries of latents fill, layer by layer."""
+"""Whether layers that run one after another fit, and which interval their latents fill."""
 
 from collections.abc import Iterable
 from typing import Any
