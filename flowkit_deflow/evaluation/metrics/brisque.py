@@ -80,6 +80,8 @@ class SupportVectors:
                     index, value = entry.split(":")
                     row[int(index) - 1] = float(value)
             coefficients = torch.tensor([float(row[0]) for row in rows], dtype=torch.float64)
+            if len(rows) != int(settings["total_sv"]):
+                raise ValueError(f"{len(rows)} of {settings['total_sv']} vectors")
             return cls(vectors, coefficients, float(settings["gamma"]), float(settings["rho"]))
         except (OSError, ValueError, LookupError) as error:
             raise UserError(f"{path}: is no support-vector model of libsvm ({error}); get it again") from None

@@ -55,6 +55,8 @@ def _is_noisy(blocks: Tensor, variance: Tensor) -> Tensor:
     std = variance.sqrt()
     centre = (BLOCK - 1) // 2
     middle = blocks[..., centre : centre + 2].flatten(2).std(-1)
-    around = torch.cat([blocks[..., :centre], blocks[..., centre + 2 :]], -1).flatten(2).std(-1)
+    # As the published program takes them out: one column and, of those that are left, the next but one to it.
+    kept = [column for column in range(BLOCK) if column not in (centre, centre + 2)]
+    around = blocks[..., kept].flatten(2).std(-1)
     contrast = torch.where(around > 0, middle / around, 0)
     return std > 2 * (std - contrast).abs() / torch.maximum(std, contrast)

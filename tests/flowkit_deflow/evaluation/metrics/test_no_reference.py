@@ -91,7 +91,7 @@ class TestNiqe:
 class TestBrisque:
     def test_a_model_as_text_is_read_and_evaluated(self, tmp_path: Path) -> None:
         path = tmp_path / "model.txt"
-        path.write_text("svm_type epsilon_svr\ngamma 0.5\nrho 2\nSV\n3 1:1 3:-1 \n-1 2:2 \n")
+        path.write_text("svm_type epsilon_svr\ngamma 0.5\nrho 2\ntotal_sv 2\nSV\n3 1:1 3:-1 \n-1 2:2 \n")
         regression = SupportVectors.read(path, 3)
         x = torch.tensor([[0.5, 0.0, 1.0]], dtype=torch.float64)
         expected = 3 * math.exp(-0.5 * (0.25 + 0 + 4)) - math.exp(-0.5 * (0.25 + 4 + 1)) - 2
@@ -115,6 +115,9 @@ class TestBrisque:
         (tmp_path / "model.txt").write_text("gamma 0.5\nSV\n1 1:x\n")
         with pytest.raises(UserError, match="no support-vector model"):
             SupportVectors.read(tmp_path / "model.txt", 36)
+        (tmp_path / "model.txt").write_text("gamma 0.5\nrho 0.1\ntotal_sv 3\nSV\n1 1:2\n1 1:3\n")
+        with pytest.raises(UserError, match="2 of 3 vectors"):
+            SupportVectors.read(tmp_path / "model.txt", 36)
 
 
 def plain_piqe(grey: Tensor) -> float:
@@ -131,7 +134,7 @@ def plain_piqe(grey: Tensor) -> float:
             edges = (block[0], block[-1], block[:, 0], block[:, -1])
             if any(edge[i : i + 6].std(ddof=1) < 0.1 for edge in edges for i in range(11)):
                 distortion += 1 - variance
-            ratio = block[:, 7:9].std(ddof=1) / np.delete(block, (7, 8), 1).std(ddof=1)
+            ratio = block[:, 7:9].std(ddof=1) / np.delete(block, (7, 9), 1).std(ddof=1)
             std = math.sqrt(variance)
             if std > 2 * abs(std - ratio) / max(std, ratio):
                 distortion += variance
