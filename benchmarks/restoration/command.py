@@ -1,6 +1,7 @@
 """``python -m benchmarks restoration``: learn, train, restore and judge, cell by cell; write record and page."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +43,23 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run(arguments: argparse.Namespace) -> int:
     """Do what was asked; the exit status."""
     from benchmarks.restoration import table
+    from benchmarks.restoration.methods import METHODS
+    from benchmarks.restoration.tracks import TRACKS
 
     path = arguments.out / "restoration.json"
     if not arguments.tables_only:
         if arguments.seeds < 1:
             raise SystemExit(f"--seeds is {arguments.seeds}; it takes 1 at least")
+        _require_known("--tracks", arguments.tracks, TRACKS)
+        _require_known("--methods", arguments.methods or METHODS, METHODS)
         if None in (arguments.photographs, arguments.polyu, arguments.metric_files):
             raise SystemExit("restoration needs --photographs, --polyu and --metric-files, or --tables-only")
+        for folder in (arguments.photographs, arguments.polyu, arguments.metric_files):
+            if not folder.is_dir():
+                raise SystemExit(f"{folder} is no folder; check the path")
         _measure(arguments, path)
+    elif not path.exists():
+        raise SystemExit(f"{path} does not exist; make it without --tables-only, or name its folder by --out")
     parts = table.sections(records.read(path))
     print("\n\n".join(parts.values()))
     write_page(arguments.page, parts)
@@ -104,6 +114,12 @@ def _measure(arguments: argparse.Namespace, path: Path) -> None:
                 print(f"{track.name}: no strips without {', '.join(lacking)}")
             else:
                 write_strips(track, work, arguments.pictures / f"{track.name}.png")
+
+
+def _require_known(option: str, given: Sequence[str], known: Sequence[str]) -> None:
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise SystemExit(f"{option} {unknown[0]}: is unknown; there are {', '.join(known)}")
 
 
 def _begun(path: Path, steps: int) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The tracks: clean and degraded images to learn from, and pairs to judge by."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -48,9 +49,9 @@ class Track:
     judged_small: Path
 
 
-def _folders(name: str, scale: int, root: Path) -> Track:
+def _folders(name: str, scale: int, data: Path) -> Track:
     parts = [field.name for field in fields(Track) if field.type is Path]
-    return Track(name, scale, *(root / name / "data" / part for part in parts))
+    return Track(name, scale, *(data / part for part in parts))
 
 
 def _high_frequency(image: Tensor, generator: torch.Generator) -> Tensor:
@@ -69,7 +70,7 @@ TRACKS = ("R", *HIDDEN)
 
 
 def make_tracks(names: Iterable[str], photographs: Path, polyu: Path, root: Path) -> list[Track]:
-    """Write the folders of tracks; those that are there already stay as they are.
+    """Write the folders of tracks; those that are there already stay as they are, whatever they were made of.
 
     Args:
         names: of ``TRACKS``.
@@ -79,15 +80,19 @@ def make_tracks(names: Iterable[str], photographs: Path, polyu: Path, root: Path
     """
     tracks = []
     for name in names:
-        track = _folders(name, 1 if name == "R" else SCALE, root)
-        if not track.judged_clean.exists():
-            for folder in (value for value in vars(track).values() if isinstance(value, Path)):
-                folder.mkdir(parents=True, exist_ok=True)
+        data, scale = root / name / "data", 1 if name == "R" else SCALE
+        if not data.exists():
+            # Under another name until it is whole: a track that was interrupted would be judged by fewer images.
+            begun = _folders(name, scale, data.with_name("data begun"))
+            shutil.rmtree(begun.clean.parent, ignore_errors=True)
+            for folder in (value for value in vars(begun).values() if isinstance(value, Path)):
+                folder.mkdir(parents=True)
             if name == "R":
-                _real(track, photographs, polyu)
+                _real(begun, photographs, polyu)
             else:
-                _made(track, photographs)
-        tracks.append(track)
+                _made(begun, photographs)
+            begun.clean.parent.rename(data)
+        tracks.append(_folders(name, scale, data))
     return tracks
 
 
@@ -143,7 +148,7 @@ def _made(track: Track, photographs: Path) -> None:
 
     write(clean, track.clean, None)
     for file in list_images(track.clean):
-        (track.learned_clean / file.name).symlink_to(file)
+        (track.learned_clean / file.name).symlink_to(Path("..") / track.clean.name / file.name)
     write(clean, track.pairs_clean, track.pairs_degraded)
     write(other, None, track.degraded)
     write(judged, track.judged_clean, track.judged_degraded)

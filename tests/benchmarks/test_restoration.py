@@ -1,5 +1,6 @@
 """The benchmark of restoration: its folders, its commands, and what becomes of its figures."""
 
+import argparse
 import json
 from dataclasses import replace
 from itertools import pairwise
@@ -13,13 +14,14 @@ from benchmarks import record as records
 from benchmarks.page import fill
 from benchmarks.restoration import table
 from benchmarks.restoration.cell import METRICS, RESTORER, Cell
-from benchmarks.restoration.command import _begun
+from benchmarks.restoration.command import _begun, add
 from benchmarks.restoration.methods import ABLATION, METHODS, ORACLE, is_seeded, named_settings, on_track, variant
 from benchmarks.restoration.noise import FIGURES, makes_noise, noise, summary_of_noise
 from benchmarks.restoration.pictures import SHOWN, strips_lack, write_strips
 from benchmarks.restoration.summary import summary
 from benchmarks.restoration.tracks import TRACKS, Track, make_tracks
 from flowkit_deflow.degraders.white_noise import WhiteNoise
+from flowkit_deflow.errors import UserError
 from flowkit_deflow.images.image_files import list_images, read_image, write_image
 from flowkit_deflow.settings.presets import PRESETS
 from flowkit_deflow.settings.restoration_presets import restorer_preset
@@ -44,6 +46,40 @@ def tracks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Track]:
     (root / "polyu" / "unpaired_split.json").write_text(json.dumps({"clean": ["a"], "noisy": ["b", "c"]}))
     made = make_tracks(TRACKS, root / "photographs", root / "polyu", root / "work")
     return {track.name: track for track in made}
+
+
+def test_a_track_that_was_interrupted_is_made_anew(tmp_path: Path) -> None:
+    write_image(tmp_path / "photographs" / "a.png", torch.rand(3, 18, 21))
+    for number in range(144):
+        (tmp_path / "photographs" / f"{number}.png").write_bytes((tmp_path / "photographs" / "a.png").read_bytes())
+    damaged = tmp_path / "photographs" / "100.png"
+    whole = damaged.read_bytes()
+    damaged.write_bytes(b"interrupted here")
+    with pytest.raises(UserError, match=r"100\.png"):
+        make_tracks(["S_aim"], tmp_path / "photographs", tmp_path, tmp_path / "work")
+    damaged.write_bytes(whole)
+    (track,) = make_tracks(["S_aim"], tmp_path / "photographs", tmp_path, tmp_path / "work")
+    assert [len(list_images(folder)) for folder in (track.clean, track.degraded, track.judged_clean)] == [70, 70, 5]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--tracks", "X"], "--tracks X: is unknown; there are R, S_aim, S_ntire"),
+        (["--methods", "foo"], "--methods foo: is unknown; there are none, white"),
+        (["--metric-files", "no/such"], "no/such is no folder"),
+        (["--tables-only"], r"restoration\.json does not exist"),
+    ],
+)
+def test_a_mistake_is_told_before_anything_is_made(arguments: list[str], message: str, tmp_path: Path) -> None:
+    folders = [f"--{name}={tmp_path}" for name in ("photographs", "polyu", "metric-files")]
+    parser = argparse.ArgumentParser()
+    add(parser.add_subparsers())
+    places = ["--out", str(tmp_path / "out"), "--work", str(tmp_path / "work")]
+    given = parser.parse_args(["restoration", *folders, *places, *arguments])
+    with pytest.raises(SystemExit, match=message):
+        given.run(given)
+    assert not (tmp_path / "work").exists()
 
 
 @pytest.mark.parametrize("name", TRACKS)
