@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flowkit_deflow.evaluation.metrics.metric import Metric
     from flowkit_deflow.evaluation.metrics.metric_files import MetricFiles
 
-__all__ = ["judged", "metrics", "metrics_by_name"]
+__all__ = ["judged", "metrics", "require_files"]
 
 
 def metrics(
@@ -62,7 +62,6 @@ def judged(
     from flowkit_deflow.evaluation.metrics.metric_files import MetricFiles
     from flowkit_deflow.evaluation.metrics.published_files import ALEX, VGG
     from flowkit_deflow.evaluation.metrics.published_files import download as fetch
-    from flowkit_deflow.evaluation.metrics.registry import METRICS
     from flowkit_deflow.evaluation.metrics.score_table import format_scores, scores_to_json
     from flowkit_deflow.evaluation.metrics.scores import score_images
     from flowkit_deflow.files import require_target, write_text
@@ -75,11 +74,7 @@ def judged(
     if download:
         for source in (ALEX, VGG):
             fetch(source, files)
-    if metric:
-        chosen = metrics_by_name(metric, reference, "--reference")
-    else:
-        possible = [entry for entry in METRICS.values() if reference is not None or not entry.needs_reference]
-        chosen = _available(possible, files)
+    chosen = _named(metric, reference, "--reference") if metric else _available(_possible(reference), files)
     place = usable_device(device)
     with tqdm(desc="metrics", unit=" image", disable=None) as bar:
         result = score_images(
@@ -92,17 +87,29 @@ def judged(
     return list(result.problems)
 
 
-def metrics_by_name(names: list[str], reference: Path | None, option: str) -> "list[Metric]":
-    """The metrics of some names, if there are references for those that need them.
+def require_files(names: list[str], clean: Path | None) -> None:
+    """Check the metrics that an evaluation will take, and their published files, before images are restored for it.
 
     Args:
-        names: of metrics.
-        reference: the folder of references, if there is one.
-        option: what names that folder, for the message.
+        names: of metrics; none for all that can be computed, which leaves those out whose files are not there.
+        clean: the folder of references, if there is one.
 
     Raises:
-        UserError: a metric is unknown, or lacks references.
+        UserError: a metric is unknown, lacks references or its file, or a file is damaged.
     """
+    from flowkit_deflow.evaluation.metrics.metric_files import MetricFiles, MissingFileError
+
+    files = MetricFiles.usual()
+    for entry in _named(names, clean, "--clean") if names else _possible(clean):
+        try:
+            entry.load(files)
+        except MissingFileError:
+            if names:
+                raise
+
+
+def _named(names: list[str], reference: Path | None, option: str) -> "list[Metric]":
+    """The metrics of some names, if there are references, named by an option, for those that need them."""
     from flowkit_deflow.evaluation.metrics.registry import named_metrics
 
     chosen = list(named_metrics(names))
@@ -110,6 +117,12 @@ def metrics_by_name(names: list[str], reference: Path | None, option: str) -> "l
         if entry.needs_reference and reference is None:
             raise UserError(f"metric {entry.key!r} compares with references; name their folder with {option}")
     return chosen
+
+
+def _possible(reference: Path | None) -> "list[Metric]":
+    from flowkit_deflow.evaluation.metrics.registry import METRICS
+
+    return [entry for entry in METRICS.values() if reference is not None or not entry.needs_reference]
 
 
 def _available(metrics: "list[Metric]", files: "MetricFiles") -> "list[Metric]":

@@ -199,15 +199,13 @@ def evaluate(
     strict: Strict = False,
 ) -> None:
     """Restore images and judge what became of them, as deflow metrics does."""
-    from flowkit_deflow.app.commands.metrics import judged, metrics_by_name
-    from flowkit_deflow.evaluation.metrics.metric_files import MetricFiles
+    from flowkit_deflow.app.commands.metrics import judged, require_files
     from flowkit_deflow.evaluation.partners import with_references
     from flowkit_deflow.restoration.published import load_restorer
     from flowkit_deflow.restoration.training.validation import require_partners
 
     # What does not fit, or is not there, is told before the images are restored.
-    for entry in metrics_by_name(metric or [], clean, "--clean"):
-        entry.load(MetricFiles.usual())
+    require_files(metric or [], clean)
     network = load_restorer(run)
     if clean is not None:
         require_partners(with_references(degraded, clean), network.scale)

@@ -47,6 +47,7 @@ async function proceed() {
     return;
   }
   showOnly("trial");
+  element("problem").hidden = true;
   const number = answers.length;
   const [pairNumber, left] = session()[number];
   const pair = STUDY.pairs[pairNumber];
@@ -123,4 +124,4 @@ element("download").onclick = download;
 element("next").onclick = () => welcome(Math.min(participant + 1, STUDY.sessions.length));
 // A link that ends in #7 is for participant 7.
 const linked = Number(location.hash.slice(1));
-welcome(linked >= 1 && linked <= STUDY.sessions.length ? linked : 1);
+welcome(Number.isInteger(linked) && linked >= 1 && linked <= STUDY.sessions.length ? linked : 1);
